@@ -1,0 +1,88 @@
+package dray
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// SharedOption is an option that a queue, a pool and a supervisor all take.
+type SharedOption interface {
+	Option
+	PoolOption
+	SupervisorOption
+}
+
+// common is what a queue, a pool and a supervisor have in common. It is not
+// changed after construction.
+type common struct {
+	name            string
+	logger          *slog.Logger // nil: discard
+	observers       []Observer
+	shutdownTimeout time.Duration
+}
+
+// defaultShutdownTimeout leaves room for two of it, drain and cancel, within the
+// 10 s in which Docker and systemd units commonly expect a service to stop.
+const defaultShutdownTimeout = 5 * time.Second
+
+type sharedOption func(*common) error
+
+func (o sharedOption) applyQueue(c *config) error                { return o(&c.common) }
+func (o sharedOption) applyPool(c *poolConfig) error             { return o(&c.common) }
+func (o sharedOption) applySupervisor(c *supervisorConfig) error { return o(&c.common) }
+
+// WithName names the queue, pool or supervisor in events, logs and errors.
+// Defaults to "dray", "pool" and "supervisor".
+func WithName(name string) SharedOption {
+	return sharedOption(func(c *common) error {
+		if name == "" {
+			return errors.New("dray: WithName: empty name")
+		}
+		c.name = name
+		return nil
+	})
+}
+
+// WithLogger logs failures, restarts, drops and shutdowns to l. Records are
+// written by the goroutine that serves observers (see [Observer]), so a slow
+// handler delays no job. Defaults to discarding them.
+func WithLogger(l *slog.Logger) SharedOption {
+	return sharedOption(func(c *common) error {
+		if l == nil {
+			return errors.New("dray: WithLogger: nil logger")
+		}
+		c.logger = l
+		return nil
+	})
+}
+
+// WithObserver adds an observer of all events; it may be given several times.
+// See [Observer] for what an observer may do. Without an observer and a logger
+// events are not even made.
+func WithObserver(o Observer) SharedOption {
+	return sharedOption(func(c *common) error {
+		if o == nil {
+			return errors.New("dray: WithObserver: nil observer")
+		}
+		c.observers = append(c.observers, o)
+		return nil
+	})
+}
+
+// WithShutdownTimeout bounds the wait for what does not end by itself.
+//
+// For a queue or pool it is how long Close, Shutdown past its deadline, and
+// Serve after its context has ended wait for running jobs once these are
+// cancelled; Serve drains for as long before that. For a supervisor it is the
+// shutdown time of children that state none of their own. Defaults to 5 s; at
+// least 0, which does not wait at all.
+func WithShutdownTimeout(d time.Duration) SharedOption {
+	return sharedOption(func(c *common) error {
+		if d < 0 {
+			return errors.New("dray: WithShutdownTimeout: negative duration")
+		}
+		c.shutdownTimeout = d
+		return nil
+	})
+}

@@ -1,0 +1,66 @@
+package dray
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Sentinel errors. All of them work with [errors.Is] through any wrapping;
+// the documentation of each call says which of them it returns.
+var (
+	// ErrClosed is returned by every call that needs a queue, pool or
+	// supervisor that still takes work, once its shutdown has begun.
+	ErrClosed = errors.New("dray: closed")
+	// ErrQueueFull is returned by the enqueue calls under [Reject], and under
+	// [Block] where waiting could never end: from inside a job of the same queue.
+	ErrQueueFull = errors.New("dray: queue full")
+	// ErrDuplicate is returned where a name or a unique key is already taken:
+	// by an enqueue call under [RejectDuplicate], by [Handle], [Supervisor.Add]
+	// and [Queue.Restore].
+	ErrDuplicate = errors.New("dray: duplicate")
+	// ErrNotFound is returned where nothing has the given name or ID, for a job
+	// also when it has already settled.
+	ErrNotFound = errors.New("dray: not found")
+	// ErrNoWorkers is returned by [Pool.Run] and [Pool.RunAsync] when no worker is idle.
+	ErrNoWorkers = errors.New("dray: no idle worker")
+	// ErrUnknownKind is returned for a kind that was never registered with [Handle].
+	ErrUnknownKind = errors.New("dray: unknown kind")
+	// ErrStarted is returned by the second Start or Serve of the same value.
+	ErrStarted = errors.New("dray: already started")
+	// ErrNilFunc is returned where a function is nil that dray would have to call.
+	ErrNilFunc = errors.New("dray: nil func")
+	// ErrGoexit is the error of a job, or of a supervised child, that ended its
+	// goroutine with [runtime.Goexit] (as t.FailNow does) instead of returning.
+	ErrGoexit = errors.New("dray: runtime.Goexit called")
+	// ErrEvicted is the error of a waiting job that an overflow policy dropped.
+	ErrEvicted = errors.New("dray: evicted")
+	// ErrIntensity is returned by [Supervisor.Serve], and by [Queue.Serve] for
+	// the queue's own tree, when children crashed more often than the restart
+	// intensity allows. It wraps the last failure.
+	ErrIntensity = errors.New("dray: restart intensity exceeded")
+
+	// ErrTimeout is the [context.Cause] inside a job whose [WithTimeout] elapsed.
+	ErrTimeout = errors.New("dray: job timed out")
+	// ErrCancelled is the [context.Cause] inside a job that a user cancelled, and
+	// the error of a job that was cancelled before it could start.
+	ErrCancelled = errors.New("dray: job cancelled")
+	// ErrShutdown is the [context.Cause] inside a job that the end of its queue,
+	// pool or supervisor interrupts.
+	ErrShutdown = errors.New("dray: shut down")
+)
+
+// PanicError is the error of a job, or of a supervised child, that panicked.
+// It unwraps to the panic value when that value is an error.
+type PanicError struct {
+	Value any    // what panic was called with; a *runtime.PanicNilError for panic(nil)
+	Stack []byte // the stack of the panicking goroutine, at most 16 KiB of it
+}
+
+// Error returns the panic value without the stack.
+func (e *PanicError) Error() string { return fmt.Sprintf("dray: panic: %v", e.Value) }
+
+// Unwrap returns the panic value when it is an error, or nil.
+func (e *PanicError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}

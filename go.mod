@@ -1,0 +1,8 @@
+module github.com/a622d8ee/dray
+
+go 1.26
+
+require (
+	github.com/stretchr/testify v1.12.1
+	go.uber.org/goleak v1.3.0
+)

@@ -1,0 +1,238 @@
+package dray
+
+import (
+	"time"
+)
+
+// Observer receives every event of a queue, pool or supervisor: see [WithObserver].
+//
+// Events arrive one at a time, in the order in which they happened, on a
+// goroutine that no queue, worker or caller waits for. An observer may call any
+// method of the queue; one that panics loses that event and nothing else. Events
+// beyond 65,536 undelivered ones are dropped, and [EventsDropped] says how many.
+type Observer func(Event)
+
+// Event is one of the event types of this package, to be told apart with a type
+// switch:
+//
+//   - jobs: [JobEnqueued], [JobRejected], [JobStarted], [JobProgress],
+//     [JobRetrying], [JobSnoozed], [JobStuck], [JobInterrupted], and the four
+//     ends [JobProcessed], [JobFailed], [JobCancelled], [JobEvicted];
+//   - workers: [WorkerStarted], [WorkerStopped];
+//   - children of a supervisor: [ChildStarted], [ChildStopped], [ChildFailed],
+//     [ChildAbandoned], [SupervisorFailed];
+//   - periodic tasks: [TaskScheduled], [TaskFired], [TaskSkipped], [TaskEnded],
+//     [TaskUnscheduled];
+//   - the queue: [QueueStarted], [QueuePaused], [QueueResumed], [QueueResized],
+//     [QueueStopped];
+//   - the stream of events itself: [EventsDropped].
+//
+// Later versions may add types, so a switch needs no default case but must not
+// panic in one.
+type Event interface{ event() }
+
+// happened is embedded in every event.
+type happened struct {
+	// Time is when it happened.
+	Time time.Time
+}
+
+func (happened) event() {}
+
+// EventsDropped says that observers were too slow and missed Count events.
+type EventsDropped struct {
+	happened
+	Count uint64
+}
+
+// Events of jobs. Job is the job as it was right after the event.
+type (
+	// JobEnqueued: the job was accepted.
+	JobEnqueued struct {
+		happened
+		Job JobInfo
+	}
+	// JobRejected: a job was not accepted; it has no ID and appears only in Stats.Rejected.
+	JobRejected struct {
+		happened
+		Job JobInfo
+		Err error // ErrQueueFull or ErrDuplicate
+	}
+	// JobStarted: an attempt began after the job had waited Wait since it became ready.
+	JobStarted struct {
+		happened
+		Job  JobInfo
+		Wait time.Duration
+	}
+	// JobProgress: a running job called Progress.
+	JobProgress struct {
+		happened
+		Job         JobInfo
+		Done, Total int64
+	}
+	// JobProcessed: the job returned nil after running for Run. Final.
+	JobProcessed struct {
+		happened
+		Job JobInfo
+		Run time.Duration
+	}
+	// JobFailed: the job used up its attempts, or discarded itself. Final.
+	JobFailed struct {
+		happened
+		Job JobInfo
+		Err error
+		Run time.Duration
+	}
+	// JobCancelled: a user cancelled the job. Final.
+	JobCancelled struct {
+		happened
+		Job JobInfo
+		Err error // what the job returned, or ErrCancelled when it had not started
+	}
+	// JobEvicted: an overflow policy dropped the waiting job. Final.
+	JobEvicted struct {
+		happened
+		Job JobInfo
+	}
+	// JobRetrying: an attempt failed; the next one starts at Job.RunAt.
+	JobRetrying struct {
+		happened
+		Job JobInfo
+		Err error
+	}
+	// JobSnoozed: the job asked to run again at Job.RunAt, no attempt spent.
+	JobSnoozed struct {
+		happened
+		Job JobInfo
+	}
+	// JobStuck: the job's context was cancelled and it has not returned; Stack
+	// shows where it is, at most 16 KiB.
+	JobStuck struct {
+		happened
+		Job   JobInfo
+		Cause error
+		Stack []byte
+	}
+	// JobInterrupted: the end of the queue cancelled the running job, which
+	// returned an error. It is in Report.Interrupted and has not settled.
+	JobInterrupted struct {
+		happened
+		Job JobInfo
+		Err error
+	}
+)
+
+// Events of workers.
+type (
+	// WorkerStarted: a worker goroutine began.
+	WorkerStarted struct {
+		happened
+		Worker int // number of the worker within its pool, from 1
+	}
+	// WorkerStopped: a worker goroutine ended. Err is nil for an orderly end,
+	// ErrGoexit when a job took the goroutine with it and a successor took its place.
+	WorkerStopped struct {
+		happened
+		Worker int
+		Err    error
+	}
+)
+
+// Events of supervised children.
+type (
+	// ChildStarted: the child's Serve was called; Restarts counts its earlier starts' failures.
+	ChildStarted struct {
+		happened
+		Supervisor, Child string
+		Restarts          uint64
+	}
+	// ChildStopped: the child ended as it should: told to by its supervisor, or by a normal return.
+	ChildStopped struct {
+		happened
+		Supervisor, Child string
+	}
+	// ChildFailed: the child ended by itself with an error, a panic or a Goexit.
+	ChildFailed struct {
+		happened
+		Supervisor, Child string
+		Err               error
+	}
+	// ChildAbandoned: the child did not end within its shutdown time and is no longer waited for.
+	ChildAbandoned struct {
+		happened
+		Supervisor, Child string
+		Waited            time.Duration
+	}
+	// SupervisorFailed: the supervisor gave up, for the reason Err.
+	SupervisorFailed struct {
+		happened
+		Supervisor string
+		Err        error
+	}
+)
+
+// Events of periodic tasks.
+type (
+	// TaskScheduled: a periodic task was registered or replaced; Next is its first run.
+	TaskScheduled struct {
+		happened
+		Task string
+		Next time.Time
+	}
+	// TaskFired: the run due at Due was enqueued as job ID.
+	TaskFired struct {
+		happened
+		Task string
+		Due  time.Time
+		ID   ID
+	}
+	// TaskSkipped: the run due at Due was not enqueued, for the reason Err.
+	TaskSkipped struct {
+		happened
+		Task string
+		Due  time.Time
+		Err  error
+	}
+	// TaskEnded: a run of the task settled; Err is nil when it was processed.
+	TaskEnded struct {
+		happened
+		Task string
+		ID   ID
+		Err  error
+	}
+	// TaskUnscheduled: the task was removed, or its schedule has no further run.
+	TaskUnscheduled struct {
+		happened
+		Task string
+	}
+)
+
+// Events of the queue.
+type (
+	// QueueStarted: the queue began to run jobs.
+	QueueStarted struct {
+		happened
+		Workers int
+	}
+	// QueuePaused: the queue, or the one Kind if that is not empty, starts no more jobs.
+	QueuePaused struct {
+		happened
+		Kind string
+	}
+	// QueueResumed ends what QueuePaused began.
+	QueueResumed struct {
+		happened
+		Kind string
+	}
+	// QueueResized: the number of workers was changed.
+	QueueResized struct {
+		happened
+		Workers int
+	}
+	// QueueStopped: the shutdown is complete. The books are those at that moment.
+	QueueStopped struct {
+		happened
+		Stats                           Stats
+		Waiting, Interrupted, Abandoned int
+	}
+)
