@@ -49,6 +49,9 @@ var (
 	ErrShutdown = errors.New("dray: shut down")
 )
 
+// errDiscarded is the error of a job that returned Discard(nil).
+var errDiscarded = errors.New("dray: discarded without a reason")
+
 // PanicError is the error of a job, or of a supervised child, that panicked.
 // It unwraps to the panic value when that value is an error.
 type PanicError struct {

@@ -39,6 +39,8 @@ type happened struct {
 
 func (happened) event() {}
 
+func moment() happened { return happened{time.Now()} }
+
 // EventsDropped says that observers were too slow and missed Count events.
 type EventsDropped struct {
 	happened

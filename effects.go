@@ -1,0 +1,137 @@
+package dray
+
+import (
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// An ending is told when its job has settled. It is called under the engine's
+// locks, so it must not wait for anything.
+type ending interface {
+	accepted(id ID)
+	settled(o outcome)
+}
+
+// An outcome is how a job settled, or that it will not settle here.
+type outcome struct {
+	id    ID
+	state core.State
+	err   error // nil for a processed job
+}
+
+// carryOut does what the core has decided, in order, under both locks.
+func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
+	for i := range effects {
+		e.do(&effects[i], now)
+	}
+	if len(effects) > 0 {
+		e.at("effects")
+	}
+}
+
+func (e *engine) do(f *core.Effect, now time.Duration) {
+	switch f.Kind {
+	case core.Interrupt:
+		e.interrupt(f)
+	case core.IsStuck:
+		e.reportStuck(f)
+	case core.WasAdmitted:
+		if end, ok := f.Job.Ref.(ending); ok {
+			end.accepted(ID(f.Job.ID))
+		}
+		f.Job.Answer <- nil
+	case core.WasRefused:
+		f.Job.Answer <- ErrClosed
+	case core.HasSettled:
+		if end, ok := f.Job.Ref.(ending); ok {
+			end.settled(outcome{id: ID(f.Job.ID), state: f.Info.State, err: endError(f)})
+		}
+		fallthrough
+	default:
+		if e.herald != nil {
+			e.herald.emit(e.eventOf(f, now))
+		}
+	}
+}
+
+// endError is the error that a settled job leaves behind.
+func endError(f *core.Effect) error {
+	switch {
+	case f.Info.State == core.Processed || f.Err != nil:
+		return f.Err
+	case f.Info.State == core.Evicted:
+		return ErrEvicted
+	default:
+		return ErrCancelled
+	}
+}
+
+// interrupt cancels the context of the job at f.Run, if it has ever been used. A
+// timeout comes from the context's own timer, set for the same moment.
+func (e *engine) interrupt(f *core.Effect) {
+	w := e.workerAt(f.Run)
+	if w.inner != nil && f.Cause != core.TimedOut {
+		w.inner.cancel(causeError(f.Cause))
+	}
+}
+
+// reportStuck looks up the stack of a stuck job, which takes too long to be done
+// under a lock, and tells observers.
+func (e *engine) reportStuck(f *core.Effect) {
+	w := e.workerAt(f.Run)
+	if e.herald == nil {
+		return
+	}
+	event := JobStuck{happened: moment(), Job: e.jobInfo(f.Info), Cause: causeError(f.Cause)}
+	go func() {
+		event.Stack = stackOf(w.goid.Load())
+		e.herald.emit(event)
+	}()
+}
+
+// stackOf returns the stack of one goroutine, nil if it has ended. The runtime
+// gives stacks only of all at once, so this costs in proportion to their number.
+func stackOf(id int64) []byte {
+	buf := make([]byte, 1<<20)
+	all := string(buf[:runtime.Stack(buf, true)])
+	_, own, ok := strings.Cut("\n\n"+all, "\n\ngoroutine "+strconv.FormatInt(id, 10)+" ")
+	if !ok {
+		return nil
+	}
+	own, _, _ = strings.Cut(own, "\n\n")
+	return []byte(own[:min(len(own), maxStack)])
+}
+
+// eventOf translates an effect for observers.
+func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
+	at := happened{e.wall(now)}
+	job := e.jobInfo(f.Info)
+	switch f.Kind {
+	case core.DidEnqueue:
+		return JobEnqueued{at, job}
+	case core.DidReject:
+		return JobRejected{happened: at, Job: job, Err: f.Err}
+	case core.DidStart:
+		return JobStarted{at, job, f.Wait}
+	case core.DidRetry:
+		return JobRetrying{at, job, f.Err}
+	case core.DidSnooze:
+		return JobSnoozed{at, job}
+	case core.DidInterrupt:
+		return JobInterrupted{at, job, f.Err}
+	}
+	switch f.Info.State {
+	case core.Processed:
+		return JobProcessed{at, job, f.Took}
+	case core.Failed:
+		return JobFailed{at, job, f.Err, f.Took}
+	case core.Evicted:
+		return JobEvicted{at, job}
+	default:
+		return JobCancelled{at, job, endError(f)}
+	}
+}

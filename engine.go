@@ -1,0 +1,291 @@
+package dray
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// An engine is the state that the owner, the workers and the callers of a queue
+// share. It outlives each of them: when one crashes, its successor finds the
+// state as the last complete step left it.
+//
+// Two locks, always taken in this order and never held while foreign code runs:
+// mu for the core and everything else below it, mail.mu for the producers' side.
+type engine struct {
+	common                  // immutable
+	epoch   time.Time       // immutable: the core's time is the monotonic distance from here
+	herald  *herald         // immutable; nil when nobody listens
+	handler Handler         // immutable: the middleware around every job; nil without
+	wakeup  chan struct{}   // to the owner; capacity 1
+	fault   func(at string) // immutable; set by tests alone, to crash between two steps
+	base    context.Context // values for the jobs; set before the first worker starts
+	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
+	reject  bool            // immutable: overflow policy Reject, and nobody watches
+
+	mu      sync.Mutex
+	core    *core.Core
+	armed   time.Duration // when the owner's timer goes off; set by the owner, read by follow
+	waking  bool          // a worker is on the way for the jobs in line; set by wakeOne, cleared by that worker
+	hired   int           // workers ever started, for their numbers
+	crashed *PanicError   // a broken rule, for the owner to die of
+	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
+	drained chan struct{} // non-nil while somebody waits for the core to be idle
+
+	mail mailbox
+}
+
+// never is later than any timer: 146 years.
+const never = time.Duration(1 << 62)
+
+func newEngine(c common, cfg core.Config) *engine {
+	e := &engine{
+		common: c,
+		epoch:  time.Now(),
+		herald: newHerald(c),
+		wakeup: make(chan struct{}, 1),
+		base:   context.Background(),
+		armed:  never,
+	}
+	cfg.Watched = e.herald != nil
+	e.reject = cfg.Overflow == core.Reject && !cfg.Watched
+	e.core = core.New(cfg)
+	e.core.Close() // until a pool serves
+	e.mail.room = e.core.Room()
+	e.mail.unattended, e.mail.hold = true, true
+	return e
+}
+
+func (e *engine) now() time.Duration              { return time.Since(e.epoch) }
+func (e *engine) wall(t time.Duration) time.Time  { return e.epoch.Add(t) }
+func (e *engine) since(t time.Time) time.Duration { return t.Sub(e.epoch) }
+
+// poke tells the owner to look. If it has been told already that is enough.
+func (e *engine) poke() {
+	select {
+	case e.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// step makes one change to the state, and all that follows from it. A caller
+// that needs an answer takes the step himself, on his own goroutine, instead of
+// asking the owner to: the answer then costs no change of goroutine, and is to
+// be had before the start, after the end and during a restart as well.
+//
+// A panic in here is a broken rule. It is not the caller's fault, so it does not
+// fly past him: the owner dies of it, in the sight of its supervisor.
+func (e *engine) step(change func(c *core.Core, now time.Duration)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.mail.mu.Lock()
+	defer e.mail.mu.Unlock()
+	defer e.broken()
+	now := e.now()
+	e.collect()
+	change(e.core, now)
+	e.at("change")
+	e.follow(now)
+}
+
+// broken, deferred, hands a panic over to the owner.
+func (e *engine) broken() {
+	if v := recover(); v != nil {
+		e.crashed = newPanicError(v)
+		e.poke()
+	}
+}
+
+// at is where tests let the engine crash.
+func (e *engine) at(where string) {
+	if e.fault != nil {
+		e.fault(where)
+	}
+}
+
+// collect empties the mailbox into the core.
+func (e *engine) collect() {
+	if e.mail.list.Len() > 0 {
+		e.core.Collect(&e.mail.list)
+		e.at("collect")
+	}
+}
+
+// follow does what the last change calls for. Everything in here may be done
+// again, so that a crash in the middle loses nothing: the next step goes on.
+func (e *engine) follow(now time.Duration) {
+	if e.core.Blocked() {
+		e.mail.lastID += e.core.Admit(e.mail.lastID+1, now)
+		e.at("admit")
+	}
+	e.mail.room = e.core.Room()
+	e.mail.hold = e.core.Halted()
+	e.carryOut(e.core.Effects(), now)
+	e.summon()
+	if due, ok := e.core.Next(); ok && due < e.armed {
+		e.poke()
+	}
+	e.announce()
+}
+
+// summon sends for a worker if a job is in line that may start and nobody is on
+// the way. One at a time: the one that comes looks whether another is needed.
+func (e *engine) summon() {
+	if e.waking || !e.core.CanStart() {
+		return
+	}
+	w := e.mail.unpark()
+	switch {
+	case w != nil:
+		e.waking = true
+		w.woken = true
+		w.wake <- struct{}{}
+	case e.core.Places() < e.core.Limit():
+		e.waking = true
+		e.hire().woken = true
+	}
+}
+
+// announce tells those who wait for the end of work.
+func (e *engine) announce() {
+	if e.drained != nil && e.core.Idle() {
+		close(e.drained)
+		e.drained = nil
+	}
+	if e.vacated != nil && e.core.Vacant() {
+		close(e.vacated)
+		e.vacated = nil
+	}
+}
+
+// awaitIdle returns a channel that is closed once nothing runs or can start.
+func (e *engine) awaitIdle() <-chan struct{} {
+	idle := make(chan struct{})
+	e.step(func(*core.Core, time.Duration) {
+		if e.drained == nil {
+			e.drained = idle
+		} else {
+			idle = e.drained
+		}
+	})
+	return idle
+}
+
+// open lets workers claim jobs.
+func (e *engine) open() { e.step(func(c *core.Core, _ time.Duration) { c.Open() }) }
+
+// close lets no worker claim another job, and waits for the idle ones to have
+// left. Those that run a job go on, and leave after it or, if the engine is open
+// again by then, stay.
+func (e *engine) close() {
+	vacated := make(chan struct{})
+	e.step(func(c *core.Core, _ time.Duration) {
+		c.Close()
+		if e.vacated == nil {
+			e.vacated = vacated
+		} else {
+			vacated = e.vacated
+		}
+		e.dismiss()
+	})
+	<-vacated
+}
+
+// dismiss wakes all idle workers, so that those leave for whom there is no use.
+func (e *engine) dismiss() {
+	for w := e.mail.unpark(); w != nil; w = e.mail.unpark() {
+		w.wake <- struct{}{}
+	}
+}
+
+// cancel is Queue.Cancel.
+func (e *engine) cancel(id ID) error {
+	found := false
+	e.step(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
+	if !found {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// offer puts a job that has rules before the core, and waits for room where the
+// policy says so. With unique keys the receipt can be that of another job.
+func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
+	var (
+		r       = Receipt{}
+		err     error
+		waiting bool
+	)
+	e.step(func(c *core.Core, now time.Duration) {
+		if e.mail.closed {
+			err = ErrClosed
+			return
+		}
+		r, waiting, err = e.accept(ctx, c, j, now)
+	})
+	if waiting {
+		return e.awaitRoom(ctx, j)
+	}
+	return r, err
+}
+
+// accept is the change that offer makes.
+func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
+	j.Answer = make(chan error, 1)
+	v, existing := c.Accept(j, e.mail.lastID+1, now)
+	switch v {
+	case core.Kept:
+		return Receipt{ID: ID(existing.ID), Position: c.Position(existing)}, false, nil
+	case core.Duplicate:
+		return Receipt{}, false, ErrDuplicate
+	case core.Full:
+		return Receipt{}, false, ErrQueueFull
+	case core.Waits:
+		if e.runsOn(ctx) {
+			c.Withdraw(j) // it would wait for its own end
+			c.Rejected()
+			return Receipt{}, false, ErrQueueFull
+		}
+		return Receipt{}, true, nil
+	default:
+		e.mail.lastID++
+		if end, ok := j.Ref.(ending); ok {
+			end.accepted(ID(j.ID))
+		}
+		return Receipt{ID: ID(j.ID), Position: c.Position(j)}, false, nil
+	}
+}
+
+// awaitRoom waits until j, which found no room, has been accepted or refused. If
+// ctx ends at that very moment the core knows which of the two came first.
+func (e *engine) awaitRoom(ctx context.Context, j *core.Job) (Receipt, error) {
+	var err error
+	select {
+	case err = <-j.Answer:
+	case <-ctx.Done():
+		withdrawn := false
+		e.step(func(c *core.Core, _ time.Duration) { withdrawn = c.Withdraw(j) })
+		if withdrawn {
+			return Receipt{}, context.Cause(ctx)
+		}
+		err = <-j.Answer
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	r := Receipt{}
+	e.step(func(c *core.Core, _ time.Duration) {
+		r = Receipt{ID: ID(j.ID), Position: max(c.Position(j), 1)}
+	})
+	return r, nil
+}
+
+// refuse closes the mailbox: from here on every offer is turned away.
+func (e *engine) refuse() {
+	e.step(func(c *core.Core, _ time.Duration) {
+		e.mail.closed = true
+		c.Refuse()
+	})
+}

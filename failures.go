@@ -1,0 +1,49 @@
+package dray
+
+import (
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Failure is a failed job that was kept: see [Queue.Failures].
+type Failure struct {
+	JobInfo
+	Err      error     // of the last attempt
+	Errs     []error   // of all attempts, the last 10 of them, oldest first
+	Stack    []byte    // of the panic, if that was how it ended
+	FailedAt time.Time // when it settled
+}
+
+// Failures returns the last failed jobs, newest first, as many as
+// [WithFailuresKept] says.
+func (q *Queue) Failures() []Failure {
+	var kept []Failure
+	q.step(func(c *core.Core, _ time.Duration) {
+		for _, f := range c.Failures() {
+			kept = append(kept, Failure{
+				JobInfo: q.jobInfo(core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
+				Stack: f.Job.Stack, FailedAt: q.wall(f.At),
+			})
+		}
+	})
+	return kept
+}
+
+// Requeue enqueues a kept failure again, with the options it had but no delay,
+// and forgets the failure. It counts as a new job and gets a new ID, as the old
+// one has settled. Errors: [ErrNotFound] if no failure with that ID is kept, in
+// which case nothing is changed, and those of [Queue.Enqueue] but for ErrQueueFull:
+// there is always room for it.
+func (q *Queue) Requeue(id ID) error {
+	return q.stepOpen(func(c *core.Core) error {
+		j := c.TakeFailure(uint64(id))
+		if j == nil {
+			return ErrNotFound
+		}
+		q.mail.lastID++
+		c.Restore(j, q.mail.lastID, q.now())
+		return nil
+	})
+}

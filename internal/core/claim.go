@@ -1,0 +1,247 @@
+package core
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/fifo"
+)
+
+// Join adds a worker's place.
+func (c *Core) Join(r *Run) {
+	r.pos = len(c.runs)
+	c.runs = append(c.runs, r)
+}
+
+// Leave removes a place, which must be free.
+func (c *Core) Leave(r *Run) {
+	last := len(c.runs) - 1
+	c.runs[r.pos] = c.runs[last]
+	c.runs[r.pos].pos = r.pos
+	c.runs[last] = nil
+	c.runs = c.runs[:last]
+}
+
+// Limit returns how many jobs may run: the workers, and those lent for stuck jobs.
+func (c *Core) Limit() int { return c.cfg.Workers + min(c.stuck, c.cfg.StuckAllowance) }
+
+// Surplus reports whether there are more places than may work, so that a worker
+// that is free should leave.
+func (c *Core) Surplus() bool { return len(c.runs) > c.Limit() }
+
+// Claim gives the next job to the place r, which is free. It reports false if
+// there is none that may start now.
+func (c *Core) Claim(r *Run, now time.Duration) bool {
+	if c.paused || c.closed || c.running >= c.Limit() {
+		return false
+	}
+	for {
+		e, ok := c.pick(now)
+		if !ok {
+			return false
+		}
+		if e.Job == nil {
+			c.held--
+			c.begin(r, e, now)
+			return true
+		}
+		if !c.parked(e.Job) {
+			c.beginJob(r, e.Job, now)
+			return true
+		}
+	}
+}
+
+// begin starts a plain job.
+func (c *Core) begin(r *Run, e Entry, now time.Duration) {
+	c.pending--
+	c.running++
+	r.ID, r.Fn, r.Job = e.ID, e.Fn, e.Job
+	r.Enqueued, r.ReadyAt, r.StartedAt = e.At, e.At, now
+	if c.cfg.Watched {
+		c.effect(Effect{Kind: DidStart, Info: infoOfRun(r), Wait: now - r.ReadyAt})
+	}
+}
+
+func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
+	if !j.started {
+		j.started = true
+		c.held--
+	}
+	j.State, j.place, j.run = Running, nowhere, r
+	j.Attempt++
+	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)
+	r.ReadyAt = j.readyAt
+	if j.Timeout > 0 {
+		r.deadline.Value = r
+		c.deadlines.Add(&r.deadline, now+j.Timeout)
+	}
+}
+
+// Retime corrects the time at which the job with a record at r started, before
+// it has begun.
+func (c *Core) Retime(r *Run, now time.Duration) {
+	r.StartedAt = now
+	if r.Job.Timeout > 0 {
+		c.deadlines.Add(&r.deadline, now+r.Job.Timeout)
+	}
+}
+
+// parked puts a job aside if its kind is paused.
+func (c *Core) parked(j *Job) bool {
+	aside, paused := c.pausedKinds[j.Kind]
+	if paused {
+		c.pausedKinds[j.Kind] = append(aside, j)
+		j.place = withKind
+	}
+	return paused
+}
+
+// pick takes the first job of the lane that is to go first.
+func (c *Core) pick(now time.Duration) (Entry, bool) {
+	best := &c.lanes[1]
+	if c.lanes[0].len() > 0 || c.lanes[2].len() > 0 {
+		best = c.urgent(now)
+	}
+	return best.pop()
+}
+
+// urgent returns the lane whose first job has the highest priority, one more for
+// each time it has waited for ageing; of equals the one of the higher lane.
+func (c *Core) urgent(now time.Duration) *lane {
+	best, rank := &c.lanes[0], time.Duration(-1)
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		since, ok := l.since()
+		if !ok {
+			continue
+		}
+		if r := min(time.Duration(2-i)+(now-since)/ageing, 2); r > rank {
+			best, rank = l, r
+		}
+	}
+	return best
+}
+
+// len returns how many live jobs stand in the lane.
+func (l *lane) len() int { return len(l.front) + l.list.Len() - l.dead }
+
+func (l *lane) pop() (Entry, bool) {
+	if len(l.front) > 0 {
+		j := l.front[0]
+		l.front[0], l.front = nil, l.front[1:]
+		return Entry{Job: j}, true
+	}
+	for {
+		e, ok := l.list.Pop()
+		if !ok || l.alive(e) {
+			return e, ok
+		}
+		l.dead--
+	}
+}
+
+// alive reports whether e is still in line, not cancelled where it stood.
+func (*lane) alive(e Entry) bool {
+	return e.Job == nil || e.Job.State == Pending && e.Job.place == inList
+}
+
+// bury notes that one more entry of the list is dead, and clears them out when
+// they are the most, so that cancelling costs no memory in the long run.
+func (l *lane) bury() {
+	l.dead++
+	if l.dead < 64 || l.dead < l.list.Len()/2 {
+		return
+	}
+	var old fifo.List[Job]
+	old, l.list, l.dead = l.list, old, 0
+	for e := range old.All() {
+		if l.alive(e) {
+			l.list.Push(e)
+		}
+	}
+}
+
+// since returns when the first job of the lane became ready.
+func (l *lane) since() (time.Duration, bool) {
+	if len(l.front) > 0 {
+		return l.front[0].readyAt, true
+	}
+	for e := range l.list.All() {
+		switch {
+		case e.Job == nil:
+			return e.At, true
+		case l.alive(e):
+			return e.Job.readyAt, true
+		}
+	}
+	return 0, false
+}
+
+// Advance makes everything happen that is due at now: jobs whose time has come
+// become pending, attempts that have run too long are cancelled, and those that
+// did not heed it are reported.
+func (c *Core) Advance(now time.Duration) {
+	for {
+		it, ok := c.waiting.Pop(now)
+		if !ok {
+			break
+		}
+		j := it.Value
+		c.undelay(j)
+		c.ready(j, now)
+	}
+	for {
+		it, ok := c.deadlines.Pop(now)
+		if !ok {
+			return
+		}
+		c.overdue(it.Value, now)
+	}
+}
+
+// overdue is called when r's timeout, or the grace after its cancellation, is over.
+func (c *Core) overdue(r *Run, now time.Duration) {
+	if r.Cause == NotCancelled {
+		c.interrupt(r, TimedOut, now)
+		return
+	}
+	r.reported = true
+	c.effect(Effect{Kind: IsStuck, Info: infoOfRun(r), Run: r, Cause: r.Cause})
+}
+
+// interrupt cancels the context of a running job.
+func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
+	if r.Cause >= cause {
+		return
+	}
+	if r.Cause == NotCancelled {
+		c.stuck++
+		r.CausedAt = now
+		r.deadline.Value = r
+		c.deadlines.Add(&r.deadline, now+stuckGrace)
+	}
+	r.Cause = cause
+	c.effect(Effect{Kind: Interrupt, Run: r, Cause: cause})
+}
+
+// Next returns when Advance has something to do.
+func (c *Core) Next() (due time.Duration, ok bool) {
+	a, okA := c.waiting.Next()
+	b, okB := c.deadlines.Next()
+	if okA && (!okB || a < b) {
+		return a, true
+	}
+	return b, okB
+}
+
+// Ready returns how many jobs stand in the lanes and may be claimed: an upper
+// bound, as it counts those of paused kinds that nobody has come across yet.
+func (c *Core) Ready() int {
+	if c.paused || c.closed {
+		return 0
+	}
+	return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len()
+}
+
+// Idle reports whether nothing is running or can start, which is the end of a drain.
+func (c *Core) Idle() bool { return c.running-c.exempt == 0 && c.Ready() == 0 }

@@ -1,0 +1,114 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+// Pause starts no more jobs until Resume. It reports whether that is a change.
+func (c *Core) Pause() bool {
+	changed := !c.paused
+	c.paused = true
+	return changed
+}
+
+// Resume ends Pause. It reports whether that is a change.
+func (c *Core) Resume() bool {
+	changed := c.paused
+	c.paused = false
+	return changed
+}
+
+// PauseKind starts no more jobs of a kind; those in line are put aside when
+// their turn comes. It reports whether that is a change.
+func (c *Core) PauseKind(kind string) bool {
+	_, paused := c.pausedKinds[kind]
+	if !paused {
+		c.pausedKinds[kind] = nil
+	}
+	return !paused
+}
+
+// ResumeKind puts the jobs that were put aside back in front of their lanes, in
+// their order. It reports whether that is a change.
+func (c *Core) ResumeKind(kind string) bool {
+	aside, paused := c.pausedKinds[kind]
+	delete(c.pausedKinds, kind)
+	for i := len(aside) - 1; i >= 0; i-- {
+		j := aside[i]
+		j.place = inFront
+		l := c.lane(j.Priority)
+		l.front = append([]*Job{j}, l.front...)
+	}
+	return paused
+}
+
+// Resize sets the number of workers. Places beyond it are Surplus as they come free.
+func (c *Core) Resize(workers int) { c.cfg.Workers = workers }
+
+// Close ends all claiming, and Open allows it (again).
+func (c *Core) Close() { c.closed = true }
+
+// Open allows claims.
+func (c *Core) Open() { c.closed = false }
+
+// Closed reports whether Close was called last, not Open.
+func (c *Core) Closed() bool { return c.closed }
+
+// Halted reports whether no job may start, whatever is waiting.
+func (c *Core) Halted() bool { return c.paused || c.closed }
+
+// CanStart reports whether a job is in line and may start if there is a worker for it.
+func (c *Core) CanStart() bool { return c.running < c.Limit() && c.Ready() > 0 }
+
+// Vacant reports whether every place that is left has a job, so that no worker
+// is about to look for one.
+func (c *Core) Vacant() bool { return len(c.runs) == c.running }
+
+// Places returns how many places there are.
+func (c *Core) Places() int { return len(c.runs) }
+
+// Plain reports whether nothing has been decided and nobody waits for room: a
+// worker that settled a plain job has nothing more to do.
+func (c *Core) Plain() bool { return len(c.effects) == 0 && len(c.blocked) == 0 }
+
+// InterruptAll cancels every running job because of a shutdown.
+func (c *Core) InterruptAll(now time.Duration) {
+	for _, r := range c.runs {
+		if r.ID != 0 {
+			c.interrupt(r, Shutdown, now)
+		}
+	}
+}
+
+// Runs returns every place, to be read only.
+func (c *Core) Runs() []*Run { return c.runs }
+
+// Holds reports whether a job has the given unique key.
+func (c *Core) Holds(unique string) bool { return unique != "" && c.unique[unique] != nil }
+
+// RunOf returns the place of the running job with the given ID, or nil.
+func (c *Core) RunOf(id uint64) *Run {
+	i := slices.IndexFunc(c.runs, func(r *Run) bool { return r.ID == id })
+	if i < 0 || id == 0 {
+		return nil
+	}
+	return c.runs[i]
+}
+
+// Excuse exempts a running job from being waited for, because it is the one that waits.
+func (c *Core) Excuse(r *Run) {
+	if r.ID != 0 && !r.Exempt {
+		r.Exempt = true
+		c.exempt++
+	}
+}
+
+// Refuse turns away every caller that waits for room, because there will be none.
+func (c *Core) Refuse() {
+	for _, j := range c.blocked {
+		j.State = Offered
+		c.effect(Effect{Kind: WasRefused, Job: j})
+	}
+	c.blocked = nil
+}

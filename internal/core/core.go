@@ -1,0 +1,320 @@
+package core
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/fifo"
+	"github.com/a622d8ee/dray/internal/latency"
+	"github.com/a622d8ee/dray/internal/timerheap"
+)
+
+// Overflow says what becomes of a job for which there is no room.
+type Overflow uint8
+
+// The overflow policies.
+const (
+	Reject Overflow = iota
+	Block
+	DropNewest
+	DropOldest
+)
+
+// Config is what a core is made with.
+type Config struct {
+	Workers        int
+	Capacity       int // of jobs that have never started; negative: unbounded
+	Overflow       Overflow
+	FailuresKept   int
+	StuckAllowance int  // workers lent while others are stuck
+	Watched        bool // make the effects that only observers need
+	Latency        bool // measure
+}
+
+// ageing is how long a job waits in a lane before it counts as one priority
+// higher, so that a low one starts within two minutes of being first in its lane
+// however many high ones arrive. Long against a burst, short against an outage.
+const ageing = time.Minute
+
+// stuckGrace is how long after its context was cancelled a job is reported as
+// stuck: one that obeys returns within microseconds and is not worth a report.
+const stuckGrace = 10 * time.Millisecond
+
+// Core is the state of a queue.
+type Core struct {
+	cfg Config
+
+	lanes   [3]lane // pending jobs that may start, by priority
+	pending int     // Pending jobs: those in lanes, behind their key, or of a paused kind
+	held    int     // waiting jobs that have never started, against the capacity
+	blocked []*Job  // callers wait for their acceptance, in order
+	waiting timerheap.Heap[*Job]
+	delayed int // of those in waiting
+	retries int // of those in waiting
+	live    map[uint64]*Job
+	keys    map[string]*key
+	unique  map[string]*Job
+
+	runs      []*Run // every worker's place
+	running   int
+	exempt    int // running, but not waited for
+	stuck     int // running with a cancelled context
+	deadlines timerheap.Heap[*Run]
+
+	paused      bool
+	closed      bool // no more claims
+	pausedKinds map[string][]*Job
+	interrupted []*Job
+	failures    []Failure // the newest last, at most cfg.FailuresKept
+
+	counts    Counts
+	wait, run latency.Histogram
+	effects   []Effect
+}
+
+// A lane holds the pending jobs of one priority.
+type lane struct {
+	front []*Job // before the list: jobs of a kind that was paused
+	list  fifo.List[Job]
+	dead  int // entries of list whose job was cancelled where it stood
+}
+
+// A key holds the places of one key, and the jobs behind them.
+type key struct {
+	taken int // by jobs in a lane, running, or waiting for a retry
+	queue []*Job
+}
+
+// Counts only ever grow.
+type Counts struct {
+	Processed, Failed, Cancelled, Evicted uint64
+	Rejected, Retried, Panicked           uint64
+}
+
+// New returns a core without workers or jobs.
+func New(cfg Config) *Core {
+	return &Core{
+		cfg:         cfg,
+		live:        make(map[uint64]*Job),
+		keys:        make(map[string]*key),
+		unique:      make(map[string]*Job),
+		pausedKinds: make(map[string][]*Job),
+	}
+}
+
+// Room returns how many jobs may still be accepted.
+func (c *Core) Room() int {
+	if c.cfg.Capacity < 0 {
+		return int(^uint(0) >> 1)
+	}
+	return max(c.cfg.Capacity-c.held-len(c.blocked), 0)
+}
+
+// Collect takes over the plain jobs that have arrived, whole. The mailbox
+// counted them as accepted; from here on they are pending.
+func (c *Core) Collect(m *Mailbox) {
+	if c.cfg.Watched {
+		for e := range m.All() {
+			c.effect(Effect{Kind: DidEnqueue, Info: infoOf(e)})
+		}
+	}
+	c.pending += m.Len()
+	c.held += m.Len()
+	c.lane(Normal).list.Append(m)
+}
+
+// Verdict is the answer to an offer.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Accepted  Verdict = iota
+	Kept              // KeepExisting: nothing was added
+	Duplicate         // RejectDuplicate
+	Full              // Reject
+	Waits             // Block: an effect WasAdmitted follows, unless it is withdrawn
+	Dropped           // DropNewest: accepted and evicted
+)
+
+// Accept offers a job, whose ID is the given one if it becomes an accepted job
+// (Accepted or Dropped), and then says where it stands: 1 for the next to start,
+// 0 if it waits for its time. With Kept, existing is the job that was there.
+func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
+	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
+		if v, done := c.collide(j, old, now); done {
+			return v, old
+		}
+	}
+	if c.Room() > 0 {
+		c.admit(j, id, now)
+		return Accepted, nil
+	}
+	return c.overflow(j, id, now), nil
+}
+
+// collide applies the unique policy of a job whose key old holds.
+func (c *Core) collide(j, old *Job, now time.Duration) (Verdict, bool) {
+	switch {
+	case j.UniquePolicy == ReplacePending && old.State != Running:
+		c.evict(old, now)
+		return 0, false
+	case j.UniquePolicy == ReplacePending:
+		return 0, false // the running one has seen the old payload; this one runs after it
+	case j.UniquePolicy == RejectDuplicate:
+		c.reject(j, now)
+		return Duplicate, true
+	default:
+		return Kept, true
+	}
+}
+
+func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
+	switch c.cfg.Overflow {
+	case Block:
+		j.State = Blocked
+		c.blocked = append(c.blocked, j)
+		return Waits
+	case DropNewest:
+		j.ID, j.EnqueuedAt = id, now
+		c.note(DidEnqueue, j, now)
+		c.settled(j, Evicted, nil, now)
+		return Dropped
+	case DropOldest:
+		if old := c.oldest(); old != nil {
+			c.evict(old, now)
+			c.admit(j, id, now)
+			return Accepted
+		}
+	}
+	c.reject(j, now)
+	return Full
+}
+
+func (c *Core) reject(j *Job, now time.Duration) {
+	c.counts.Rejected++
+	c.note(DidReject, j, now)
+}
+
+// Rejected counts a plain job that was turned away at the door.
+func (c *Core) Rejected() { c.counts.Rejected++ }
+
+// admit makes j an accepted job.
+func (c *Core) admit(j *Job, id uint64, now time.Duration) {
+	j.ID = id
+	if j.EnqueuedAt == 0 {
+		j.EnqueuedAt = now
+	}
+	c.live[id] = j
+	if j.Unique != "" {
+		c.unique[j.Unique] = j
+	}
+	if !j.started {
+		c.held++
+	}
+	c.note(DidEnqueue, j, now)
+	if j.RunAt > now {
+		c.delay(j, Delayed)
+		return
+	}
+	c.ready(j, now)
+}
+
+// Restore takes over a job that another queue left, whatever the room.
+func (c *Core) Restore(j *Job, id uint64, now time.Duration) {
+	j.State, j.keyed, j.run = Offered, false, nil
+	c.admit(j, id, now)
+}
+
+// delay puts j among those that wait for their time.
+func (c *Core) delay(j *Job, s State) {
+	j.State = s
+	if s == Delayed {
+		c.delayed++
+	} else {
+		c.retries++
+	}
+	j.timer.Value = j
+	c.waiting.Add(&j.timer, j.RunAt)
+}
+
+// undelay takes j out of there again.
+func (c *Core) undelay(j *Job) {
+	if j.State == Delayed {
+		c.delayed--
+	} else {
+		c.retries--
+	}
+	c.waiting.Remove(&j.timer)
+}
+
+// ready makes j pending: into its lane, or behind its key.
+func (c *Core) ready(j *Job, now time.Duration) {
+	j.State, j.readyAt = Pending, now
+	c.pending++
+	if j.Key != "" && !j.keyed {
+		k := c.keys[j.Key]
+		if k == nil {
+			k = new(key)
+			c.keys[j.Key] = k
+		}
+		if k.taken >= j.KeyLimit {
+			k.queue = append(k.queue, j)
+			j.place = inKey
+			return
+		}
+		k.taken++
+		j.keyed = true
+	}
+	j.place = inList
+	c.lane(j.Priority).list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
+}
+
+// leaveKey gives up j's place in its key to the next job of that key.
+func (c *Core) leaveKey(j *Job, now time.Duration) {
+	if !j.keyed {
+		return
+	}
+	j.keyed = false
+	k := c.keys[j.Key]
+	k.taken--
+	for len(k.queue) > 0 && k.taken < k.queue[0].KeyLimit {
+		next := k.queue[0]
+		k.queue[0], k.queue = nil, k.queue[1:]
+		c.pending--
+		c.ready(next, now)
+	}
+	if k.taken == 0 && len(k.queue) == 0 {
+		delete(c.keys, j.Key)
+	}
+}
+
+// lane returns the lane of a priority: lanes[0] is High.
+func (c *Core) lane(p Priority) *lane { return &c.lanes[High-p] }
+
+// Admit accepts the callers that wait for room, as far as there is some. It
+// returns how many IDs it used, from the given one on.
+func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
+	for len(c.blocked) > 0 && (c.cfg.Capacity < 0 || c.held < c.cfg.Capacity) {
+		j := c.blocked[0]
+		c.blocked[0], c.blocked = nil, c.blocked[1:]
+		c.admit(j, id+used, now)
+		c.effect(Effect{Kind: WasAdmitted, Job: j})
+		used++
+	}
+	return used
+}
+
+// Blocked reports whether callers wait for room.
+func (c *Core) Blocked() bool { return len(c.blocked) > 0 }
+
+// Withdraw takes back an offer that waits for room. It reports false if the job
+// was accepted in the meantime.
+func (c *Core) Withdraw(j *Job) bool {
+	for i, b := range c.blocked {
+		if b == j {
+			c.blocked = append(c.blocked[:i], c.blocked[i+1:]...)
+			j.State = Offered
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,106 @@
+package core
+
+import "time"
+
+// EffectKind tells effects apart.
+type EffectKind uint8
+
+// The effects. Interrupt, IsStuck, WasAdmitted, WasRefused and HasSettled ask for
+// something to be done; the others only tell observers, and are not made without.
+const (
+	Interrupt    EffectKind = iota // cancel the context of Run
+	IsStuck                        // Run did not heed it
+	WasAdmitted                    // Job, whose caller waited for room, is accepted
+	WasRefused                     // or will not be
+	HasSettled                     // Job has reached its final state, Info.State
+	DidEnqueue
+	DidReject
+	DidStart
+	DidRetry
+	DidSnooze
+	DidInterrupt
+)
+
+// Effect is something that the core has decided and others have to do or to know.
+type Effect struct {
+	Kind  EffectKind
+	At    time.Duration // zero means now
+	Job   *Job
+	Run   *Run
+	Cause Cause
+	Info  Info
+	Err   error
+	Wait  time.Duration
+	Took  time.Duration
+}
+
+// Info is a job as it was at one moment.
+type Info struct {
+	ID               uint64
+	Kind, Label, Key string
+	Priority         Priority
+	State            State
+	Stuck            bool
+	Attempt          int
+	EnqueuedAt       time.Duration
+	RunAt            time.Duration // zero unless it waits for its time
+	StartedAt        time.Duration // zero unless it is running
+	LastErr          error
+	Done, Total      int64 // progress of a running job
+}
+
+func (c *Core) effect(e Effect) { c.effects = append(c.effects, e) }
+
+// note makes an effect that only observers need.
+func (c *Core) note(kind EffectKind, j *Job, now time.Duration) { c.noteErr(kind, j, nil, now) }
+
+func (c *Core) noteErr(kind EffectKind, j *Job, err error, now time.Duration) {
+	if c.cfg.Watched {
+		c.effect(Effect{Kind: kind, At: now, Info: infoOfJob(j), Err: err})
+	}
+}
+
+// Effects returns what has been decided since the last call, in order. The
+// slice is valid until the next method that decides something.
+func (c *Core) Effects() []Effect {
+	if len(c.effects) == 0 {
+		return nil
+	}
+	decided := c.effects
+	c.effects = nil
+	return decided
+}
+
+func infoOf(e Entry) Info {
+	if e.Job != nil {
+		return infoOfJob(e.Job)
+	}
+	return Info{ID: e.ID, State: Pending, EnqueuedAt: e.At}
+}
+
+func infoOfJob(j *Job) Info {
+	i := Info{
+		ID: j.ID, Kind: j.Kind, Label: j.Label, Key: j.Key, Priority: j.Priority, State: j.State,
+		Attempt: j.Attempt, EnqueuedAt: j.EnqueuedAt, LastErr: j.LastErr(),
+	}
+	if j.State == Delayed || j.State == Retrying {
+		i.RunAt = j.RunAt
+	}
+	if j.State == Interrupted {
+		i.State = Pending
+	}
+	return i
+}
+
+func infoOfRun(r *Run) Info {
+	i := Info{ID: r.ID, State: Running, Attempt: 1, EnqueuedAt: r.Enqueued}
+	if r.Job != nil {
+		i = infoOfJob(r.Job)
+	}
+	i.Stuck, i.StartedAt = r.Cause != NotCancelled, r.StartedAt
+	i.Done, i.Total = r.Done, r.Total
+	return i
+}
+
+// InfoOfRun returns the job running at r, which is not free.
+func InfoOfRun(r *Run) Info { return infoOfRun(r) }

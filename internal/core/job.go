@@ -1,0 +1,177 @@
+// Package core holds the rules of the queue: which job starts next, what becomes
+// of one that ends, and how everything is counted. It is a state machine and
+// nothing else: no goroutine, channel, lock or clock. Time and events come in as
+// arguments, effects come out as values ([Core.Effect]).
+//
+// A Core is not safe for concurrent use; the engine around it holds a lock.
+// Every exported method leaves the books balanced and takes effect as a whole,
+// so that the engine may be interrupted between any two of them.
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/fifo"
+	"github.com/a622d8ee/dray/internal/timerheap"
+)
+
+// Func is what a job runs.
+type Func = func(context.Context) error
+
+// Entry is a job in a FIFO: a bare function, or a *Job when it has rules.
+type Entry = fifo.Entry[Job]
+
+// Mailbox is the list in which plain jobs arrive.
+type Mailbox = fifo.List[Job]
+
+// Priority orders the lanes.
+type Priority int8
+
+// The priorities; the zero value is Normal.
+const (
+	Low    Priority = -1
+	Normal Priority = 0
+	High   Priority = 1
+)
+
+// UniquePolicy says what becomes of a job whose unique key is taken.
+type UniquePolicy uint8
+
+// The policies for a unique key that is taken.
+const (
+	KeepExisting UniquePolicy = iota
+	ReplacePending
+	RejectDuplicate
+)
+
+// State is where a job is.
+type State uint8
+
+// The states. Those from Processed on are final.
+const (
+	Offered State = iota // not accepted yet
+	Blocked          // its caller waits for room
+	Pending
+	Delayed
+	Retrying
+	Running
+	Processed
+	Failed
+	Cancelled
+	Evicted
+	Interrupted // cut off by a shutdown, handed back
+)
+
+// Job is the record of a job that has rules, or that somebody asked about.
+// Plain jobs have none: they are a function, an ID and a time. The fields of
+// the first block are set before Accept and not changed by the core.
+type Job struct {
+	Fn           Func
+	Kind, Label  string
+	Key          string // jobs of one key run in order, KeyLimit at a time
+	KeyLimit     int    // at least 1 where Key is set
+	Unique       string
+	UniquePolicy UniquePolicy
+	Priority     Priority
+	MaxAttempts  int           // at least 1
+	Timeout      time.Duration // per attempt; 0: none
+	Backoff      func(attempt int) time.Duration
+	Ref          any        // the engine's own: whom to tell of the end
+	Answer       chan error // the engine's own: where the caller of a blocked offer waits
+
+	ID         uint64
+	EnqueuedAt time.Duration
+	RunAt      time.Duration // when a delayed or retrying job is due
+	Attempt    int           // attempts begun, snoozed and interrupted ones not counted
+	Errs       []error       // of the failed attempts, the newest maxErrs
+	Stack      []byte        // of the last panic
+	State      State
+
+	readyAt time.Duration // when it last became pending
+	started bool          // has begun once: no longer counts against the capacity
+	keyed   bool          // holds one of its key's places
+	place   place // while Pending
+	timer   timerheap.Item[*Job]
+	run     *Run // while Running
+}
+
+// place is where a pending job stands.
+type place uint8
+
+const (
+	nowhere  place = iota
+	inList         // of its lane
+	inFront        // of its lane
+	inKey          // behind others of its key
+	withKind       // aside, as its kind is paused
+)
+
+// maxErrs bounds the history of errors kept per job.
+const maxErrs = 10
+
+func (j *Job) addErr(err error) {
+	if len(j.Errs) == maxErrs {
+		j.Errs = append(j.Errs[:0:0], j.Errs[1:]...)
+	}
+	j.Errs = append(j.Errs, err)
+}
+
+// LastErr returns the error of the last failed attempt, or nil.
+func (j *Job) LastErr() error {
+	if len(j.Errs) == 0 {
+		return nil
+	}
+	return j.Errs[len(j.Errs)-1]
+}
+
+// Cause is why a running job's context is cancelled.
+type Cause uint8
+
+// The causes, in rising order of precedence: a later one replaces an earlier one.
+const (
+	NotCancelled Cause = iota
+	TimedOut
+	Shutdown
+	UserCancel
+)
+
+// Run is one worker's place: the job it runs, if any. The core keeps a list of
+// them (Join, Leave); the worker owns the value and gives it to Claim and Settle.
+type Run struct {
+	ID        uint64 // of the running job; zero while the place is free
+	Fn        Func
+	Job       *Job // nil for a plain job
+	ReadyAt   time.Duration
+	Enqueued  time.Duration
+	StartedAt time.Duration
+	Cause     Cause
+	CausedAt  time.Duration // when Cause was set
+	Done      int64         // progress, as reported by the job
+	Total     int64
+	Owner     any           // the engine's own: whose place it is
+	Exempt    bool          // not waited for: it is the one that waits
+	reported  bool          // stuck, and said so
+	deadline  timerheap.Item[*Run]
+	pos       int // in Core.runs
+}
+
+// Result is how an attempt ended.
+type Result struct {
+	Kind  ResultKind
+	Err   error
+	Delay time.Duration // of a snooze, or before the next attempt
+	Stack []byte        // of a panic
+}
+
+// ResultKind tells results apart.
+type ResultKind uint8
+
+// The kinds of result.
+const (
+	OK ResultKind = iota
+	Error
+	Panic
+	Snooze
+	Discard
+)

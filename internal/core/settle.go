@@ -1,0 +1,283 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+// Settle ends the attempt at place r, which is free afterwards.
+func (c *Core) Settle(r *Run, res Result, now time.Duration) {
+	if r.Job == nil && res.Kind == OK && !c.cfg.Watched && r.Cause == NotCancelled {
+		c.counts.Processed++ // the plain job, as it is nearly always
+		c.free(r)
+		return
+	}
+	j := c.record(r)
+	cause, took, wait := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt
+	if res.Kind == Panic {
+		c.counts.Panicked++
+	}
+	if r.Job != nil {
+		c.Measured(wait, took, 1)
+	}
+	c.free(r)
+	c.conclude(j, res, cause, took, now)
+}
+
+// Measured adds n plain jobs to the latency statistics: their workers know best
+// how often to read the clock. Jobs with a record are measured one by one.
+func (c *Core) Measured(wait, took time.Duration, n uint64) {
+	if c.cfg.Latency {
+		c.wait.Add(wait, n)
+		c.run.Add(took, n)
+	}
+}
+
+// record returns the job at r; a plain one gets a record now that there is
+// something to write down.
+func (c *Core) record(r *Run) *Job {
+	if r.Job != nil {
+		return r.Job
+	}
+	j := &Job{Fn: r.Fn, MaxAttempts: 1, ID: r.ID, EnqueuedAt: r.Enqueued, Attempt: 1, State: Running, started: true}
+	j.readyAt = r.ReadyAt
+	return j
+}
+
+// free empties the place.
+func (c *Core) free(r *Run) {
+	c.running--
+	if r.Job != nil {
+		r.Job.run = nil
+		c.deadlines.Remove(&r.deadline)
+	}
+	if r.Cause != NotCancelled {
+		c.stuck--
+		c.deadlines.Remove(&r.deadline)
+	}
+	if r.Exempt {
+		c.exempt--
+	}
+	*r = Run{pos: r.pos, Owner: r.Owner}
+}
+
+// conclude decides what becomes of j after an attempt: the contract's table.
+func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration) {
+	switch {
+	case res.Kind == OK:
+		c.end(j, Processed, nil, took, now)
+	case cause == UserCancel:
+		j.addErr(res.Err)
+		c.end(j, Cancelled, res.Err, took, now)
+	case cause == Shutdown:
+		c.interruptedJob(j, res, now)
+	case res.Kind == Snooze && cause == NotCancelled:
+		j.Attempt--
+		j.RunAt = now + res.Delay
+		c.again(j, Delayed)
+		c.noteErr(DidSnooze, j, nil, now)
+	default:
+		j.addErr(res.Err)
+		j.Stack = res.Stack
+		if res.Kind == Discard || j.Attempt >= j.MaxAttempts {
+			c.keep(j, now)
+			c.end(j, Failed, res.Err, took, now)
+			return
+		}
+		c.counts.Retried++
+		j.RunAt = now + res.Delay
+		c.again(j, Retrying)
+		c.noteErr(DidRetry, j, res.Err, now)
+	}
+}
+
+// again lets j wait for its next run. It keeps its place in its key: what is
+// behind it in that key must not overtake it.
+func (c *Core) again(j *Job, s State) {
+	c.live[j.ID] = j // a plain job that snoozed has a record only now
+	c.delay(j, s)
+}
+
+// interruptedJob takes note of a job that is handed back; it counts as pending.
+func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
+	j.addErr(res.Err)
+	j.Attempt--
+	j.State = Interrupted
+	c.pending++
+	c.live[j.ID] = j
+	c.interrupted = append(c.interrupted, j)
+	c.noteErr(DidInterrupt, j, res.Err, now)
+}
+
+// end makes j settled.
+func (c *Core) end(j *Job, s State, err error, took, now time.Duration) {
+	delete(c.live, j.ID)
+	c.leaveKey(j, now)
+	if c.unique[j.Unique] == j {
+		delete(c.unique, j.Unique)
+	}
+	j.State = s
+	switch s {
+	case Processed:
+		c.counts.Processed++
+	case Failed:
+		c.counts.Failed++
+	case Cancelled:
+		c.counts.Cancelled++
+	default:
+		c.counts.Evicted++
+	}
+	if c.cfg.Watched || j.Ref != nil {
+		c.effect(Effect{Kind: HasSettled, Job: j, Info: infoOfJob(j), Err: err, Took: took})
+	}
+}
+
+// settled ends a job that was not running.
+func (c *Core) settled(j *Job, s State, err error, now time.Duration) { c.end(j, s, err, 0, now) }
+
+// drop takes a waiting job out of wherever it waits.
+func (c *Core) drop(j *Job) {
+	switch j.State {
+	case Delayed, Retrying:
+		c.undelay(j)
+	default:
+		c.pending--
+		c.unplace(j)
+	}
+	if !j.started {
+		c.held--
+	}
+}
+
+// unplace takes a pending job out of its line.
+func (c *Core) unplace(j *Job) {
+	l := c.lane(j.Priority)
+	p := j.place
+	j.place = nowhere
+	switch p {
+	case inList:
+		l.bury()
+	case inFront:
+		l.front = without(l.front, j)
+	case inKey:
+		c.keys[j.Key].queue = without(c.keys[j.Key].queue, j)
+	case withKind:
+		c.pausedKinds[j.Kind] = without(c.pausedKinds[j.Kind], j)
+	}
+}
+
+func without(jobs []*Job, j *Job) []*Job {
+	return slices.DeleteFunc(jobs, func(o *Job) bool { return o == j })
+}
+
+func (c *Core) evict(j *Job, now time.Duration) {
+	c.drop(j)
+	c.settled(j, Evicted, nil, now)
+}
+
+// Cancel settles a waiting job, or cancels the context of a running one, whose
+// return then settles it. It reports false if there is no such job.
+func (c *Core) Cancel(id uint64, now time.Duration) bool {
+	if j := c.live[id]; j != nil {
+		switch {
+		case j.run != nil:
+			c.interrupt(j.run, UserCancel, now)
+		case j.State == Interrupted:
+			return false
+		default:
+			c.drop(j)
+			c.settled(j, Cancelled, nil, now)
+		}
+		return true
+	}
+	if r := c.RunOf(id); r != nil {
+		c.interrupt(r, UserCancel, now)
+		return true
+	}
+	e, ok := c.lane(Normal).list.Remove(id)
+	if ok {
+		j := plainJob(e)
+		c.pending--
+		c.held--
+		c.settled(j, Cancelled, nil, now)
+	}
+	return ok
+}
+
+// plainJob makes a record of a plain job that waits.
+func plainJob(e Entry) *Job {
+	return &Job{Fn: e.Fn, MaxAttempts: 1, ID: e.ID, EnqueuedAt: e.At, State: Pending, readyAt: e.At}
+}
+
+// oldest finds the waiting job to evict: the first of the lowest lane that has
+// one, else one that waits behind its key or a pause, else the earliest of those
+// that wait for their time. Jobs that have run before hold no capacity.
+func (c *Core) oldest() *Job {
+	for i := len(c.lanes) - 1; i >= 0; i-- {
+		if j := c.firstOf(&c.lanes[i]); j != nil {
+			return j
+		}
+	}
+	var oldest *Job
+	for _, j := range c.live {
+		if j.run == nil && !j.started && (oldest == nil || j.ID < oldest.ID) {
+			oldest = j
+		}
+	}
+	return oldest
+}
+
+func (c *Core) firstOf(l *lane) *Job {
+	for _, j := range l.front {
+		if !j.started {
+			return j
+		}
+	}
+	for e := range l.list.All() {
+		if e.Job == nil {
+			l.list.Remove(e.ID)
+			return plainJob(e)
+		}
+		if l.alive(e) && !e.Job.started {
+			return e.Job
+		}
+	}
+	return nil
+}
+
+// Failure is a failed job that was kept.
+type Failure struct {
+	Job *Job
+	At  time.Duration
+}
+
+// keep remembers a failed job, and forgets the oldest if there are too many.
+func (c *Core) keep(j *Job, now time.Duration) {
+	if c.cfg.FailuresKept == 0 {
+		return
+	}
+	if len(c.failures) >= c.cfg.FailuresKept {
+		c.failures = slices.Delete(c.failures, 0, 1)
+	}
+	c.failures = append(c.failures, Failure{Job: j, At: now})
+}
+
+// TakeFailure removes a kept failure and returns a fresh record of its job, or nil.
+func (c *Core) TakeFailure(id uint64) *Job {
+	i := slices.IndexFunc(c.failures, func(f Failure) bool { return f.Job.ID == id })
+	if i < 0 {
+		return nil
+	}
+	j := c.failures[i].Job.Again()
+	c.failures = slices.Delete(c.failures, i, i+1)
+	return j
+}
+
+// Again returns a record like j's before it was accepted.
+func (j *Job) Again() *Job {
+	return &Job{
+		Fn: j.Fn, Kind: j.Kind, Label: j.Label, Key: j.Key, KeyLimit: j.KeyLimit,
+		Unique: j.Unique, UniquePolicy: j.UniquePolicy, Priority: j.Priority,
+		MaxAttempts: j.MaxAttempts, Timeout: j.Timeout, Backoff: j.Backoff,
+	}
+}

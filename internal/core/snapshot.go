@@ -1,0 +1,131 @@
+package core
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/latency"
+)
+
+// Snapshot is the books at one moment. What was ever accepted is the sum of
+// the jobs in every state: Accepted.
+type Snapshot struct {
+	Counts
+	Pending, Delayed, Retrying, Running, Stuck int
+	Workers, Idle, Capacity                    int
+	Paused                                     bool
+}
+
+// Snapshot reads the books.
+func (c *Core) Snapshot() Snapshot {
+	return Snapshot{
+		Counts:  c.counts,
+		Pending: c.pending, Delayed: c.delayed, Retrying: c.retries, Running: c.running, Stuck: c.stuck,
+		Workers: c.cfg.Workers, Idle: max(c.cfg.Workers-c.running, 0),
+		Capacity: c.cfg.Capacity, Paused: c.paused,
+	}
+}
+
+// Accepted sums up the jobs in every state.
+func (s Snapshot) Accepted() uint64 {
+	return s.Processed + s.Failed + s.Cancelled + s.Evicted +
+		uint64(s.Pending) + uint64(s.Delayed) + uint64(s.Retrying) + uint64(s.Running)
+}
+
+// Latencies returns the statistics of waiting and of running, to be read only.
+func (c *Core) Latencies() (wait, run *latency.Histogram) { return &c.wait, &c.run }
+
+// Oldest returns since when the first job of the lanes has been ready.
+func (c *Core) Oldest() (since time.Duration, ok bool) {
+	for i := range c.lanes {
+		if t, there := c.lanes[i].since(); there && (!ok || t < since) {
+			since, ok = t, true
+		}
+	}
+	return since, ok
+}
+
+// Position returns where the pending job j stands, 1 for the next to start, as
+// far as is decided now: behind all of its lane and of the lanes before it, and
+// behind those before it in its key. It is 0 for a job that waits for its time.
+func (c *Core) Position(j *Job) int {
+	if j.State != Pending {
+		return 0
+	}
+	n := 0
+	for p := High; p >= j.Priority; p-- {
+		n += c.lane(p).len()
+	}
+	if k := c.keys[j.Key]; j.place == inKey {
+		n += slices.Index(k.queue, j) + 1
+	}
+	return n
+}
+
+// Failures returns the kept failures, newest first.
+func (c *Core) Failures() []Failure {
+	f := slices.Clone(c.failures)
+	slices.Reverse(f)
+	return f
+}
+
+// RunningJobs returns what is running, the longest first.
+func (c *Core) RunningJobs() []Info {
+	var infos []Info
+	for _, r := range c.runs {
+		if r.ID != 0 {
+			infos = append(infos, infoOfRun(r))
+		}
+	}
+	slices.SortFunc(infos, func(a, b Info) int {
+		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return infos
+}
+
+// WaitingJobs returns the waiting jobs in the order in which they will start, as
+// far as is decided now: the lanes, then what is behind its key or of a paused
+// kind, then what waits for its time. Plain jobs get a record of their own.
+func (c *Core) WaitingJobs() []*Job {
+	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		jobs = append(jobs, l.front...)
+		for e := range l.list.All() {
+			switch {
+			case e.Job == nil:
+				jobs = append(jobs, plainJob(e))
+			case l.alive(e):
+				jobs = append(jobs, e.Job)
+			}
+		}
+	}
+	jobs = append(jobs, c.heldBack()...)
+	for _, it := range c.waiting.Sorted() {
+		jobs = append(jobs, it.Value)
+	}
+	return jobs
+}
+
+// heldBack returns the pending jobs that are in no lane, in the order of their IDs.
+func (c *Core) heldBack() []*Job {
+	var jobs []*Job
+	for k := range maps.Values(c.keys) {
+		jobs = append(jobs, k.queue...)
+	}
+	for aside := range maps.Values(c.pausedKinds) {
+		jobs = append(jobs, aside...)
+	}
+	slices.SortFunc(jobs, func(a, b *Job) int {
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.ID, b.ID))
+	})
+	return jobs
+}
+
+// InterruptedJobs returns the jobs that a shutdown has cut off, in that order.
+func (c *Core) InterruptedJobs() []*Job { return slices.Clone(c.interrupted) }
+
+// Describe returns j as it is now.
+func Describe(j *Job) Info { return infoOfJob(j) }

@@ -1,0 +1,38 @@
+// Package restart holds the rule of restart intensity: how often is too often.
+package restart
+
+import "time"
+
+// A Window counts restarts and says when there were too many of them lately.
+//
+// The rule, as in OTP: a restart counts for as long as the period lasts, both
+// edges included. So with a limit of n, the restart that finds n others not
+// older than the period is one too many.
+//
+// The zero value allows no restart. A Window is not safe for concurrent use.
+type Window struct {
+	limit  int
+	period time.Duration
+	last   []time.Time // a ring of the last restarts, at most limit of them
+	oldest int         // where the ring starts once it is full
+}
+
+// NewWindow allows limit restarts in any period. A limit below 1 allows none.
+func NewWindow(limit int, period time.Duration) Window {
+	return Window{limit: limit, period: period}
+}
+
+// Add counts a restart at now and reports whether it is still allowed. Calls
+// must come in the order of time; one that is refused is not counted.
+func (w *Window) Add(now time.Time) bool {
+	if len(w.last) < w.limit { // grows as needed: a limit of millions is legal and rarely used up
+		w.last = append(w.last, now)
+		return true
+	}
+	if w.limit < 1 || now.Sub(w.last[w.oldest]) <= w.period {
+		return false
+	}
+	w.last[w.oldest] = now
+	w.oldest = (w.oldest + 1) % w.limit
+	return true
+}

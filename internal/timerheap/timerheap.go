@@ -1,0 +1,107 @@
+// Package timerheap orders things by the time at which they are due, ties by
+// the order in which they were added.
+//
+// It is not safe for concurrent use.
+package timerheap
+
+import (
+	"container/heap"
+	"time"
+)
+
+// Item is what a heap holds. Embed one in the thing that is due; the zero value
+// is not in any heap.
+type Item[T any] struct {
+	Value T
+	Due   time.Duration // since some epoch of the caller's
+	seq   uint64
+	pos   int // index in the heap plus one, so that the zero value is outside
+}
+
+// Queued reports whether the item is in a heap.
+func (it *Item[T]) Queued() bool { return it.pos != 0 }
+
+// Heap holds items, the earliest first. The zero value is empty and ready to use.
+type Heap[T any] struct {
+	h   items[T]
+	seq uint64
+}
+
+// Len returns the number of items.
+func (h *Heap[T]) Len() int { return len(h.h) }
+
+// Add puts it into the heap, due at the given time; an item that is there already is moved.
+func (h *Heap[T]) Add(it *Item[T], due time.Duration) {
+	h.Remove(it)
+	h.seq++
+	it.Due, it.seq = due, h.seq
+	heap.Push(&h.h, it)
+}
+
+// Remove takes it out; an item that is not there is left alone.
+func (h *Heap[T]) Remove(it *Item[T]) {
+	if it.pos != 0 {
+		heap.Remove(&h.h, it.pos-1)
+	}
+}
+
+// Next returns when the earliest item is due.
+func (h *Heap[T]) Next() (time.Duration, bool) {
+	if len(h.h) == 0 {
+		return 0, false
+	}
+	return h.h[0].Due, true
+}
+
+// Pop removes and returns the earliest item, if it is due at now.
+func (h *Heap[T]) Pop(now time.Duration) (*Item[T], bool) {
+	if len(h.h) == 0 || h.h[0].Due > now {
+		return nil, false
+	}
+	return heap.Pop(&h.h).(*Item[T]), true
+}
+
+// Sorted returns the items in the order in which they are due.
+func (h *Heap[T]) Sorted() []*Item[T] {
+	c := Heap[T]{h: make(items[T], len(h.h))}
+	for i, it := range h.h {
+		cp := *it
+		c.h[i] = &cp
+	}
+	sorted := make([]*Item[T], 0, len(c.h))
+	for len(c.h) > 0 {
+		sorted = append(sorted, heap.Pop(&c.h).(*Item[T]))
+	}
+	return sorted
+}
+
+// items implements heap.Interface.
+type items[T any] []*Item[T]
+
+func (s items[T]) Len() int { return len(s) }
+func (s items[T]) Less(i, j int) bool {
+	if s[i].Due != s[j].Due {
+		return s[i].Due < s[j].Due
+	}
+	return s[i].seq < s[j].seq
+}
+
+func (s items[T]) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].pos, s[j].pos = i+1, j+1
+}
+
+func (s *items[T]) Push(x any) {
+	it := x.(*Item[T])
+	*s = append(*s, it)
+	it.pos = len(*s)
+}
+
+func (s *items[T]) Pop() any {
+	old := *s
+	it := old[len(old)-1]
+	old[len(old)-1] = nil
+	*s = old[:len(old)-1]
+	it.pos = 0
+	return it
+}

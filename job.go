@@ -1,0 +1,230 @@
+package dray
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Func is a job: what a worker calls. Its context is cancelled when the job is
+// cancelled, times out or is interrupted by a shutdown ([context.Cause] says
+// which), and once it has returned; it does not end with the context of the call
+// that enqueued it. A job that returns nil is processed; what any other ending
+// comes to is in the package documentation.
+type Func func(ctx context.Context) error
+
+// ID identifies a job within its queue. IDs begin at 1 and grow in the order in
+// which jobs are accepted.
+type ID uint64
+
+// String returns the ID in decimal.
+func (id ID) String() string { return strconv.FormatUint(uint64(id), 10) }
+
+// Receipt is what EnqueueSync returns for an accepted job.
+type Receipt struct {
+	ID ID
+	// Position is where the job stands in line: 1 for the next to start. It is 0
+	// for a job that first waits for its time ([WithDelay], [WithRunAt]) or, under
+	// [KeepExisting], runs already, and for one that [DropNewest] dropped.
+	Position int
+}
+
+// State is where a job is.
+type State uint8
+
+// The states of a job that has not settled.
+const (
+	Pending  State = iota // in line
+	Delayed               // waits for its time: WithDelay, WithRunAt or Snooze
+	Retrying              // waits for its next attempt
+	Running
+	Stuck // running, although its context is cancelled
+)
+
+// String returns the state's name in lower case.
+func (s State) String() string {
+	names := [...]string{"pending", "delayed", "retrying", "running", "stuck"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}
+
+// Priority orders jobs: all High ones start before Normal ones, these before Low
+// ones, FIFO within each. So that none waits for ever, a job that has been first
+// of its priority and waiting for a minute counts as one higher, and again.
+type Priority int8
+
+// The priorities.
+const (
+	Low    Priority = -1
+	Normal Priority = 0
+	High   Priority = 1
+)
+
+// String returns the priority's name in lower case.
+func (p Priority) String() string {
+	switch p {
+	case Low:
+		return "low"
+	case Normal:
+		return "normal"
+	case High:
+		return "high"
+	}
+	return fmt.Sprintf("Priority(%d)", int8(p))
+}
+
+// JobInfo describes one job as it was at one moment.
+type JobInfo struct {
+	ID         ID
+	Kind       string // empty for a Func
+	Label      string
+	Key        string
+	Priority   Priority
+	State      State
+	Attempt    int       // the current or last attempt, from 1; 0 before the first
+	EnqueuedAt time.Time // to the µs
+	RunAt      time.Time // zero unless Delayed or Retrying
+	StartedAt  time.Time // zero unless Running or Stuck
+	LastError  error     // of the last failed attempt
+	// Done of Total is what the running job told Progress.
+	Done, Total int64
+}
+
+// Job is what a [Middleware] sees of the job around which it is called.
+type Job struct {
+	ID         ID
+	Kind       string
+	Label      string
+	Attempt    int
+	EnqueuedAt time.Time
+	fn         Func
+}
+
+// Handler runs a job; see [Middleware].
+type Handler func(ctx context.Context, j *Job) error
+
+// Middleware wraps the running of every job of a queue, as with net/http. It
+// must call next at most once, on the goroutine on which it is called.
+type Middleware func(next Handler) Handler
+
+// job makes what the middleware sees of the worker's job.
+func (w *worker) job() *Job {
+	r := &w.run
+	j := &Job{ID: ID(r.ID), Attempt: 1, EnqueuedAt: w.engine.wall(r.Enqueued), fn: r.Fn}
+	if r.Job != nil {
+		j.Kind, j.Label, j.Attempt = r.Job.Kind, r.Job.Label, r.Job.Attempt
+	}
+	return j
+}
+
+// chain makes one handler of the middleware, the first outermost.
+func chain(ms []Middleware) Handler {
+	if len(ms) == 0 {
+		return nil
+	}
+	h := Handler(func(ctx context.Context, j *Job) error { return j.fn(ctx) })
+	for i := len(ms) - 1; i >= 0; i-- {
+		h = ms[i](h)
+	}
+	return h
+}
+
+// jobInfo translates the core's view of a job.
+func (e *engine) jobInfo(i core.Info) JobInfo {
+	info := JobInfo{
+		ID: ID(i.ID), Kind: i.Kind, Label: i.Label, Key: i.Key, Priority: Priority(i.Priority),
+		Attempt: i.Attempt, EnqueuedAt: e.wall(i.EnqueuedAt), LastError: i.LastErr,
+		Done: i.Done, Total: i.Total,
+	}
+	switch i.State {
+	case core.Delayed:
+		info.State, info.RunAt = Delayed, e.wall(i.RunAt)
+	case core.Retrying:
+		info.State, info.RunAt = Retrying, e.wall(i.RunAt)
+	case core.Running:
+		info.State, info.StartedAt = Running, e.wall(i.StartedAt)
+		if i.Stuck {
+			info.State = Stuck
+		}
+	}
+	return info
+}
+
+// snooze is the signal that Snooze returns.
+type snooze struct{ delay time.Duration }
+
+func (s *snooze) Error() string { return "dray: snoozed for " + s.delay.String() }
+
+// Snooze, returned from a job, runs it again after d and spends no attempt. A
+// negative d counts as 0. The job holds no worker while it waits, and does not
+// count against the capacity. Wrapped in other errors it works as well.
+func Snooze(d time.Duration) error { return &snooze{delay: max(d, 0)} }
+
+// discard is the signal that Discard returns.
+type discard struct{ err error }
+
+func (d *discard) Error() string { return "dray: discarded: " + d.reason().Error() }
+func (d *discard) Unwrap() error { return d.err }
+
+func (d *discard) reason() error {
+	if d.err == nil {
+		return errDiscarded
+	}
+	return d.err
+}
+
+// Discard, returned from a job, fails it with err at once, whatever attempts it
+// has left. Wrapped in other errors it works as well.
+func Discard(err error) error { return &discard{err: err} }
+
+// Backoff returns how long to wait before the next attempt, given the number of
+// the attempt that failed, from 1. A negative result counts as 0, and one above
+// a year as a year. It must be safe for concurrent use. One that panics counts
+// as 1 s.
+type Backoff func(attempt int) time.Duration
+
+// maxDelay bounds every delay that users give, far from the overflow of times.
+const maxDelay = 365 * 24 * time.Hour
+
+// Constant waits d before each attempt.
+func Constant(d time.Duration) Backoff {
+	return func(int) time.Duration { return d }
+}
+
+// Exponential waits a random time, evenly spread from 0 to base doubled for each
+// attempt that failed after the first, but not more than maximum ("full jitter",
+// which keeps the retries of many jobs that failed together apart).
+func Exponential(base, maximum time.Duration) Backoff {
+	base, maximum = max(base, 0), max(maximum, 0)
+	return func(attempt int) time.Duration {
+		ceiling := float64(base) * math.Pow(2, float64(max(attempt, 1)-1))
+		if !(ceiling < float64(maximum)) { // also for what is not a number
+			ceiling = float64(maximum)
+		}
+		return time.Duration(rand.Float64() * ceiling)
+	}
+}
+
+// defaultBackoff is for jobs with several attempts and no backoff of their own.
+var defaultBackoff = Exponential(time.Second, time.Minute)
+
+// delayBefore asks j's backoff function, which is foreign code.
+func delayBefore(j *core.Job) (d time.Duration) {
+	defer func() {
+		if recover() != nil {
+			d = time.Second
+		}
+	}()
+	backoff := j.Backoff
+	if backoff == nil {
+		backoff = defaultBackoff
+	}
+	return min(max(backoff(j.Attempt), 0), maxDelay)
+}

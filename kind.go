@@ -1,0 +1,63 @@
+package dray
+
+import (
+	"context"
+	"fmt"
+)
+
+// A Kind is a named sort of job with a typed payload and one handler: see
+// [Handle]. It may be used concurrently.
+type Kind[T any] struct {
+	queue *Queue
+	name  string
+	fn    func(context.Context, T) error
+	jobs  policy // the kind's defaults over the queue's
+}
+
+// Handle registers fn as the handler of a kind of job on q. The options are
+// defaults for its jobs. Errors: [ErrNilFunc], [ErrDuplicate] if q has that kind
+// already, an empty name, or that of an option.
+func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opts ...JobOption) (*Kind[T], error) {
+	if fn == nil {
+		return nil, fmt.Errorf("dray: Handle(%q): %w", kind, ErrNilFunc)
+	}
+	jobs, err := q.jobs.with(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.register(kind); err != nil {
+		return nil, err
+	}
+	return &Kind[T]{queue: q, name: kind, fn: fn, jobs: jobs}, nil
+}
+
+func (q *Queue) register(kind string) error {
+	if kind == "" {
+		return fmt.Errorf("dray: Handle: empty kind")
+	}
+	q.kindsMu.Lock()
+	defer q.kindsMu.Unlock()
+	if _, ok := q.kinds[kind]; ok {
+		return fmt.Errorf("dray: Handle(%q): %w", kind, ErrDuplicate)
+	}
+	q.kinds[kind] = struct{}{}
+	return nil
+}
+
+// Enqueue accepts a job of the kind with payload v, as [Queue.Enqueue] does. A
+// kind that Handle did not return gives [ErrUnknownKind].
+func (k *Kind[T]) Enqueue(ctx context.Context, v T, opts ...JobOption) error {
+	_, err := k.EnqueueSync(ctx, v, opts...)
+	return err
+}
+
+// EnqueueSync is Enqueue, and says where the job stands in line.
+func (k *Kind[T]) EnqueueSync(ctx context.Context, v T, opts ...JobOption) (Receipt, error) {
+	if k == nil || k.queue == nil {
+		return Receipt{}, ErrUnknownKind
+	}
+	if ctx.Err() != nil {
+		return Receipt{}, context.Cause(ctx)
+	}
+	return k.queue.enqueue(ctx, func(ctx context.Context) error { return k.fn(ctx, v) }, k.name, k.jobs, nil, opts)
+}

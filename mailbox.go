@@ -1,0 +1,67 @@
+package dray
+
+import (
+	"sync"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// A mailbox is the producers' side of the queue: plain jobs arrive here under a
+// lock of its own, held for a few assignments, and are collected by the engine
+// all at once. Whoever finds it empty before his job sends for someone to collect
+// it: a parked worker if there is one, else the owner. So while it is not empty,
+// somebody is on the way.
+type mailbox struct {
+	mu         sync.Mutex
+	list       core.Mailbox
+	lastID     uint64        // of the last accepted job: how many there have been
+	stamp      time.Duration // when the list was last found empty, by which its jobs are dated
+	room       int           // how many may be accepted without asking the core: never too many
+	closed     bool
+	unattended bool      // no owner collects, so that each job needs a date of its own
+	hold       bool      // no job may start, so that no worker should come
+	parked     []*worker // idle, the last to park on top; each is waiting for its wake channel
+}
+
+// post accepts a plain job if that needs no rule: if the box is open and has
+// room. It is the whole of a plain Enqueue, and allocates nothing.
+func (e *engine) post(fn Func) bool {
+	m := &e.mail
+	m.mu.Lock()
+	if m.room <= 0 || m.closed {
+		m.mu.Unlock()
+		return false
+	}
+	first := m.list.Len() == 0
+	if first || m.unattended {
+		m.stamp = e.now()
+	}
+	m.room--
+	m.lastID++
+	m.list.Push(core.Entry{Fn: fn, ID: m.lastID, At: m.stamp})
+	var w *worker
+	if first && !m.hold {
+		w = m.unpark()
+	}
+	m.mu.Unlock()
+	switch {
+	case w != nil:
+		w.wake <- struct{}{}
+	case first:
+		e.poke()
+	}
+	return true
+}
+
+// unpark takes the worker that parked last, whose caches are warmest. Its wake
+// channel has room for the one signal that the caller now owes it.
+func (m *mailbox) unpark() *worker {
+	last := len(m.parked) - 1
+	if last < 0 {
+		return nil
+	}
+	w := m.parked[last]
+	m.parked[last], m.parked = nil, m.parked[:last]
+	return w
+}

@@ -1,0 +1,320 @@
+package dray
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Option configures a queue: see [New]. Every [JobOption] is one too, as a
+// default for all jobs of the queue.
+type Option interface{ applyQueue(*config) error }
+
+// JobOption configures one job. Given to [Handle] it is a default for the kind,
+// given to [New] one for the queue, given to a schedule one for its runs. The
+// call's options override the kind's, and those the queue's.
+type JobOption interface {
+	Option
+	TaskOption
+	applyJob(*policy) error
+}
+
+// Unbounded is the capacity of a queue that accepts jobs for as long as there is memory.
+const Unbounded = -1
+
+// defaultCapacity holds a burst of some seconds at the rates of ordinary
+// services, in well under a megabyte.
+const defaultCapacity = 10_000
+
+// defaultFailuresKept is enough to see a pattern; each may hold a 16 KiB stack.
+const defaultFailuresKept = 100
+
+// config is what the options of New add up to.
+type config struct {
+	common
+	workers, capacity int
+	overflow          Overflow
+	failuresKept      int
+	stuckAllowance    int
+	latency           bool
+	middleware        []Middleware
+	periodic          []periodic
+	jobs              policy // defaults
+}
+
+func defaultConfig() config {
+	return config{
+		common:       common{name: "dray", shutdownTimeout: defaultShutdownTimeout},
+		workers:      runtime.GOMAXPROCS(0),
+		capacity:     defaultCapacity,
+		failuresKept: defaultFailuresKept,
+		latency:      true,
+		jobs:         policy{maxAttempts: 1, keyLimit: 1},
+	}
+}
+
+func (c *config) core() core.Config {
+	return core.Config{
+		Workers: c.workers, Capacity: c.capacity, Overflow: core.Overflow(c.overflow),
+		FailuresKept: c.failuresKept, StuckAllowance: c.stuckAllowance, Latency: c.latency,
+	}
+}
+
+type queueOption func(*config) error
+
+func (o queueOption) applyQueue(c *config) error { return o(c) }
+
+// maxWorkers is a sanity bound: a job that sleeps needs no worker of its own.
+const maxWorkers = 1 << 20
+
+func checkWorkers(n int) error {
+	if n < 1 || n > maxWorkers {
+		return fmt.Errorf("dray: %d workers: must be 1 to %d", n, maxWorkers)
+	}
+	return nil
+}
+
+// WithWorkers sets how many jobs may run at once, 1 to 1,048,576. Workers are
+// goroutines that start when first needed. Defaults to runtime.GOMAXPROCS(0).
+func WithWorkers(n int) Option {
+	return queueOption(func(c *config) error { c.workers = n; return checkWorkers(n) })
+}
+
+// WithCapacity sets how many jobs may wait, at least 1, or [Unbounded]. Running
+// jobs do not count, nor those that wait for a retry or after a [Snooze].
+// Defaults to 10,000.
+func WithCapacity(n int) Option {
+	return queueOption(func(c *config) error {
+		c.capacity = n
+		if n < 1 && n != Unbounded {
+			return fmt.Errorf("dray: WithCapacity(%d): must be at least 1, or Unbounded", n)
+		}
+		return nil
+	})
+}
+
+// Overflow says what becomes of a job when the queue is at its capacity.
+type Overflow uint8
+
+// The overflow policies.
+const (
+	Reject     Overflow = iota // Enqueue returns ErrQueueFull; counted in Rejected
+	Block                      // Enqueue waits for room until its context ends, first come first served
+	DropNewest                 // the new job is accepted and evicted at once
+	DropOldest                 // the job that has waited longest is evicted, of the lowest priority there is
+)
+
+// WithOverflow sets the overflow policy. Defaults to [Reject].
+func WithOverflow(o Overflow) Option {
+	return queueOption(func(c *config) error {
+		c.overflow = o
+		if o > DropOldest {
+			return fmt.Errorf("dray: WithOverflow(%d): no such policy", o)
+		}
+		return nil
+	})
+}
+
+// WithFailuresKept sets how many failed jobs [Queue.Failures] remembers, the
+// oldest being forgotten first; 0 keeps none. Defaults to 100.
+func WithFailuresKept(n int) Option {
+	return queueOption(func(c *config) error { c.failuresKept = n; return notNegative("WithFailuresKept", n) })
+}
+
+// WithStuckAllowance lends up to n extra workers while as many jobs are stuck,
+// that is running although their context is cancelled. Defaults to 0: a stuck
+// job keeps its worker, and there is no other.
+func WithStuckAllowance(n int) Option {
+	return queueOption(func(c *config) error { c.stuckAllowance = n; return notNegative("WithStuckAllowance", n) })
+}
+
+func notNegative(option string, n int) error {
+	if n < 0 {
+		return fmt.Errorf("dray: %s(%d): must not be negative", option, n)
+	}
+	return nil
+}
+
+// WithoutLatency leaves Stats.Wait and Stats.Run empty.
+func WithoutLatency() Option {
+	return queueOption(func(c *config) error { c.latency = false; return nil })
+}
+
+// WithMiddleware wraps every job of the queue; the first given is the outermost.
+// What a middleware throws counts as thrown by the job.
+func WithMiddleware(ms ...Middleware) Option {
+	return queueOption(func(c *config) error {
+		for _, m := range ms {
+			if m == nil {
+				return fmt.Errorf("dray: WithMiddleware: %w", ErrNilFunc)
+			}
+		}
+		c.middleware = append(c.middleware, ms...)
+		return nil
+	})
+}
+
+// A periodic is a task given to New.
+type periodic struct {
+	name string
+	when Schedule
+	fn   Func
+	opts []TaskOption
+}
+
+// WithPeriodic registers a periodic task from the start: see [Scheduler.Schedule].
+func WithPeriodic(name string, when Schedule, fn Func, opts ...TaskOption) Option {
+	return queueOption(func(c *config) error {
+		c.periodic = append(c.periodic, periodic{name, when, fn, opts})
+		return nil
+	})
+}
+
+// A policy is what the job options add up to.
+type policy struct {
+	label        string
+	timeout      time.Duration
+	maxAttempts  int
+	backoff      Backoff
+	delay        time.Duration
+	runAt        time.Time
+	key          string
+	keyLimit     int
+	unique       string
+	uniquePolicy UniquePolicy
+	priority     Priority
+	set          bool // any option was given
+}
+
+// with returns p with more options applied.
+func (p policy) with(opts []JobOption) (policy, error) {
+	for _, o := range opts {
+		if o == nil {
+			return p, errors.New("dray: nil job option")
+		}
+		if err := o.applyJob(&p); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+type jobOption func(*policy) error
+
+func (o jobOption) applyJob(p *policy) error      { p.set = true; return o(p) }
+func (o jobOption) applyQueue(c *config) error    { return o.applyJob(&c.jobs) }
+func (o jobOption) applyTask(c *taskConfig) error { c.jobs = append(c.jobs, o); return nil }
+
+// WithLabel describes the job in listings, events and logs. Defaults to none.
+func WithLabel(label string) JobOption {
+	return jobOption(func(p *policy) error { p.label = label; return nil })
+}
+
+// WithTimeout bounds each attempt: after d its context is cancelled with the
+// cause [ErrTimeout], and an error that it then returns is a failed attempt. A
+// job that does not heed its context keeps its worker: see [WithStuckAllowance].
+// Defaults to 0, no timeout.
+func WithTimeout(d time.Duration) JobOption {
+	return jobOption(func(p *policy) error { p.timeout = d; return checkDelay("WithTimeout", d) })
+}
+
+func checkDelay(option string, d time.Duration) error {
+	if d < 0 || d > maxDelay {
+		return fmt.Errorf("dray: %s(%v): must be 0 to %v", option, d, maxDelay)
+	}
+	return nil
+}
+
+// WithMaxAttempts sets how often the job is run at most until it returns nil,
+// the first time included; at least 1. Defaults to 1.
+func WithMaxAttempts(n int) JobOption {
+	return jobOption(func(p *policy) error {
+		p.maxAttempts = n
+		if n < 1 {
+			return fmt.Errorf("dray: WithMaxAttempts(%d): must be at least 1", n)
+		}
+		return nil
+	})
+}
+
+// WithBackoff sets how long a failed attempt waits for the next one. Defaults to
+// Exponential(time.Second, time.Minute).
+func WithBackoff(b Backoff) JobOption {
+	return jobOption(func(p *policy) error {
+		p.backoff = b
+		if b == nil {
+			return fmt.Errorf("dray: WithBackoff: %w", ErrNilFunc)
+		}
+		return nil
+	})
+}
+
+// WithDelay makes the job pending only after d, 0 to a year. Until then it
+// counts against the capacity. It replaces [WithRunAt]. Defaults to 0.
+func WithDelay(d time.Duration) JobOption {
+	return jobOption(func(p *policy) error {
+		p.delay, p.runAt = d, time.Time{}
+		return checkDelay("WithDelay", d)
+	})
+}
+
+// WithRunAt makes the job pending only at t, as far as t is from now by the wall
+// clock when it is enqueued; at once if t is past. It replaces [WithDelay].
+func WithRunAt(t time.Time) JobOption {
+	return jobOption(func(p *policy) error { p.delay, p.runAt = 0, t; return nil })
+}
+
+// WithKey runs the jobs of one key in the order in which they became pending, one
+// at a time unless [WithKeyLimit] says otherwise. A job holds its place in its
+// key until it settles, while it waits for a retry too. Other keys, and jobs
+// without one, are not held up. Defaults to none.
+func WithKey(key string) JobOption {
+	return jobOption(func(p *policy) error { p.key = key; return nil })
+}
+
+// WithKeyLimit lets n jobs of a key run at once; at least 1. Defaults to 1.
+func WithKeyLimit(n int) JobOption {
+	return jobOption(func(p *policy) error {
+		p.keyLimit = n
+		if n < 1 {
+			return fmt.Errorf("dray: WithKeyLimit(%d): must be at least 1", n)
+		}
+		return nil
+	})
+}
+
+// UniquePolicy says what becomes of a job whose unique key another one holds.
+type UniquePolicy uint8
+
+// The policies for a unique key that is taken.
+const (
+	KeepExisting    UniquePolicy = iota // nothing is added; a receipt is that of the job there is
+	ReplacePending                      // the other one is evicted, unless it runs: then this one waits besides
+	RejectDuplicate                     // ErrDuplicate; counted in Rejected
+)
+
+// WithUnique lets only one job with the given key be in the queue, from its
+// acceptance until it settles, however it does.
+func WithUnique(key string, p UniquePolicy) JobOption {
+	return jobOption(func(j *policy) error {
+		j.unique, j.uniquePolicy = key, p
+		if key == "" || p > RejectDuplicate {
+			return fmt.Errorf("dray: WithUnique(%q, %d): empty key or unknown policy", key, p)
+		}
+		return nil
+	})
+}
+
+// WithPriority sets the job's priority. Defaults to [Normal].
+func WithPriority(p Priority) JobOption {
+	return jobOption(func(j *policy) error {
+		j.priority = p
+		if p < Low || p > High {
+			return fmt.Errorf("dray: WithPriority(%d): no such priority", p)
+		}
+		return nil
+	})
+}

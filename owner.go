@@ -1,0 +1,80 @@
+package dray
+
+import (
+	"context"
+	"time"
+)
+
+// An owner is the goroutine that a queue's state belongs to. It collects the
+// mailbox when no worker is free to, moves jobs whose time has come, cancels
+// those that run too long, and sends for workers. It is also the one that dies
+// when a rule is broken, wherever that was noticed, so that its supervisor knows.
+//
+// It keeps nothing to itself: a successor begins with the state as it is.
+type owner struct{ *engine }
+
+// Serve is the owner's loop: do what is due, then sleep until more is.
+func (o owner) Serve(ctx context.Context) error {
+	timer := time.NewTimer(never)
+	defer timer.Stop()
+	defer o.attend()()
+	for {
+		timer.Reset(o.tick())
+		select {
+		case <-o.wakeup:
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil
+		}
+		o.dieOfCrash()
+	}
+}
+
+// attend takes over the mailbox, until the function it returns is called.
+func (o owner) attend() (leave func()) {
+	set := func(attended bool) {
+		o.mail.mu.Lock()
+		o.mail.unattended = !attended
+		o.mail.mu.Unlock()
+	}
+	set(true)
+	return func() { set(false) }
+}
+
+// tick does what is due, and returns how long there is nothing more to do. It
+// does not contain a crash, as step does: this one is the owner's own.
+func (o owner) tick() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mail.mu.Lock()
+	defer o.mail.mu.Unlock()
+	now := o.now()
+	o.armed = -never // so that follow does not poke its own caller
+	o.collect()
+	o.core.Advance(now)
+	o.at("advance")
+	o.follow(now)
+	o.armed = o.due()
+	return o.armed - now
+}
+
+func (o owner) due() time.Duration {
+	due, ok := o.core.Next()
+	if !ok {
+		return never
+	}
+	return due
+}
+
+// dieOfCrash panics with what broke somewhere else.
+func (o owner) dieOfCrash() {
+	o.mu.Lock()
+	p := o.crashed
+	o.crashed = nil
+	o.mu.Unlock()
+	if p != nil {
+		panic(p)
+	}
+}
+
+var _ Service = owner{}

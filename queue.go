@@ -1,0 +1,231 @@
+package dray
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// A Queue runs jobs in the order in which they are enqueued, on a bounded set of
+// workers, under supervision. Make one with [New]. All methods may be called by
+// anyone at any time: concurrently, before the start, after the end, and from
+// inside a job of the queue.
+type Queue struct {
+	*engine
+	scheduler *Scheduler  // immutable
+	tree      *Supervisor // immutable: owner, pool, scheduler
+	jobs      policy      // immutable: the queue's defaults
+
+	kindsMu sync.RWMutex
+	kinds   map[string]struct{} // registered with Handle
+
+	life life
+}
+
+// New returns a queue that accepts jobs, and starts none before [Queue.Start] or
+// [Queue.Serve]. It starts no goroutine. An option that makes no sense is an error.
+func New(opts ...Option) (*Queue, error) {
+	cfg := defaultConfig()
+	for _, o := range opts {
+		if o == nil {
+			return nil, fmt.Errorf("dray: New: nil option")
+		}
+		if err := o.applyQueue(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	q := &Queue{engine: newEngine(cfg.common, cfg.core()), jobs: cfg.jobs, kinds: map[string]struct{}{}}
+	q.handler = chain(cfg.middleware)
+	q.plain = !cfg.jobs.set
+	q.scheduler = newScheduler(q)
+	q.life.init()
+	for _, p := range cfg.periodic {
+		if err := q.scheduler.Schedule(p.name, p.when, p.fn, p.opts...); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	q.tree, err = q.plant()
+	return q, err
+}
+
+// Enqueue accepts a job and returns at once: nil if it will be run, or else why
+// not. Under [Block] it waits for room, until ctx ends. ctx bounds this call
+// alone; the job gets a context of its own.
+//
+// Errors: [ErrNilFunc], [ErrClosed], [ErrQueueFull], [ErrDuplicate], that of an
+// option, or the cause of ctx's end. Without options and by default it allocates nothing.
+func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
+	if fn == nil {
+		return ErrNilFunc
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if len(opts) == 0 && q.plain && q.post(fn) {
+		return nil
+	}
+	_, err := q.enqueue(ctx, fn, "", q.jobs, nil, opts)
+	return err
+}
+
+// EnqueueSync is [Queue.Enqueue], and says where the job stands in line.
+func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Receipt, error) {
+	if err := ctx.Err(); err != nil {
+		return Receipt{}, context.Cause(ctx)
+	}
+	return q.enqueue(ctx, fn, "", q.jobs, nil, opts)
+}
+
+// EnqueueBatch enqueues the functions in order, until one is not accepted; how
+// many were, and why no more, is what it returns. A nil function accepts none.
+func (q *Queue) EnqueueBatch(ctx context.Context, fns []Func, opts ...JobOption) (accepted int, err error) {
+	if slices.ContainsFunc(fns, func(fn Func) bool { return fn == nil }) {
+		return 0, ErrNilFunc
+	}
+	for i, fn := range fns {
+		if err := q.Enqueue(ctx, fn, opts...); err != nil {
+			return i, err
+		}
+	}
+	return len(fns), nil
+}
+
+// enqueue is the way of every job that needs a record: one with options, of a
+// kind, or whose caller wants to know more than that it was accepted.
+func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end ending, opts []JobOption) (Receipt, error) {
+	if fn == nil {
+		return Receipt{}, ErrNilFunc
+	}
+	p, err := p.with(opts)
+	if err != nil {
+		return Receipt{}, err
+	}
+	j := q.newJob(fn, kind, p)
+	if end != nil {
+		j.Ref = end
+	}
+	return q.offer(ctx, j)
+}
+
+// newJob makes the record of a job.
+func (e *engine) newJob(fn Func, kind string, p policy) *core.Job {
+	j := &core.Job{
+		Fn: fn, Kind: kind, Label: p.label, Key: p.key, KeyLimit: p.keyLimit,
+		Unique: p.unique, UniquePolicy: core.UniquePolicy(p.uniquePolicy), Priority: core.Priority(p.priority),
+		MaxAttempts: p.maxAttempts, Timeout: p.timeout, Backoff: p.backoff,
+	}
+	switch {
+	case p.delay > 0:
+		j.RunAt = e.now() + p.delay
+	case !p.runAt.IsZero():
+		j.RunAt = max(e.since(p.runAt), 0)
+	}
+	return j
+}
+
+// Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
+// ones are accepted. It returns [ErrClosed] once a shutdown has begun.
+func (q *Queue) Pause() error { return q.pause((*core.Core).Pause, QueuePaused{moment(), ""}) }
+
+// Resume ends [Queue.Pause]. It returns [ErrClosed] once a shutdown has begun.
+func (q *Queue) Resume() error { return q.pause((*core.Core).Resume, QueueResumed{moment(), ""}) }
+
+// PauseKind is [Queue.Pause] for the jobs of one kind. It returns
+// [ErrUnknownKind] if the kind was never registered with [Handle].
+func (q *Queue) PauseKind(kind string) error {
+	return q.pauseKind(kind, (*core.Core).PauseKind, QueuePaused{moment(), kind})
+}
+
+// ResumeKind ends [Queue.PauseKind]; the jobs that were held back go first.
+func (q *Queue) ResumeKind(kind string) error {
+	return q.pauseKind(kind, (*core.Core).ResumeKind, QueueResumed{moment(), kind})
+}
+
+func (q *Queue) pauseKind(kind string, change func(*core.Core, string) bool, ev Event) error {
+	q.kindsMu.RLock()
+	_, known := q.kinds[kind]
+	q.kindsMu.RUnlock()
+	if !known {
+		return ErrUnknownKind
+	}
+	return q.pause(func(c *core.Core) bool { return change(c, kind) }, ev)
+}
+
+// pause makes a change of that sort, unless the queue is closed.
+func (q *Queue) pause(change func(*core.Core) bool, ev Event) error {
+	return q.stepOpen(func(c *core.Core) error {
+		if change(c) {
+			q.herald.emit(ev)
+		}
+		return nil
+	})
+}
+
+// stepOpen is step for changes that a closed queue refuses.
+func (e *engine) stepOpen(change func(*core.Core) error) error {
+	err := ErrClosed
+	e.step(func(c *core.Core, _ time.Duration) {
+		if !e.mail.closed {
+			err = change(c)
+		}
+	})
+	return err
+}
+
+// Resize sets the number of workers, 1 to 1,048,576. When there are too many,
+// those that are free leave at once and the others after the job they run.
+func (q *Queue) Resize(workers int) error { return q.resize(workers) }
+
+func (e *engine) resize(workers int) error {
+	if err := checkWorkers(workers); err != nil {
+		return err
+	}
+	return e.stepOpen(func(c *core.Core) error {
+		c.Resize(workers)
+		e.dismiss()
+		e.herald.emit(QueueResized{moment(), workers})
+		return nil
+	})
+}
+
+// Cancel settles a waiting job as cancelled. If it is running, its context is
+// cancelled with the cause [ErrCancelled], and what it then returns decides. It
+// returns [ErrNotFound] if the job has settled, or never was.
+func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
+
+// Jobs yields the jobs that have not settled, as they were at the moment of the
+// call of Jobs: the running ones, the longest first, then the waiting ones in
+// the order in which they will start as far as is decided by then. Its cost is
+// that of a copy of all jobs.
+func (q *Queue) Jobs() iter.Seq[JobInfo] {
+	var infos []JobInfo
+	q.step(func(c *core.Core, _ time.Duration) {
+		for _, i := range c.RunningJobs() {
+			infos = append(infos, q.jobInfo(i))
+		}
+		for _, j := range slices.Concat(c.InterruptedJobs(), c.WaitingJobs()) {
+			infos = append(infos, q.jobInfo(core.Describe(j)))
+		}
+	})
+	return slices.Values(infos)
+}
+
+// Scheduler returns the queue's scheduler of periodic tasks.
+func (q *Queue) Scheduler() *Scheduler { return q.scheduler }
+
+// String returns the queue's [Stats] as JSON, so that a *Queue can be given to
+// [expvar.Publish].
+func (q *Queue) String() string {
+	b, err := json.Marshal(q.Stats())
+	if err != nil {
+		return "{}" // numbers, strings and bools always marshal
+	}
+	return string(b)
+}

@@ -1,0 +1,111 @@
+package dray
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Report says what a shutdown left: every job that was accepted and has not
+// settled is in exactly one of its lists.
+type Report struct {
+	Waiting     []Leftover // accepted, never finished, not running: in the order in which they would have started
+	Interrupted []Leftover // were running when the shutdown cancelled them, and returned an error
+	Abandoned   []JobInfo  // still running at the end
+}
+
+// Leftover is a job that was handed back. Another queue takes it by
+// [Queue.Restore], with the options and attempts that it had.
+type Leftover struct {
+	JobInfo
+	Func Func
+
+	record *core.Job    // nil for one that dray did not make
+	taken  *atomic.Bool // by a Restore; nil as record
+}
+
+// leave closes the books: it collects what is left, and tells those who wait
+// for the result of one of these jobs that there will be none.
+func (e *engine) leave() Report {
+	var r Report
+	e.step(func(c *core.Core, now time.Duration) {
+		c.Close()
+		r.Interrupted = e.leftovers(c.InterruptedJobs())
+		r.Waiting = e.leftovers(c.WaitingJobs())
+		for _, i := range c.RunningJobs() {
+			r.Abandoned = append(r.Abandoned, e.jobInfo(i))
+		}
+		e.herald.emit(QueueStopped{
+			happened: moment(), Stats: e.stats(c, now),
+			Waiting: len(r.Waiting), Interrupted: len(r.Interrupted), Abandoned: len(r.Abandoned),
+		})
+	})
+	return r
+}
+
+func (e *engine) leftovers(jobs []*core.Job) []Leftover {
+	var left []Leftover
+	for _, j := range jobs {
+		info := e.jobInfo(core.Describe(j))
+		left = append(left, Leftover{JobInfo: info, Func: j.Fn, record: j, taken: new(atomic.Bool)})
+		if end, ok := j.Ref.(ending); ok {
+			end.settled(outcome{id: info.ID, state: core.Interrupted, err: ErrShutdown})
+		}
+	}
+	return left
+}
+
+// Restore takes over what another queue left: first Report.Interrupted, then
+// Report.Waiting, in their order, with the options, attempts and times that they
+// had and with new IDs, whatever room there is. Report.Abandoned is left out, as
+// those jobs may still be running.
+//
+// Errors: [ErrClosed], and [ErrNilFunc] if a Func is missing, in which cases
+// nothing was taken; [ErrDuplicate] for each job that was restored before or
+// whose unique key is held here, all others having been taken.
+func (q *Queue) Restore(r Report) error {
+	left := append(append([]Leftover(nil), r.Interrupted...), r.Waiting...)
+	for _, l := range left {
+		if l.Func == nil {
+			return fmt.Errorf("dray: Restore: job %d: %w", l.ID, ErrNilFunc)
+		}
+	}
+	return q.stepOpen(func(c *core.Core) error {
+		var errs []error
+		for _, l := range left {
+			errs = append(errs, q.restore(c, l))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func (q *Queue) restore(c *core.Core, l Leftover) error {
+	j := q.revive(l)
+	if c.Holds(j.Unique) || l.taken != nil && l.taken.Swap(true) {
+		return fmt.Errorf("dray: Restore: job %d: %w", l.ID, ErrDuplicate)
+	}
+	q.mail.lastID++
+	c.Restore(j, q.mail.lastID, q.now())
+	return nil
+}
+
+// revive makes a record for this queue of a job that another one left.
+func (q *Queue) revive(l Leftover) *core.Job {
+	j := &core.Job{
+		Fn: l.Func, Kind: l.Kind, Label: l.Label, Key: l.Key, KeyLimit: 1,
+		Priority: core.Priority(l.Priority), MaxAttempts: 1,
+	}
+	if l.record != nil {
+		j = l.record.Again()
+		j.Fn = l.Func
+	}
+	j.Attempt = l.Attempt
+	j.EnqueuedAt = q.since(l.EnqueuedAt)
+	if !l.RunAt.IsZero() {
+		j.RunAt = q.since(l.RunAt)
+	}
+	return j
+}

@@ -1,0 +1,285 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// Service is anything that a [Supervisor] can run: a [Queue], a [Pool], another
+// Supervisor, or your own type.
+//
+// Serve does the service's work until ctx ends and then returns; what it returns
+// after that makes no difference. If it ends before that, the supervisor acts on
+// how: a nil return is a normal end; an error, a panic and a [runtime.Goexit]
+// are failures. Serve is called again for each restart, one call at a time,
+// unless an earlier call was abandoned: see [Child].
+//
+// Within Serve, [context.Cause] of an ended ctx is [ErrShutdown].
+type Service interface {
+	Serve(ctx context.Context) error
+}
+
+// Initer is a [Service] with a start that takes time or can fail. The supervisor
+// calls Init before every Serve, on the same goroutine and with the same ctx, and
+// starts the children that come later only once it has returned nil. An error, a
+// panic and a Goexit in Init mean that the start has failed. Serve is called if
+// and only if Init returned nil, also when ctx has ended meanwhile, so that
+// Serve can release what Init has acquired.
+//
+// Init may block: the supervisor goes on serving calls, and ends ctx to stop it.
+type Initer interface {
+	Init(ctx context.Context) error
+}
+
+// ServiceFunc is a function as a [Service].
+type ServiceFunc func(ctx context.Context) error
+
+// Serve calls f(ctx).
+func (f ServiceFunc) Serve(ctx context.Context) error { return f(ctx) }
+
+// ErrAbandoned is wrapped by the errors of [Supervisor.Serve],
+// [Supervisor.Terminate] and [Supervisor.Remove] when a child did not end within
+// its shutdown time, so that its goroutine may still be running.
+var ErrAbandoned = errors.New("dray: child abandoned")
+
+// A Supervisor runs services, its children, and restarts those that fail, by
+// the rules of Erlang/OTP:
+//
+//   - Children start in order and stop in reverse. A child whose first start
+//     fails ends the supervisor.
+//   - [Restart] says when a child is restarted, [Strategy] which others are
+//     restarted with it, [WithIntensity] how often before the supervisor gives
+//     up and passes the failure on. A supervisor is a [Service], so trees nest.
+//   - A group that is restarted by RestForOne or OneForAll is started whole:
+//     also those of its children that had ended normally or were terminated.
+//     Only temporary children are not, which are forgotten when they end.
+//   - If further children of the group fail while the group is being stopped,
+//     that is the same restart. If an earlier child fails, the group grows.
+//
+// All methods are safe for concurrent use, also from inside a child, and none
+// waits for a child other than the one it names. A child that terminates,
+// removes or restarts itself waits for its own end: the call returns when the
+// child's shutdown time has passed and the child is abandoned, so do it from
+// another goroutine.
+//
+// The supervisor runs on the goroutine that called Serve. It is made by
+// [NewSupervisor]; the zero value is not usable.
+type Supervisor struct {
+	cfg    supervisorConfig // immutable
+	herald *herald          // immutable; nil when nobody listens
+
+	restarted atomic.Uint64 // written by the keeper, read by anyone
+
+	mu     sync.Mutex // held for moments, never while waiting
+	keeper *keeper    // guarded by mu; not nil while Serve runs
+	tree   *tree      // the keeper's while there is one, guarded by mu otherwise
+}
+
+// NewSupervisor returns a supervisor that is not running yet: see [Supervisor.Serve].
+// It returns an error for an invalid strategy, option or child, which wraps
+// [ErrDuplicate] when two children share a name.
+func NewSupervisor(strategy Strategy, opts ...SupervisorOption) (*Supervisor, error) {
+	cfg := newSupervisorConfig(strategy)
+	for _, o := range opts {
+		if o == nil {
+			return nil, errors.New("dray: NewSupervisor: nil option")
+		}
+		if err := o.applySupervisor(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	return newSupervisor(cfg)
+}
+
+// newSupervisor builds a supervisor from a configuration that began as a
+// newSupervisorConfig. A cfg.herald takes precedence over observers and logger.
+func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
+	if cfg.strategy > OneForAll {
+		return nil, fmt.Errorf("dray: NewSupervisor: unknown strategy %v", cfg.strategy)
+	}
+	s := &Supervisor{cfg: cfg, herald: cfg.herald}
+	if s.herald == nil {
+		s.herald = newHerald(cfg.common)
+	}
+	s.tree = newTree(&s.cfg, s.herald != nil)
+	for _, c := range cfg.children {
+		if err := s.Add(c); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Serve starts the children and supervises them until ctx ends; then it stops
+// them in reverse order, each within its shutdown time, and returns nil.
+//
+// Before that it ends, all children stopped, with
+//   - an error that wraps the reason if a child's first start failed,
+//   - an error that wraps [ErrIntensity] and the last failure if there were too many,
+//   - nil if a significant child ended: see [WithAutoShutdown].
+//
+// If children had to be abandoned and have still not ended, the error wraps
+// [ErrAbandoned] and names them. Apart from those no goroutine and no timer of
+// the supervisor is left.
+//
+// A second Serve while one is running returns [ErrStarted]. After its end Serve
+// may be called again: it starts all children afresh, also those that were
+// terminated, and counts restarts from zero.
+func (s *Supervisor) Serve(ctx context.Context) error {
+	k, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close(k)
+	k.run((*tree).ended)
+	return k.result()
+}
+
+// boot makes a nested supervisor start as in OTP: its parent's next child waits
+// until all children of this one are up, and a failure among them is a failed
+// start of this one. A nil error means that Serve must follow, and takes over.
+func (s *Supervisor) boot(ctx context.Context) error {
+	k, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	k.run((*tree).booted)
+	if err = k.result(); err != nil && k.tree.ended() {
+		s.close(k)
+		return err
+	}
+	s.mu.Lock()
+	k.handed = true
+	s.mu.Unlock()
+	return nil
+}
+
+// stopsItself: a supervisor's stop takes as long as that of its children, so a
+// limit of its own would only abandon children that are still within theirs.
+func (s *Supervisor) stopsItself() {}
+
+// open makes the caller the supervisor's goroutine, unless another one is. What
+// boot began is taken over.
+func (s *Supervisor) open(ctx context.Context) (*keeper, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k := s.keeper; k != nil {
+		if !k.handed {
+			return nil, fmt.Errorf("dray: supervisor %q: %w", s.cfg.name, ErrStarted)
+		}
+		k.handed = false
+		return k, nil
+	}
+	s.keeper = newKeeper(ctx, s)
+	return s.keeper, nil
+}
+
+// close gives the tree back to the lock. Calls that the keeper did not take any
+// more see the closed channel and try again.
+func (s *Supervisor) close(k *keeper) {
+	s.mu.Lock()
+	s.keeper = nil
+	s.mu.Unlock()
+	close(k.closed)
+}
+
+// Add appends a child. If the supervisor is running, Add starts the child and
+// waits until its start is complete (see [Initer]); if that fails, Add returns
+// the error and the child is forgotten. But Add does not wait while earlier
+// children are still being started or restarted: it returns nil at once, the
+// child is started after them, and a failure is treated as a failed restart.
+//
+// It returns an error that wraps [ErrDuplicate] if there is a child of that
+// name, [ErrClosed] while the supervisor stops, and an error for an empty name,
+// a nil service and an invalid combination of the other fields.
+func (s *Supervisor) Add(c Child) error {
+	if err := c.validate(s.cfg.auto); err != nil {
+		return err
+	}
+	return s.call(func(t *tree, w waiter) { t.add(c, w) })
+}
+
+// Remove stops a child and forgets it. It waits until the child has ended or
+// its shutdown time has passed; in the latter case the error wraps
+// [ErrAbandoned], and the child is forgotten all the same. Other children go on.
+// It returns an error that wraps [ErrNotFound] for an unknown name, and
+// [ErrClosed] if the supervisor stops meanwhile.
+func (s *Supervisor) Remove(name string) error {
+	return s.call(func(t *tree, w waiter) { t.remove(name, w) })
+}
+
+// Restart stops a child if it is running and starts it again, whatever its
+// [Restart] says; that does not count towards the intensity, and other children
+// go on. It waits until the start is complete. If the start fails, Restart
+// returns the error and the child stays down. A child that waits for its backoff
+// or for its turn in a group that is being restarted is restarted without
+// further backoff, and Restart returns nil at once.
+// It returns an error that wraps [ErrNotFound] for an unknown name, and
+// [ErrClosed] if the supervisor is not running or stops meanwhile.
+func (s *Supervisor) Restart(name string) error {
+	return s.call(func(t *tree, w waiter) { t.restartByHand(name, w) })
+}
+
+// Terminate stops a child, waiting like [Supervisor.Remove], but keeps it: it
+// can be started again with [Supervisor.Restart], and is also started when the
+// group that it belongs to is restarted. A temporary child is forgotten. For a
+// child that is not running Terminate returns nil.
+// It returns an error that wraps [ErrNotFound] for an unknown name,
+// [ErrAbandoned] if the child did not end in time, and [ErrClosed] if the
+// supervisor stops meanwhile.
+func (s *Supervisor) Terminate(name string) error {
+	return s.call(func(t *tree, w waiter) { t.terminate(name, w) })
+}
+
+// Children returns the children in their order, as they are at this moment, with
+// the children of nested supervisors. It never waits for a child; it can be
+// called before, during and after Serve.
+func (s *Supervisor) Children() []ChildInfo {
+	var views []childView
+	_ = s.call(func(t *tree, w waiter) { // no error: the answer is always nil
+		views = t.views()
+		t.answer(w, nil)
+	})
+	infos := make([]ChildInfo, len(views))
+	for i, v := range views { // here and not in the keeper: a service's own Children may take its time
+		infos[i] = v.info
+		if v.nested != nil {
+			infos[i].Children = v.nested.Children()
+		}
+	}
+	return infos
+}
+
+// restarts returns how many restarts there have been, over all calls of Serve.
+func (s *Supervisor) restarts() uint64 { return s.restarted.Load() }
+
+// call runs do on the tree, wherever that is, and waits for the answer.
+func (s *Supervisor) call(do func(*tree, waiter)) error {
+	answer := make(chan error, 1) // buffered: giving it waits for nobody
+	for !s.handOver(func(t *tree) { do(t, answer) }) {
+	}
+	return <-answer
+}
+
+// handOver returns false if the keeper closed before it took the request.
+func (s *Supervisor) handOver(do request) bool {
+	s.mu.Lock()
+	k := s.keeper
+	if k == nil {
+		do(s.tree)
+		s.tree.deliver()
+	}
+	s.mu.Unlock()
+	if k == nil {
+		return true
+	}
+	select {
+	case k.requests <- do:
+		return true
+	case <-k.closed:
+		return false
+	}
+}

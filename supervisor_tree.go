@@ -1,0 +1,312 @@
+package dray
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/restart"
+)
+
+// A tree is the rules of supervision and what they apply to: a state machine
+// without goroutine, channel, lock or clock. The keeper tells it what happened
+// (begin, started, ended, expired, stop and the requests in supervisor_calls.go),
+// each time after setting now; the tree answers with deeds for the keeper to do,
+// in that order, with events to be told and with answers to be given.
+//
+// A tree is not safe for concurrent use.
+type tree struct {
+	cfg  *supervisorConfig
+	loud bool // somebody listens to events
+
+	children []*child // in the order of start, which is that of seq
+	byName   map[string]*child
+	lastSeq  uint64
+
+	serving   bool // between begin and the end of the final plan
+	plan      plan
+	window    restart.Window
+	restarted uint64  // restarts ever
+	failure   error   // why the supervisor ends, if not because it was told to
+	leaks     []error // of children whose stop left something running
+
+	now     time.Time // of what happened last
+	deeds   []deed
+	events  []Event
+	answers []answer
+}
+
+func newTree(cfg *supervisorConfig, loud bool) *tree {
+	return &tree{cfg: cfg, loud: loud, byName: make(map[string]*child)}
+}
+
+// begin starts all children, in order, for the first time.
+func (t *tree) begin() {
+	t.serving, t.failure, t.leaks = true, nil, nil
+	t.window = restart.NewWindow(t.cfg.limit, t.cfg.period)
+	for _, c := range t.children {
+		c.restarts, c.streak = 0, 0
+		c.due, c.why = true, startFirst
+	}
+	t.plan = plan{phase: planStart}
+	t.advance()
+}
+
+// stop ends the supervisor: all children are stopped, in reverse. Calls that
+// wait for a child are answered now, because the child to be stopped may be one
+// that makes such a call.
+func (t *tree) stop() {
+	if t.closing() {
+		return
+	}
+	for _, c := range t.children {
+		c.due, c.again = false, false
+		t.answerAll(&c.awaitStart, t.errClosed())
+		t.answerAll(&c.awaitStop, t.errClosed())
+		if c.state == ChildRestarting {
+			t.disarm(c)
+			c.enter(ChildDown, t.now)
+		}
+	}
+	t.plan = plan{phase: planStop, pos: t.lastSeq + 1, final: true}
+	t.advance()
+}
+
+// giveUp ends the supervisor because of a failure.
+func (t *tree) giveUp(why error) {
+	if !t.closing() {
+		t.failure = fmt.Errorf("dray: supervisor %q: %w", t.cfg.name, why)
+	}
+	t.stop()
+}
+
+// finish is the end of the final plan.
+func (t *tree) finish() {
+	t.plan = plan{}
+	t.serving = false
+	if t.failure != nil && t.loud {
+		t.tell(SupervisorFailed{happened{t.now}, t.cfg.name, t.failure})
+	}
+}
+
+func (t *tree) ended() bool   { return !t.serving }
+func (t *tree) closing() bool { return t.plan.final }
+
+// booted reports whether the first start of all children is complete, or failed.
+func (t *tree) booted() bool { return !t.serving || t.plan.phase == planNone }
+
+// started: the child's Init has returned nil.
+func (t *tree) started(c *child, epoch uint64) {
+	if c.epoch != epoch || c.state != ChildStarting {
+		return // it is being stopped, or was abandoned
+	}
+	t.up(c)
+	t.advance()
+}
+
+// ended: the child's incarnation has ended in the way o.
+func (t *tree) exited(c *child, epoch uint64, o *demise) {
+	if c.epoch != epoch || !c.alive() {
+		return // an abandoned one returns late
+	}
+	t.disarm(c)
+	switch {
+	case c.state == ChildStopping || t.plan.stops(c):
+		t.stopped(c, o)
+	case c.state == ChildStarting:
+		t.startFailed(c, o)
+	default:
+		t.died(c, o)
+	}
+	t.advance()
+}
+
+// expired: the child's shutdown time, or its backoff, has passed.
+func (t *tree) expired(c *child, epoch uint64) {
+	if c.epoch != epoch || !c.armed {
+		return // what it was to limit is over
+	}
+	c.armed = false
+	switch {
+	case c.state == ChildStopping:
+		t.abandon(c)
+	case t.plan.delay == c:
+		t.plan.delay = nil
+	case c.state == ChildRestarting:
+		t.launch(c)
+	}
+	t.advance()
+}
+
+// launch starts the child now.
+func (t *tree) launch(c *child) {
+	c.epoch++
+	c.due = false
+	t.do(doLaunch, c, 0)
+	if c.inits {
+		c.enter(ChildStarting, t.now)
+		return
+	}
+	t.up(c)
+}
+
+// up: the start of the child is complete.
+func (t *tree) up(c *child) {
+	c.enter(ChildRunning, t.now)
+	c.why = startAgain
+	if t.loud {
+		t.tell(ChildStarted{happened{t.now}, t.cfg.name, c.Name, c.restarts})
+	}
+	t.answerAll(&c.awaitStart, nil)
+}
+
+// halt tells a child to stop. Its end, or its abandonment, is news to come.
+func (t *tree) halt(c *child) {
+	if c.state != ChildStopping {
+		c.enter(ChildStopping, t.now)
+		t.await(doHalt, c, c.grace(t.cfg.shutdownTimeout))
+	}
+}
+
+// stopped: a child has ended that was to end. If it did not wait to be told, its
+// failure is reported, but it is not another reason to restart anything.
+func (t *tree) stopped(c *child, o *demise) {
+	c.enter(ChildDown, t.now)
+	switch {
+	case o.failedUnasked():
+		t.report(c, o)
+	case t.loud:
+		t.tell(ChildStopped{happened{t.now}, t.cfg.name, c.Name})
+	}
+	if o.stoppedBadly() {
+		c.fail(o)
+	}
+	if t.plan.final && errors.Is(o.err, ErrAbandoned) {
+		t.leaks = append(t.leaks, fmt.Errorf("dray: supervisor %q: child %q: %w", t.cfg.name, c.Name, o.err))
+	}
+	t.settle(c, nil)
+}
+
+// abandon gives a child up that did not stop in time.
+func (t *tree) abandon(c *child) {
+	waited := t.now.Sub(c.since)
+	c.epoch++ // whatever it does from now on is late
+	c.enter(ChildStuck, t.now)
+	t.do(doAbandon, c, 0)
+	if t.loud {
+		t.tell(ChildAbandoned{happened{t.now}, t.cfg.name, c.Name, waited})
+	}
+	t.settle(c, fmt.Errorf("dray: supervisor %q: child %q: %w", t.cfg.name, c.Name, ErrAbandoned))
+}
+
+// settle does with a stopped or abandoned child what it was stopped for.
+func (t *tree) settle(c *child, err error) {
+	t.answerAll(&c.awaitStop, err)
+	switch {
+	case c.removing:
+		t.forget(c)
+	case c.again:
+		c.again = false
+		t.launch(c)
+	case c.Restart == Temporary && !c.due:
+		t.forget(c)
+	}
+}
+
+// startFailed: the child's Init ended without success.
+func (t *tree) startFailed(c *child, o *demise) {
+	t.report(c, o)
+	failed := fmt.Errorf("start of child %q: %w", c.Name, o.err)
+	switch c.why {
+	case startAgain:
+		t.again(c, o)
+		return
+	case startFirst:
+		c.enter(ChildDown, t.now)
+		t.giveUp(failed)
+		return
+	}
+	c.enter(ChildDown, t.now)
+	t.answerAll(&c.awaitStart, fmt.Errorf("dray: supervisor %q: %w", t.cfg.name, failed))
+	if c.why == startOnceAdd || c.Restart == Temporary {
+		t.forget(c)
+	}
+}
+
+// died: a running child has ended by itself.
+func (t *tree) died(c *child, o *demise) {
+	t.report(c, o)
+	if c.Restart == Permanent || o.err != nil {
+		t.again(c, o)
+		return
+	}
+	t.over(c)
+}
+
+// again restarts a child that failed, as far as its restart type, the intensity
+// and the strategy say so.
+func (t *tree) again(c *child, o *demise) {
+	if c.Restart == Temporary {
+		t.over(c)
+		return
+	}
+	if !t.window.Add(t.now) {
+		c.enter(ChildDown, t.now)
+		t.giveUp(fmt.Errorf("%w: child %q: %w", ErrIntensity, c.Name, o.reason()))
+		return
+	}
+	delay := t.delay(c)
+	c.restarts++
+	t.restarted++
+	c.enter(ChildRestarting, t.now)
+	if delay > 0 {
+		c.epoch++
+		t.await(doWait, c, delay)
+	}
+	t.restart(c, delay > 0)
+}
+
+// over: a child has ended by itself for good.
+func (t *tree) over(c *child) {
+	c.enter(ChildDown, t.now)
+	if c.Restart == Temporary {
+		t.forget(c)
+	}
+	if !c.Significant || t.cfg.auto == AllSignificant && slices.ContainsFunc(t.children, func(c *child) bool {
+		return c.Significant && c.active()
+	}) {
+		return
+	}
+	t.stop()
+}
+
+// delay asks the user's backoff, which may panic.
+func (t *tree) delay(c *child) (d time.Duration) {
+	if t.cfg.backoff == nil {
+		return 0
+	}
+	defer func() {
+		if recover() != nil {
+			d = 0
+		}
+	}()
+	return t.cfg.backoff(c.nextAttempt(t.now, t.cfg.period))
+}
+
+func (t *tree) forget(c *child) {
+	delete(t.byName, c.Name)
+	i := t.index(c.seq)
+	t.children = slices.Delete(t.children, i, i+1) // which clears the slot that becomes free
+}
+
+// index returns where the first child is that has that seq or a higher one.
+func (t *tree) index(seq uint64) int {
+	i, _ := slices.BinarySearchFunc(t.children, seq, func(c *child, seq uint64) int {
+		if c.seq < seq {
+			return -1
+		}
+		return 1
+	})
+	return i
+}

@@ -1,0 +1,143 @@
+package dray
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// A Task is the handle of a submitted job: see [Submit]. All methods may be
+// called concurrently, any number of times.
+type Task[R any] struct {
+	queue *engine
+	fn    func(context.Context) (R, error)
+	id    atomic.Uint64
+
+	mu    sync.Mutex
+	done  chan struct{} // made when first asked for
+	ended bool
+	value R // of the last attempt; written by the worker before settled, read after
+	err   error
+}
+
+func newTask[R any](fn func(context.Context) (R, error)) *Task[R] { return &Task[R]{fn: fn} }
+
+// Submit enqueues fn as [Queue.Enqueue] does, and returns a handle to its result.
+// Errors are those of Enqueue. With [WithUnique] and [KeepExisting] a job that is
+// there already gives [ErrDuplicate], as its result is not this task's.
+func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (*Task[R], error) {
+	if fn == nil {
+		return nil, ErrNilFunc
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	t := newTask(fn)
+	t.queue = q.engine
+	r, err := q.enqueue(ctx, t.run, "", q.jobs, t, opts)
+	if err != nil {
+		return nil, err
+	}
+	if t.ID() != r.ID {
+		return nil, ErrDuplicate
+	}
+	return t, nil
+}
+
+// Run submits fn and waits for its result. If ctx ends first, Run returns its
+// cause at once and cancels the job. A panic of fn is a [*PanicError].
+func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (R, error) {
+	t, err := Submit(ctx, q, fn, opts...)
+	if err != nil {
+		var zero R
+		return zero, err
+	}
+	err = t.await(ctx, q.engine)
+	return t.result(), err
+}
+
+// await waits for the end of the task, or cancels it when ctx ends.
+func (t *Task[R]) await(ctx context.Context, e *engine) error {
+	select {
+	case <-t.Done():
+		return t.err
+	case <-ctx.Done():
+		_ = e.cancel(t.ID()) //nolint:errcheck // it may have ended by now, which is as good
+		return context.Cause(ctx)
+	}
+}
+
+// run is the job.
+func (t *Task[R]) run(ctx context.Context) error {
+	v, err := t.fn(ctx)
+	t.mu.Lock()
+	t.value = v
+	t.mu.Unlock()
+	return err
+}
+
+// accepted is told the ID, under the engine's locks.
+func (t *Task[R]) accepted(id ID) { t.id.Store(uint64(id)) }
+
+// settled is told the end, under the engine's locks.
+func (t *Task[R]) settled(o outcome) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return
+	}
+	t.ended, t.err = true, o.err
+	if t.done != nil {
+		close(t.done)
+	}
+}
+
+// ID returns the ID of the job.
+func (t *Task[R]) ID() ID { return ID(t.id.Load()) }
+
+// Done returns a channel that is closed when the job has settled, or was handed
+// back by a shutdown.
+func (t *Task[R]) Done() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.done == nil {
+		t.done = make(chan struct{})
+		if t.ended {
+			close(t.done)
+		}
+	}
+	return t.done
+}
+
+// Wait waits for the result until ctx ends, which leaves the job alone. The error
+// is that of the job's last attempt; [ErrCancelled] or [ErrEvicted] if it never
+// started; [ErrShutdown] if a shutdown handed it back; or the cause of ctx's end.
+func (t *Task[R]) Wait(ctx context.Context) (R, error) {
+	select {
+	case <-t.Done():
+		return t.result(), t.err
+	case <-ctx.Done():
+		var zero R
+		return zero, context.Cause(ctx)
+	}
+}
+
+// Result returns what Wait would, without waiting; ok is false while the job has
+// not settled.
+func (t *Task[R]) Result() (r R, err error, ok bool) { //nolint:revive // the order is the contract's
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended {
+		return r, nil, false
+	}
+	return t.value, t.err, true
+}
+
+func (t *Task[R]) result() R {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.value
+}
+
+// Cancel cancels the job: see [Queue.Cancel].
+func (t *Task[R]) Cancel() error { return t.queue.cancel(t.ID()) }

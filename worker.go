@@ -1,0 +1,240 @@
+package dray
+
+import (
+	"errors"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// A worker runs one job at a time. Whatever a job does, its worker settles it and
+// goes on: a panic is recovered; a runtime.Goexit ends the goroutine, whose last
+// act is to start a successor that takes over the worker as it is.
+type worker struct {
+	engine *engine       // immutable
+	number int           // immutable, from 1
+	wake   chan struct{} // capacity 1; one signal for each time the worker was unparked
+	goid   atomic.Int64  // of the goroutine it runs on; read by those who ask whether they are on it
+
+	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
+	run   core.Run
+	woken bool        // summoned: it has to take the engine's waking flag back
+	seq   uint64      // of the job, to tell its context from those of earlier ones
+	inner *stdContext // of the job's context, if that was ever used
+
+	// The worker's own.
+	inJob     bool        // foreign code is running
+	performed bool        // the job at run has ended with result, and is to be settled
+	left      bool        // the engine has no more use for it
+	result    core.Result // of the job performed
+	contexts  []jobContext
+	pace      pace
+}
+
+// hire starts a worker, under both locks.
+func (e *engine) hire() *worker {
+	e.hired++
+	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1)}
+	w.run.Owner = w
+	e.core.Join(&w.run)
+	e.herald.emit(WorkerStarted{moment(), w.number})
+	go w.main()
+	return w
+}
+
+// main is the worker's goroutine.
+func (w *worker) main() {
+	defer w.depart()
+	w.goid.Store(goid())
+	for !w.left {
+		w.serve()
+	}
+}
+
+// depart notices that the goroutine ends before its time, which only a Goexit in
+// a job can bring about, and has another one go on in its place.
+func (w *worker) depart() {
+	if !w.left {
+		w.engine.herald.emit(WorkerStopped{moment(), w.number, ErrGoexit})
+		go w.main()
+	}
+}
+
+// serve runs jobs until there is no more use for the worker, or until one throws.
+// The one deferred call serves all jobs, so that a job that returns pays nothing.
+func (w *worker) serve() {
+	defer w.contain()
+	for w.next() {
+		w.perform()
+	}
+	w.left = true
+}
+
+// next settles the job performed, and waits for another one.
+func (w *worker) next() bool {
+	for {
+		claimed, leave := w.turn()
+		if claimed {
+			return true
+		}
+		if leave {
+			return false
+		}
+		<-w.wake
+	}
+}
+
+// perform runs the job and takes down how it ended.
+func (w *worker) perform() {
+	ctx := w.newContext()
+	w.inJob = true
+	var err error
+	if w.engine.handler == nil {
+		err = w.run.Fn(ctx)
+	} else {
+		err = w.engine.handler(ctx, w.job())
+	}
+	w.inJob = false
+	w.conclude(err)
+}
+
+// contain, deferred, is where everything ends that does not return.
+func (w *worker) contain() {
+	if w.left {
+		return
+	}
+	v := recover() // nil: a Goexit, which no recover stops
+	switch {
+	case !w.inJob && v != nil:
+		w.engine.crash(newPanicError(v))
+	case w.inJob && v != nil:
+		w.inJob = false
+		w.conclude(newPanicError(v))
+	case w.inJob:
+		w.inJob = false
+		w.conclude(ErrGoexit)
+	}
+}
+
+// conclude takes down the result of the job. From the first line on it is
+// certain to be settled, even if the backoff function should throw as well.
+func (w *worker) conclude(err error) {
+	w.result, w.performed = core.Result{}, true
+	if err == nil {
+		return
+	}
+	w.result.Kind, w.result.Err = core.Error, err
+	if p, ok := errors.AsType[*PanicError](err); ok && p == err {
+		w.result.Kind, w.result.Stack = core.Panic, p.Stack
+	}
+	if s, ok := errors.AsType[*snooze](err); ok {
+		w.result.Kind, w.result.Delay = core.Snooze, s.delay
+		return
+	}
+	if d, ok := errors.AsType[*discard](err); ok {
+		w.result.Kind, w.result.Err = core.Discard, d.reason()
+		return
+	}
+	if j := w.run.Job; j != nil && j.Attempt < j.MaxAttempts {
+		w.result.Delay = delayBefore(j)
+	}
+}
+
+// turn is the worker's one visit to the state between two jobs: it settles the
+// one, claims the other, and collects the mailbox or parks if there is none.
+func (w *worker) turn() (claimed, leave bool) {
+	e := w.engine
+	now := w.pace.clock(w)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	w.settle(now)
+	claimed = w.run.ID != 0 || e.core.Claim(&w.run, now) // a crash may have come between claim and job
+	if claimed {
+		w.pace.started(w)
+		if !w.woken && e.core.Plain() && e.drained == nil && (e.waking || !e.core.CanStart()) {
+			return true, false
+		}
+	}
+	return w.longTurn(claimed, now)
+}
+
+// longTurn is the rest of a turn that has to look at the mailbox, or after others.
+func (w *worker) longTurn(claimed bool, now time.Duration) (_, leave bool) {
+	e := w.engine
+	e.mail.mu.Lock()
+	defer e.mail.mu.Unlock()
+	if w.woken {
+		w.woken, e.waking = false, false
+	}
+	e.collect()
+	if !claimed {
+		claimed = e.core.Claim(&w.run, now)
+		if claimed {
+			w.pace.started(w)
+		}
+	}
+	if !claimed {
+		leave = w.rest()
+	}
+	e.follow(now)
+	return claimed, leave
+}
+
+// rest parks the worker, or lets it go.
+func (w *worker) rest() (leave bool) {
+	e := w.engine
+	if e.core.Closed() || e.core.Surplus() {
+		e.core.Leave(&w.run)
+		e.herald.emit(WorkerStopped{moment(), w.number, nil})
+		return true
+	}
+	e.mail.parked = append(e.mail.parked, w)
+	return false
+}
+
+// settle hands the result of the job performed to the core.
+func (w *worker) settle(now time.Duration) {
+	if !w.performed {
+		return
+	}
+	w.endContext()
+	w.pace.ended(w, now)
+	w.engine.core.Settle(&w.run, w.result, now)
+	w.performed = false
+	w.result = core.Result{}
+	w.engine.at("settle")
+}
+
+// crash hands a panic of the rules to the owner.
+func (e *engine) crash(p *PanicError) {
+	e.mu.Lock()
+	e.crashed = p
+	e.mu.Unlock()
+	e.poke()
+}
+
+// maxStack bounds the stacks kept in errors and events.
+const maxStack = 16 << 10
+
+// newPanicError captures the stack of the panic being recovered.
+func newPanicError(v any) *PanicError {
+	buf := make([]byte, maxStack)
+	return &PanicError{Value: v, Stack: append([]byte(nil), buf[:runtime.Stack(buf, false)]...)}
+}
+
+// goid returns the number of the current goroutine. It costs a microsecond and
+// is asked for once per worker, and by calls that must not wait for themselves.
+func goid() int64 {
+	var buf [64]byte
+	s := strings.TrimPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
+	digits, _, _ := strings.Cut(s, " ")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
