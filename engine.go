@@ -2,6 +2,7 @@ package dray
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -76,8 +77,16 @@ func (e *engine) poke() {
 // be had before the start, after the end and during a restart as well.
 //
 // A panic in here is a broken rule. It is not the caller's fault, so it does not
-// fly past him: the owner dies of it, in the sight of its supervisor.
+// fly past him: the owner dies of it, in the sight of its supervisor. If that
+// happened before the change was begun, it is made all the same.
 func (e *engine) step(change func(c *core.Core, now time.Duration)) {
+	if !e.tryStep(change) {
+		e.tryStep(change)
+	}
+}
+
+// tryStep reports whether the change was begun.
+func (e *engine) tryStep(change func(c *core.Core, now time.Duration)) (begun bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.mail.mu.Lock()
@@ -85,9 +94,11 @@ func (e *engine) step(change func(c *core.Core, now time.Duration)) {
 	defer e.broken()
 	now := e.now()
 	e.collect()
+	begun = true
 	change(e.core, now)
 	e.at("change")
 	e.follow(now)
+	return begun
 }
 
 // broken, deferred, hands a panic over to the owner.
@@ -97,6 +108,9 @@ func (e *engine) broken() {
 		e.poke()
 	}
 }
+
+// errBroken is what a caller gets whose change to the state could not be made.
+var errBroken = errors.New("dray: internal error")
 
 // at is where tests let the engine crash.
 func (e *engine) at(where string) {
@@ -214,8 +228,8 @@ func (e *engine) cancel(id ID) error {
 // policy says so. With unique keys the receipt can be that of another job.
 func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
 	var (
-		r       = Receipt{}
-		err     error
+		r       Receipt
+		err     = errBroken
 		waiting bool
 	)
 	e.step(func(c *core.Core, now time.Duration) {

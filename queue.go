@@ -170,9 +170,11 @@ func (q *Queue) pause(change func(*core.Core) bool, ev Event) error {
 
 // stepOpen is step for changes that a closed queue refuses.
 func (e *engine) stepOpen(change func(*core.Core) error) error {
-	err := ErrClosed
+	err := errBroken
 	e.step(func(c *core.Core, _ time.Duration) {
-		if !e.mail.closed {
+		if e.mail.closed {
+			err = ErrClosed
+		} else {
 			err = change(c)
 		}
 	})

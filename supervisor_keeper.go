@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -147,14 +148,8 @@ func (k *keeper) arm(c *child, after time.Duration) {
 
 // abandon keeps a list of what may still be running, rid of what has ended.
 func (k *keeper) abandon(r *incarnation) {
-	kept := k.abandoned[:0]
-	for _, a := range append(k.abandoned, r) {
-		if !a.gone.Load() {
-			kept = append(kept, a)
-		}
-	}
-	clear(k.abandoned[len(kept):])
-	k.abandoned = kept
+	ended := func(r *incarnation) bool { return r.gone.Load() }
+	k.abandoned = append(slices.DeleteFunc(k.abandoned, ended), r)
 }
 
 // post brings news to the keeper. It does not wait for one that is gone.

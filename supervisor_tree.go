@@ -173,6 +173,9 @@ func (t *tree) halt(c *child) {
 // failure is reported, but it is not another reason to restart anything.
 func (t *tree) stopped(c *child, o *demise) {
 	c.enter(ChildDown, t.now)
+	if c.due {
+		c.enter(ChildRestarting, t.now)
+	}
 	switch {
 	case o.failedUnasked():
 		t.report(c, o)

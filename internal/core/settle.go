@@ -47,13 +47,16 @@ func (c *Core) record(r *Run) *Job {
 // free empties the place.
 func (c *Core) free(r *Run) {
 	c.running--
+	r.ID, r.Fn = 0, nil
+	if r.Job == nil && r.Cause == NotCancelled && !r.Exempt && r.Total == 0 && r.Done == 0 {
+		return // the plain job, as it is nearly always
+	}
+	c.deadlines.Remove(&r.deadline)
 	if r.Job != nil {
 		r.Job.run = nil
-		c.deadlines.Remove(&r.deadline)
 	}
 	if r.Cause != NotCancelled {
 		c.stuck--
-		c.deadlines.Remove(&r.deadline)
 	}
 	if r.Exempt {
 		c.exempt--

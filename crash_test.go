@@ -1,0 +1,149 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// crashAt makes the engine panic at its n-th step, counted over all goroutines.
+func crashAt(n int64) (fault func(string), hit func() bool) {
+	var steps atomic.Int64
+	return func(at string) {
+			if steps.Add(1) == n {
+				panic(fmt.Sprintf("injected at step %d, %s", n, at))
+			}
+		}, func() bool {
+			return steps.Load() >= n
+		}
+}
+
+// TestCrashAtEveryStep lets the engine crash once, after each of the steps that a
+// busy minute has, wherever that step is made: nothing is lost, nothing is
+// doubled, and the books balance.
+func TestCrashAtEveryStep(t *testing.T) {
+	var restarted uint64
+	for n := int64(1); ; n++ {
+		more := false
+		synctest.Test(t, func(t *testing.T) {
+			fault, hit := crashAt(n)
+			q, ran := busyMinute(t, fault)
+			more = hit()
+			if more { // a crash in the last steps finds no owner any more that could die of it
+				require.LessOrEqual(t, q.Stats().Restarts, uint64(1), "step %d", n)
+				restarted += q.Stats().Restarts
+			}
+			for i := range ran {
+				require.Equal(t, int64(1), ran[i].Load(), "step %d: runs of job %d", n, i)
+			}
+			s := q.Stats()
+			require.Equal(t, s.Enqueued, s.Processed, "step %d: %+v", n, s)
+			require.Equal(t, len(ran)+1, int(s.Enqueued), "step %d", n)
+		})
+		if !more {
+			require.Greater(t, restarted, uint64(100), "the scenario has become too short to show anything")
+			return
+		}
+	}
+}
+
+// busyMinute runs plain jobs, jobs with options, one that is retried, and one
+// that is running when others crash, and shuts the queue down.
+func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
+	q, err := New(WithWorkers(3), WithObserver(func(Event) {}))
+	require.NoError(t, err)
+	q.fault = fault
+	require.NoError(t, q.Start())
+	ran := make([]atomic.Int64, 24)
+	for i := range ran {
+		count := func(context.Context) error {
+			time.Sleep(time.Duration(i%5) * time.Second)
+			ran[i].Add(1)
+			return nil
+		}
+		opts := [][]JobOption{nil, {WithKey("k")}, {WithDelay(time.Second)}, {WithPriority(High), WithUnique(fmt.Sprint(i), RejectDuplicate)}}[i%4]
+		require.NoError(t, q.Enqueue(t.Context(), count, opts...), "job %d", i)
+		time.Sleep(time.Second)
+	}
+	failed := false
+	require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error {
+		if !failed {
+			failed = true
+			return errors.New("not yet")
+		}
+		return nil
+	}, WithMaxAttempts(2), WithBackoff(Constant(time.Second))))
+	time.Sleep(time.Minute)
+	report, err := q.Shutdown(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, report)
+	return q, ran
+}
+
+// TestCrashPastTheIntensity: the queue fails closed, and hands everything back.
+func TestCrashPastTheIntensity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(1))
+		require.NoError(t, err)
+		var broken atomic.Bool
+		q.fault = func(at string) {
+			if broken.Load() && at == "advance" {
+				panic("rules are broken")
+			}
+		}
+		served := make(chan error, 1)
+		go func() { served <- q.Serve(t.Context()) }()
+		synctest.Wait()
+		release := make(chan struct{})
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-release; return nil }))
+		synctest.Wait()
+		for range 10 {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
+		}
+		broken.Store(true)
+		q.poke()
+		err = <-served
+		require.ErrorIs(t, err, ErrIntensity)
+		require.ErrorContains(t, err, "rules are broken")
+		require.ErrorIs(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }), ErrClosed)
+		close(release)
+		broken.Store(false)
+		report, err := q.Shutdown(t.Context())
+		require.ErrorIs(t, err, ErrIntensity)
+		require.Len(t, report.Waiting, 10)
+		s := q.Stats()
+		require.Equal(t, uint64(1), s.Processed)
+		require.Equal(t, uint64(3), s.Restarts)
+		require.Equal(t, s.Enqueued, s.Processed+uint64(s.Pending))
+	})
+}
+
+// TestServeAgainAfterFailure: a supervisor's restart brings a failed queue back.
+func TestServeAgainAfterFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(1))
+		require.NoError(t, err)
+		var crashes atomic.Int64
+		q.fault = func(at string) {
+			if at == "advance" && crashes.Add(1) <= 4 {
+				panic("rules are broken")
+			}
+		}
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
+		sup, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "queue", Service: q}))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- sup.Serve(ctx) }()
+		synctest.Wait()
+		require.Equal(t, uint64(1), q.Stats().Processed)
+		cancel()
+		require.NoError(t, <-done)
+	})
+}

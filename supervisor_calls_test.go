@@ -1,0 +1,275 @@
+package dray
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// child_adm
+func TestSupervisorAdministersChildren(t *testing.T) {
+	perform(t, OneForOne, "a b", func(t *testing.T, s *stage) {
+		require.NoError(t, s.sup.Add(s.child("c")))
+		s.requireRecord("start c")
+		require.ErrorIs(t, s.sup.Add(s.child("c")), ErrDuplicate)
+		require.ErrorContains(t, s.sup.Add(Child{Name: "d"}), "nil service")
+
+		require.NoError(t, s.sup.Terminate("a"))
+		s.requireRecord("stop a")
+		require.NoError(t, s.sup.Terminate("a"), "it is down")
+		require.Equal(t, "a down, b running, c running", s.cast())
+		require.ErrorIs(t, s.sup.Add(s.child("a")), ErrDuplicate, "its place is kept")
+		require.NoError(t, s.sup.Restart("a"))
+		s.requireRecord("start a")
+		require.NoError(t, s.sup.Restart("a"))
+		s.requireRecord("stop a, start a")
+
+		require.NoError(t, s.sup.Remove("b"))
+		s.requireRecord("stop b")
+		require.Equal(t, "a running, c running", s.cast())
+		require.NoError(t, s.sup.Add(s.child("b")))
+		require.Equal(t, "a running, c running, b running", s.cast())
+		require.NoError(t, s.sup.Terminate("c"))
+		require.NoError(t, s.sup.Remove("c"))
+
+		for _, call := range []func(string) error{s.sup.Remove, s.sup.Terminate, s.sup.Restart} {
+			require.ErrorIs(t, call("c"), ErrNotFound)
+		}
+		require.Zero(t, s.sup.restarts(), "by hand does not count")
+		require.NoError(t, s.close())
+	}, WithIntensity(0, time.Second))
+}
+
+// child_adm of temporary children: those that have ended do not exist.
+func TestSupervisorForgetsTemporary(t *testing.T) {
+	perform(t, OneForOne, "a/T b/T c/T", func(t *testing.T, s *stage) {
+		require.NoError(t, s.sup.Restart("a"), "by hand it may be restarted")
+		s.requireRecord("stop a, start a")
+		require.NoError(t, s.sup.Terminate("a"))
+		s.kill("b", "nil")
+		s.kill("c", "panic")
+		require.Empty(t, s.sup.Children())
+		require.ErrorIs(t, s.sup.Restart("b"), ErrNotFound)
+		require.NoError(t, s.sup.Add(s.child("b/T")))
+		require.NoError(t, s.close())
+		require.Empty(t, s.sup.Children())
+	})
+}
+
+func TestSupervisorAddFails(t *testing.T) {
+	for _, strategy := range []Strategy{OneForOne, RestForOne, OneForAll} {
+		perform(t, strategy, "a", func(t *testing.T, s *stage) {
+			c := s.child("b")
+			s.direct("b", func(a *actor) { a.init = failing(1) })
+			require.ErrorIs(t, s.sup.Add(c), errBoom)
+			s.requireRecord("fail b")
+			require.Equal(t, "a running", s.cast())
+			require.NoError(t, s.sup.Add(c))
+			s.direct("b", func(a *actor) { a.init = failing(1) })
+			require.ErrorIs(t, s.sup.Restart("b"), errBoom)
+			s.requireRecord("start b, stop b, fail b")
+			require.Equal(t, "a running, b down", s.cast())
+			require.Equal(t, errBoom, s.info("b").LastError)
+			require.NoError(t, s.sup.Restart("b"))
+		}, WithIntensity(0, time.Second))
+	}
+}
+
+// A call that waits for a start is answered when that start is called off.
+func TestSupervisorStartCalledOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		act  func(*stage) error
+		want error
+		cast string
+	}{
+		"terminate":          {func(s *stage) error { return s.sup.Terminate("b") }, ErrShutdown, "a running, b down"},
+		"remove":             {func(s *stage) error { return s.sup.Remove("b") }, ErrShutdown, "a running"},
+		"stop":               {func(s *stage) error { return s.close() }, ErrClosed, "a down, b down"},
+		"restart":            {func(s *stage) error { s.unblock("b"); return s.sup.Restart("b") }, nil, "a running, b running"},
+		"restart of a group": {func(s *stage) error { s.unblock("b"); s.cue("a", ""); return nil }, nil, "a running, b running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			perform(t, RestForOne, "a", func(t *testing.T, s *stage) {
+				child := s.child("b")
+				s.direct("b", func(a *actor) { a.init = blocking(nil) })
+				added := s.later(func() error { return s.sup.Add(child) })
+				require.NoError(t, s.promptly(func() error { return c.act(s) }))
+				require.ErrorIs(t, <-added, c.want)
+				require.Equal(t, c.cast, s.cast())
+			})
+		})
+	}
+}
+
+func (s *stage) unblock(name string) { s.direct(name, func(a *actor) { a.init = nil }) }
+
+// While a child takes its time to stop, everything else goes on.
+func TestSupervisorWhileChildStops(t *testing.T) {
+	perform(t, OneForOne, "a b c", func(t *testing.T, s *stage) {
+		s.direct("b", hanging(4*time.Second))
+		terminated := s.later(func() error { return s.sup.Terminate("b") })
+		require.Equal(t, "a running, b stopping, c running", s.cast())
+		require.NoError(t, s.promptly(func() error { return s.sup.Add(s.child("d")) }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Remove("c") }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Restart("a") }))
+		require.ErrorIs(t, s.promptly(func() error { return s.sup.Add(s.child("b")) }), ErrDuplicate)
+		s.kill("d", "")
+		s.takeRecord()
+		restarted := s.later(func() error { return s.sup.Restart("b") })
+		removed := s.later(func() error { return s.sup.Remove("b") })
+		require.ErrorIs(t, s.promptly(func() error { return s.sup.Restart("b") }), ErrNotFound)
+		require.ErrorIs(t, <-restarted, ErrShutdown, "the removal came after it")
+		require.NoError(t, <-terminated)
+		require.NoError(t, <-removed)
+		require.Equal(t, "a running, d running", s.cast())
+	})
+}
+
+func TestSupervisorWhileGroupStops(t *testing.T) {
+	perform(t, RestForOne, "a b c d", func(t *testing.T, s *stage) {
+		s.direct("d", hanging(4*time.Second))
+		s.kill("b", "")
+		s.requireRecord("die b, stop d")
+		require.NoError(t, s.promptly(func() error { return s.sup.Add(s.child("e")) }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Terminate("c") }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Restart("a") }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Restart("d") }))
+		s.requireRecord("stop c, stop a, start a")
+		time.Sleep(4 * time.Second)
+		s.requireRecord("start b, start d, start e")
+		require.Equal(t, "a running, b running, c down, d running, e running", s.cast())
+		s.direct("d", func(a *actor) { a.stop = nil })
+	})
+}
+
+// Calls during the stop return; those that wait for a child no longer do.
+func TestSupervisorCallsDuringStop(t *testing.T) {
+	perform(t, OneForOne, "a b", func(t *testing.T, s *stage) {
+		s.direct("b", hanging(4*time.Second))
+		removed := s.later(func() error { return s.sup.Remove("b") })
+		s.cancel()
+		synctest.Wait()
+		require.ErrorIs(t, <-removed, ErrClosed)
+		for _, call := range []func() error{
+			func() error { return s.sup.Add(s.child("c")) },
+			func() error { return s.sup.Remove("a") },
+			func() error { return s.sup.Restart("a") },
+			func() error { return s.sup.Terminate("x") },
+		} {
+			require.ErrorIs(t, s.promptly(call), ErrClosed)
+		}
+		require.Equal(t, "a running, b stopping", s.cast())
+		require.NoError(t, <-s.ended)
+		require.Equal(t, "a down", s.cast(), "the removal was under way")
+		require.NoError(t, s.sup.Add(s.child("c")))
+		require.NoError(t, s.sup.Remove("a"))
+	})
+}
+
+// A child that calls its own supervisor.
+func TestSupervisorCalledFromChild(t *testing.T) {
+	for name, c := range map[string]struct {
+		call  func(*Supervisor) error
+		takes time.Duration
+		want  error
+		cast  string
+	}{
+		"children":          {func(s *Supervisor) error { s.Children(); return nil }, 0, nil, "a running, b running, c running"},
+		"restart sibling":   {func(s *Supervisor) error { return s.Restart("a") }, 0, nil, "a running, b running, c running"},
+		"terminate sibling": {func(s *Supervisor) error { return s.Terminate("c") }, 0, nil, "a running, b running, c down"},
+		"terminate itself":  {func(s *Supervisor) error { return s.Terminate("b") }, 5 * time.Second, ErrAbandoned, "a running, b stuck, c running"},
+		"remove itself":     {func(s *Supervisor) error { return s.Remove("b") }, 5 * time.Second, ErrAbandoned, "a running, c running"},
+		"restart itself":    {func(s *Supervisor) error { return s.Restart("b") }, 5 * time.Second, nil, "a running, b running, c running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			perform(t, OneForAll, "a b c", func(t *testing.T, s *stage) {
+				began, result := time.Now(), make(chan error, 1)
+				s.actors["b"].cues <- func() error {
+					result <- c.call(s.sup)
+					sleepOr(s.over, time.Hour)
+					return nil
+				}
+				require.ErrorIs(t, <-result, c.want)
+				require.Equal(t, c.takes, time.Since(began))
+				require.Equal(t, c.cast, s.cast())
+				s.cancel()
+				synctest.Wait()
+			})
+		})
+	}
+}
+
+// A child that is stopped while it waits for a call is not held up by it.
+func TestSupervisorStopFreesCallers(t *testing.T) {
+	perform(t, OneForOne, "a b", func(t *testing.T, s *stage) {
+		s.direct("b", hanging(time.Hour))
+		result := make(chan error, 1)
+		s.actors["a"].cues <- func() error { result <- s.sup.Terminate("b"); return nil }
+		synctest.Wait()
+		s.cancel()
+		require.ErrorIs(t, <-result, ErrClosed)
+	})
+}
+
+// Add in an Init: the child comes when its turn comes, instead of a deadlock.
+func TestSupervisorAddFromInit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, OneForOne, "a b")
+		c := s.child("c")
+		s.direct("a", func(a *actor) { a.init = func(context.Context) error { return s.sup.Add(c) } })
+		s.start()
+		s.requireRecord("start a, start b, start c")
+		require.NoError(t, s.close())
+	})
+}
+
+// Real concurrency: every call returns, and the supervisor ends, whatever races.
+func TestSupervisorCallsRace(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, OneForAll, "a b c d", WithIntensity(20, time.Second))
+			s.start()
+			var wg sync.WaitGroup
+			for i := range 8 {
+				wg.Go(func() {
+					for range 30 {
+						for _, name := range []string{"a", "b", "c", "d"} {
+							s.anyCall(i, name)
+						}
+						runtime.Gosched()
+					}
+				})
+			}
+			if len(s.takeRecord())%2 == 0 { // stop sometimes amid, sometimes after the calls
+				wg.Wait()
+			}
+			s.cancel()
+			wg.Wait()
+			<-s.ended
+		})
+	}
+}
+
+func (s *stage) anyCall(i int, name string) {
+	switch i {
+	case 0, 1:
+		_ = s.sup.Restart(name)
+	case 2:
+		_ = s.sup.Terminate(name)
+	case 3:
+		_ = s.sup.Remove(name)
+		_ = s.sup.Add(Child{Name: name, Service: s.actors[name]})
+	case 4:
+		s.sup.Children()
+	default:
+		select {
+		case s.actors[name].cues <- ends["error"]:
+		default:
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The names in the comments are the cases of OTP's supervisor_SUITE.
+
+// sup_start_normal, which_children, order_of_children
+func TestSupervisorStartsInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, OneForOne, "a b c")
+		require.Equal(t, "a down, b down, c down", s.cast())
+		s.start()
+		s.requireRecord("start a, start b, start c")
+		require.Equal(t, "a running, b running, c running", s.cast())
+		require.Equal(t, time.Now(), s.info("a").Since)
+		require.NoError(t, s.close())
+		s.requireRecord("stop c, stop b, stop a")
+		require.Equal(t, "a down, b down, c down", s.cast())
+	})
+}
+
+// sup_start_fail, sup_start_ignore_init has no counterpart
+func TestSupervisorFirstStartFails(t *testing.T) {
+	for how, end := range ends {
+		if how == "nil" {
+			continue
+		}
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, OneForOne, "a b c d")
+				s.direct("c", func(a *actor) { a.init = func(context.Context) error { return end() } })
+				s.start()
+				err := s.requireEnded()
+				requireEnd(t, how, s.info("c").LastError)
+				require.ErrorIs(t, err, s.info("c").LastError)
+				require.ErrorContains(t, err, `"c"`)
+				require.NotErrorIs(t, err, ErrIntensity)
+				require.Zero(t, s.sup.restarts(), "a first start is not tried again")
+				record := s.takeRecord()
+				if how == "error" {
+					require.Equal(t, "start a, start b, fail c, stop b, stop a", record)
+				}
+				require.Equal(t, "a down, b down, c down, d down", s.cast())
+			})
+		})
+	}
+}
+
+// start_link with a child that is slow: what comes later waits, calls do not.
+func TestSupervisorInitBlocksLaterChildren(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := newStage(t, RestForOne, "a b c")
+		s.direct("b", func(a *actor) { a.init = blocking(release) })
+		s.start()
+		s.requireRecord("start a")
+		require.Equal(t, "a running, b starting, c down", s.cast())
+		require.NoError(t, s.promptly(func() error { return s.sup.Add(s.child("d")) }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Remove("c") }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Restart("d") }))
+		require.Equal(t, "a running, b starting, d restarting", s.cast())
+		close(release)
+		s.requireRecord("start b, start d")
+		require.NoError(t, s.close())
+		s.requireRecord("stop d, stop b, stop a")
+	})
+}
+
+func TestSupervisorStopDuringInit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, OneForAll, "a b c")
+		s.direct("b", func(a *actor) { a.init = blocking(nil) })
+		s.start()
+		require.NoError(t, s.close())
+		s.requireRecord("start a, fail b, stop a")
+		require.NoError(t, s.info("b").LastError, "it was stopped")
+	})
+}
+
+// A child fails while a later one has not started yet.
+func TestSupervisorFailureDuringFirstStart(t *testing.T) {
+	for strategy, want := range map[Strategy]string{
+		OneForOne:  "start a, die a, start a",
+		RestForOne: "start a, die a, fail b, start a, start b, start c",
+	} {
+		t.Run(strategy.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				release := make(chan struct{})
+				s := newStage(t, strategy, "a b c")
+				s.direct("b", func(a *actor) { a.init = blocking(release) })
+				s.start()
+				s.direct("b", func(a *actor) { a.init = nil })
+				s.kill("a", "")
+				s.requireRecord(want)
+				close(release)
+				synctest.Wait()
+				require.Equal(t, "a running, b running, c running", s.cast())
+				require.NoError(t, s.close())
+			})
+		})
+	}
+}
+
+// Init and Serve of one incarnation share ctx and goroutine; Serve follows if
+// and only if Init succeeded, also when it is too late.
+func TestSupervisorServeFollowsInit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		entered, served := make(chan struct{}), false
+		s, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "a", Service: initServe{
+			init:  func(ctx context.Context) error { close(entered); <-ctx.Done(); return nil },
+			serve: func(ctx context.Context) error { served = true; return context.Cause(ctx) },
+		}}))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-entered; cancel() }()
+		require.NoError(t, s.Serve(ctx))
+		require.True(t, served)
+	})
+}
+
+type initServe struct{ init, serve func(context.Context) error }
+
+func (s initServe) Init(ctx context.Context) error  { return s.init(ctx) }
+func (s initServe) Serve(ctx context.Context) error { return s.serve(ctx) }
+
+// A panic on the way out of Goexit is a panic, and one whose deferred call is a
+// Goexit is a Goexit: whatever was last.
+func TestSupervisorNestedEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func() error
+		want string
+	}{
+		"panic in Goexit": {func() error { defer func() { panic("boom") }(); runtime.Goexit(); return nil }, "panic"},
+		"Goexit in panic": {func() error { defer runtime.Goexit(); panic("boom") }, "Goexit"},
+		"panic in panic":  {func() error { defer func() { panic("boom") }(); panic("first") }, "panic"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, err := NewSupervisor(OneForOne, WithIntensity(1, time.Second), WithChildren(Child{Name: "a", Service: serving(c.end)}))
+				require.NoError(t, err)
+				require.ErrorIs(t, s.Serve(t.Context()), ErrIntensity)
+				last := s.Children()[0].LastError
+				if c.want == "Goexit" {
+					require.Equal(t, ErrGoexit, last)
+					return
+				}
+				p, ok := errors.AsType[*PanicError](last)
+				require.True(t, ok)
+				require.Equal(t, "boom", p.Value)
+			})
+		})
+	}
+}
+
+func TestSupervisorPanicStack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dive func(n int)
+		dive = func(n int) {
+			if n == 0 {
+				panic(errBoom)
+			}
+			dive(n - 1)
+		}
+		s, err := NewSupervisor(OneForOne, WithIntensity(0, time.Second), WithChildren(
+			Child{Name: "a", Service: serving(func() error { dive(10_000); return nil })}))
+		require.NoError(t, err)
+		err = s.Serve(t.Context())
+		require.ErrorIs(t, err, errBoom, "the panic value is an error, and part of the chain")
+		p, ok := errors.AsType[*PanicError](err)
+		require.True(t, ok)
+		require.Contains(t, string(p.Stack), "TestSupervisorPanicStack")
+		require.LessOrEqual(t, len(p.Stack), 16<<10)
+		require.LessOrEqual(t, cap(p.Stack), 32<<10)
+	})
+}
+
+// sup_flags, child_specs
+func TestSupervisorRefusesBadConfiguration(t *testing.T) {
+	nop := serving(func() error { return nil })
+	for name, opts := range map[string][]SupervisorOption{
+		"nil option":              {nil},
+		"negative intensity":      {WithIntensity(-1, time.Second)},
+		"no period":               {WithIntensity(1, 0)},
+		"negative period":         {WithIntensity(1, -1)},
+		"nil backoff":             {WithRestartBackoff(nil)},
+		"auto-shutdown":           {WithAutoShutdown(3)},
+		"empty name of its own":   {WithName("")},
+		"empty name":              {WithChildren(Child{Service: nop})},
+		"nil service":             {WithChildren(Child{Name: "a"})},
+		"nil func":                {WithChildren(Child{Name: "a", Service: ServiceFunc(nil)})},
+		"restart type":            {WithChildren(Child{Name: "a", Service: nop, Restart: 3})},
+		"significant permanent":   {WithAutoShutdown(AnySignificant), WithChildren(Child{Name: "a", Service: nop, Significant: true})},
+		"significant for nothing": {WithChildren(Child{Name: "a", Service: nop, Restart: Transient, Significant: true})},
+		"duplicate":               {WithChildren(Child{Name: "a", Service: nop}), WithChildren(Child{Name: "a", Service: nop})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := NewSupervisor(OneForOne, opts...)
+			require.Nil(t, s)
+			require.ErrorContains(t, err, "dray: ")
+			require.Equal(t, name == "duplicate", errors.Is(err, ErrDuplicate))
+			require.Equal(t, name == "nil func", errors.Is(err, ErrNilFunc))
+		})
+	}
+	_, err := NewSupervisor(OneForAll + 1)
+	require.ErrorContains(t, err, "Strategy(3)")
+}
+
+func TestSupervisorNames(t *testing.T) {
+	require.Equal(t, "one_for_one rest_for_one one_for_all",
+		OneForOne.String()+" "+RestForOne.String()+" "+OneForAll.String())
+	require.Equal(t, "permanent transient temporary", Permanent.String()+" "+Transient.String()+" "+Temporary.String())
+	require.Equal(t, "never any_significant all_significant",
+		NeverShutdown.String()+" "+AnySignificant.String()+" "+AllSignificant.String())
+	require.Equal(t, "stuck dray.ChildState(6)", ChildStuck.String()+" "+(ChildStuck+1).String())
+}
