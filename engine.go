@@ -251,7 +251,7 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {
 	case core.Kept:
-		return Receipt{ID: ID(existing.ID), Position: c.Position(existing)}, false, nil
+		return Receipt{ID: ID(existing.ID), Position: c.Place(existing)}, false, nil
 	case core.Duplicate:
 		return Receipt{}, false, ErrDuplicate
 	case core.Full:
@@ -291,7 +291,7 @@ func (e *engine) awaitRoom(ctx context.Context, j *core.Job) (Receipt, error) {
 	}
 	r := Receipt{}
 	e.step(func(c *core.Core, _ time.Duration) {
-		r = Receipt{ID: ID(j.ID), Position: max(c.Position(j), 1)}
+		r = Receipt{ID: ID(j.ID), Position: c.Place(j)}
 	})
 	return r, nil
 }

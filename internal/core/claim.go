@@ -51,12 +51,15 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 	}
 }
 
-// begin starts a plain job.
+// begin takes a job from the line to the place r.
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
 	r.ID, r.Fn, r.Job = e.ID, e.Fn, e.Job
 	r.Enqueued, r.ReadyAt, r.StartedAt = e.At, e.At, now
+	if e.Job != nil {
+		r.ReadyAt = e.Job.readyAt
+	}
 	if c.cfg.Watched {
 		c.effect(Effect{Kind: DidStart, Info: infoOfRun(r), Wait: now - r.ReadyAt})
 	}
@@ -70,7 +73,6 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	j.State, j.place, j.run = Running, nowhere, r
 	j.Attempt++
 	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)
-	r.ReadyAt = j.readyAt
 	if j.Timeout > 0 {
 		r.deadline.Value = r
 		c.deadlines.Add(&r.deadline, now+j.Timeout)
@@ -106,17 +108,18 @@ func (c *Core) pick(now time.Duration) (Entry, bool) {
 }
 
 // urgent returns the lane whose first job has the highest priority, one more for
-// each time it has waited for ageing; of equals the one of the higher lane.
+// each time it has waited for ageing; of equals the one that has waited longer.
 func (c *Core) urgent(now time.Duration) *lane {
-	best, rank := &c.lanes[0], time.Duration(-1)
+	best, rank, first := &c.lanes[0], time.Duration(-1), time.Duration(0)
 	for i := range c.lanes {
 		l := &c.lanes[i]
 		since, ok := l.since()
 		if !ok {
 			continue
 		}
-		if r := min(time.Duration(2-i)+(now-since)/ageing, 2); r > rank {
-			best, rank = l, r
+		r := min(time.Duration(2-i)+(now-since)/ageing, 2)
+		if r > rank || r == rank && since < first {
+			best, rank, first = l, r, since
 		}
 	}
 	return best

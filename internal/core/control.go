@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -34,14 +35,19 @@ func (c *Core) PauseKind(kind string) bool {
 func (c *Core) ResumeKind(kind string) bool {
 	aside, paused := c.pausedKinds[kind]
 	delete(c.pausedKinds, kind)
-	for i := len(aside) - 1; i >= 0; i-- {
-		j := aside[i]
+	for _, j := range aside {
 		j.place = inFront
 		l := c.lane(j.Priority)
-		l.front = append([]*Job{j}, l.front...)
+		l.front = append(l.front, j)
+	}
+	for i := range c.lanes { // other kinds may have been resumed just before
+		slices.SortFunc(c.lanes[i].front, byTurn)
 	}
 	return paused
 }
+
+// byTurn orders jobs by when they became pending.
+func byTurn(a, b *Job) int { return cmp.Compare(a.seq, b.seq) }
 
 // Resize sets the number of workers. Places beyond it are Surplus as they come free.
 func (c *Core) Resize(workers int) { c.cfg.Workers = workers }
@@ -108,6 +114,7 @@ func (c *Core) Excuse(r *Run) {
 func (c *Core) Refuse() {
 	for _, j := range c.blocked {
 		j.State = Offered
+		c.release(j)
 		c.effect(Effect{Kind: WasRefused, Job: j})
 	}
 	c.blocked = nil

@@ -44,6 +44,7 @@ type Core struct {
 	cfg Config
 
 	lanes   [3]lane // pending jobs that may start, by priority
+	seq     uint64  // of the last job with a record that became pending
 	pending int     // Pending jobs: those in lanes, behind their key, or of a paused kind
 	held    int     // waiting jobs that have never started, against the capacity
 	blocked []*Job  // callers wait for their acceptance, in order
@@ -140,7 +141,7 @@ const (
 // 0 if it waits for its time. With Kept, existing is the job that was there.
 func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
 	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
-		if v, done := c.collide(j, old, now); done {
+		if v, done := c.collide(j, old, id, now); done {
 			return v, old
 		}
 	}
@@ -151,14 +152,20 @@ func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 	return c.overflow(j, id, now), nil
 }
 
-// collide applies the unique policy of a job whose key old holds.
-func (c *Core) collide(j, old *Job, now time.Duration) (Verdict, bool) {
+// collide applies the unique policy of a job whose key old holds. If that does
+// not decide the matter, it is not done.
+func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, done bool) {
 	switch {
-	case j.UniquePolicy == ReplacePending && old.State != Running:
-		c.evict(old, now)
-		return 0, false
+	case old.State == Blocked: // nothing has been accepted yet that could be kept or replaced
+		c.reject(j, now)
+		return Duplicate, true
+	case j.UniquePolicy == ReplacePending && old.State == Running:
+		return Accepted, false // it has seen the old payload; this one waits besides
 	case j.UniquePolicy == ReplacePending:
-		return 0, false // the running one has seen the old payload; this one runs after it
+		c.evict(old, now)
+		j.started = old.started // one out, one in: it needs no more room than the other did
+		c.admit(j, id, now)
+		return Accepted, true
 	case j.UniquePolicy == RejectDuplicate:
 		c.reject(j, now)
 		return Duplicate, true
@@ -171,10 +178,11 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 	switch c.cfg.Overflow {
 	case Block:
 		j.State = Blocked
+		c.hold(j)
 		c.blocked = append(c.blocked, j)
 		return Waits
 	case DropNewest:
-		j.ID, j.EnqueuedAt = id, now
+		j.ID, j.EnqueuedAt, j.State = id, now, Pending
 		c.note(DidEnqueue, j, now)
 		c.settled(j, Evicted, nil, now)
 		return Dropped
@@ -204,18 +212,30 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 		j.EnqueuedAt = now
 	}
 	c.live[id] = j
-	if j.Unique != "" {
-		c.unique[j.Unique] = j
-	}
+	c.hold(j)
 	if !j.started {
 		c.held++
 	}
-	c.note(DidEnqueue, j, now)
 	if j.RunAt > now {
 		c.delay(j, Delayed)
-		return
+	} else {
+		c.ready(j, now)
 	}
-	c.ready(j, now)
+	c.note(DidEnqueue, j, now)
+}
+
+// hold makes j the holder of its unique key, in whosever place.
+func (c *Core) hold(j *Job) {
+	if j.Unique != "" {
+		c.unique[j.Unique] = j
+	}
+}
+
+// release gives the unique key up, if j still holds it.
+func (c *Core) release(j *Job) {
+	if c.unique[j.Unique] == j {
+		delete(c.unique, j.Unique)
+	}
 }
 
 // Restore takes over a job that another queue left, whatever the room.
@@ -248,7 +268,8 @@ func (c *Core) undelay(j *Job) {
 
 // ready makes j pending: into its lane, or behind its key.
 func (c *Core) ready(j *Job, now time.Duration) {
-	j.State, j.readyAt = Pending, now
+	c.seq++
+	j.State, j.readyAt, j.seq = Pending, now, c.seq
 	c.pending++
 	if j.Key != "" && !j.keyed {
 		k := c.keys[j.Key]
@@ -274,8 +295,13 @@ func (c *Core) leaveKey(j *Job, now time.Duration) {
 		return
 	}
 	j.keyed = false
-	k := c.keys[j.Key]
-	k.taken--
+	c.keys[j.Key].taken--
+	c.promote(j.Key, now)
+}
+
+// promote moves jobs of a key into their lanes, as far as it has places.
+func (c *Core) promote(name string, now time.Duration) {
+	k := c.keys[name]
 	for len(k.queue) > 0 && k.taken < k.queue[0].KeyLimit {
 		next := k.queue[0]
 		k.queue[0], k.queue = nil, k.queue[1:]
@@ -283,7 +309,7 @@ func (c *Core) leaveKey(j *Job, now time.Duration) {
 		c.ready(next, now)
 	}
 	if k.taken == 0 && len(k.queue) == 0 {
-		delete(c.keys, j.Key)
+		delete(c.keys, name)
 	}
 }
 
@@ -313,6 +339,7 @@ func (c *Core) Withdraw(j *Job) bool {
 		if b == j {
 			c.blocked = append(c.blocked[:i], c.blocked[i+1:]...)
 			j.State = Offered
+			c.release(j)
 			return true
 		}
 	}

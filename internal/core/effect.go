@@ -8,11 +8,11 @@ type EffectKind uint8
 // The effects. Interrupt, IsStuck, WasAdmitted, WasRefused and HasSettled ask for
 // something to be done; the others only tell observers, and are not made without.
 const (
-	Interrupt    EffectKind = iota // cancel the context of Run
-	IsStuck                        // Run did not heed it
-	WasAdmitted                    // Job, whose caller waited for room, is accepted
-	WasRefused                     // or will not be
-	HasSettled                     // Job has reached its final state, Info.State
+	Interrupt   EffectKind = iota // cancel the context of Run
+	IsStuck                       // Run did not heed it
+	WasAdmitted                   // Job, whose caller waited for room, is accepted
+	WasRefused                    // or will not be
+	HasSettled                    // Job has reached its final state, Info.State
 	DidEnqueue
 	DidReject
 	DidStart

@@ -51,7 +51,7 @@ type State uint8
 // The states. Those from Processed on are final.
 const (
 	Offered State = iota // not accepted yet
-	Blocked          // its caller waits for room
+	Blocked              // its caller waits for room
 	Pending
 	Delayed
 	Retrying
@@ -89,9 +89,10 @@ type Job struct {
 	State      State
 
 	readyAt time.Duration // when it last became pending
+	seq     uint64        // its turn among all jobs with a record that became pending
 	started bool          // has begun once: no longer counts against the capacity
 	keyed   bool          // holds one of its key's places
-	place   place // while Pending
+	place   place         // while Pending
 	timer   timerheap.Item[*Job]
 	run     *Run // while Running
 }
@@ -149,9 +150,9 @@ type Run struct {
 	CausedAt  time.Duration // when Cause was set
 	Done      int64         // progress, as reported by the job
 	Total     int64
-	Owner     any           // the engine's own: whose place it is
-	Exempt    bool          // not waited for: it is the one that waits
-	reported  bool          // stuck, and said so
+	Owner     any  // the engine's own: whose place it is
+	Exempt    bool // not waited for: it is the one that waits
+	reported  bool // stuck, and said so
 	deadline  timerheap.Item[*Run]
 	pos       int // in Core.runs
 }

@@ -72,6 +72,9 @@ func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration
 	case cause == UserCancel:
 		j.addErr(res.Err)
 		c.end(j, Cancelled, res.Err, took, now)
+	case j.Unique != "" && c.unique[j.Unique] != j: // replaced while it ran: not to run again
+		j.addErr(res.Err)
+		c.end(j, Evicted, nil, took, now)
 	case cause == Shutdown:
 		c.interruptedJob(j, res, now)
 	case res.Kind == Snooze && cause == NotCancelled:
@@ -116,9 +119,7 @@ func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
 func (c *Core) end(j *Job, s State, err error, took, now time.Duration) {
 	delete(c.live, j.ID)
 	c.leaveKey(j, now)
-	if c.unique[j.Unique] == j {
-		delete(c.unique, j.Unique)
-	}
+	c.release(j)
 	j.State = s
 	switch s {
 	case Processed:
@@ -139,13 +140,13 @@ func (c *Core) end(j *Job, s State, err error, took, now time.Duration) {
 func (c *Core) settled(j *Job, s State, err error, now time.Duration) { c.end(j, s, err, 0, now) }
 
 // drop takes a waiting job out of wherever it waits.
-func (c *Core) drop(j *Job) {
+func (c *Core) drop(j *Job, now time.Duration) {
 	switch j.State {
 	case Delayed, Retrying:
 		c.undelay(j)
 	default:
 		c.pending--
-		c.unplace(j)
+		c.unplace(j, now)
 	}
 	if !j.started {
 		c.held--
@@ -153,7 +154,7 @@ func (c *Core) drop(j *Job) {
 }
 
 // unplace takes a pending job out of its line.
-func (c *Core) unplace(j *Job) {
+func (c *Core) unplace(j *Job, now time.Duration) {
 	l := c.lane(j.Priority)
 	p := j.place
 	j.place = nowhere
@@ -164,6 +165,7 @@ func (c *Core) unplace(j *Job) {
 		l.front = without(l.front, j)
 	case inKey:
 		c.keys[j.Key].queue = without(c.keys[j.Key].queue, j)
+		c.promote(j.Key, now)
 	case withKind:
 		c.pausedKinds[j.Kind] = without(c.pausedKinds[j.Kind], j)
 	}
@@ -174,7 +176,7 @@ func without(jobs []*Job, j *Job) []*Job {
 }
 
 func (c *Core) evict(j *Job, now time.Duration) {
-	c.drop(j)
+	c.drop(j, now)
 	c.settled(j, Evicted, nil, now)
 }
 
@@ -188,7 +190,7 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 		case j.State == Interrupted:
 			return false
 		default:
-			c.drop(j)
+			c.drop(j, now)
 			c.settled(j, Cancelled, nil, now)
 		}
 		return true
@@ -213,8 +215,8 @@ func plainJob(e Entry) *Job {
 }
 
 // oldest finds the waiting job to evict: the first of the lowest lane that has
-// one, else one that waits behind its key or a pause, else the earliest of those
-// that wait for their time. Jobs that have run before hold no capacity.
+// one, else, of those that wait for their key, their kind or their time, the one
+// that was accepted first. Jobs that have run before hold no capacity.
 func (c *Core) oldest() *Job {
 	for i := len(c.lanes) - 1; i >= 0; i-- {
 		if j := c.firstOf(&c.lanes[i]); j != nil {

@@ -47,9 +47,28 @@ func (c *Core) Oldest() (since time.Duration, ok bool) {
 	return since, ok
 }
 
-// Position returns where the pending job j stands, 1 for the next to start, as
-// far as is decided now: behind all of its lane and of the lanes before it, and
-// behind those before it in its key. It is 0 for a job that waits for its time.
+// Place returns what Position does for a job that others may stand behind. It
+// has to look for the job in its lane.
+func (c *Core) Place(j *Job) int {
+	behind := 0
+	if l := c.lane(j.Priority); j.State == Pending && j.place == inList {
+		behind = l.len() - len(l.front)
+		for e := range l.list.All() {
+			if l.alive(e) {
+				behind--
+			}
+			if e.Job == j {
+				break
+			}
+		}
+	}
+	return c.Position(j) - behind
+}
+
+// Position returns where the pending job j, which is the last of its line,
+// stands, 1 for the next to start, as far as is decided now: behind all of its
+// lane and of the lanes before it, and behind those before it in its key. It is
+// 0 for a job that waits for its time.
 func (c *Core) Position(j *Job) int {
 	if j.State != Pending {
 		return 0
@@ -109,7 +128,7 @@ func (c *Core) WaitingJobs() []*Job {
 	return jobs
 }
 
-// heldBack returns the pending jobs that are in no lane, in the order of their IDs.
+// heldBack returns the pending jobs that are in no lane, by priority and turn.
 func (c *Core) heldBack() []*Job {
 	var jobs []*Job
 	for k := range maps.Values(c.keys) {
@@ -119,7 +138,7 @@ func (c *Core) heldBack() []*Job {
 		jobs = append(jobs, aside...)
 	}
 	slices.SortFunc(jobs, func(a, b *Job) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
 	})
 	return jobs
 }

@@ -29,7 +29,6 @@ type Entry[J any] struct {
 }
 
 // A slot holds an entry, its ID and time as differences from the chunk's base.
-// One with neither fn nor job is a hole, left by Remove.
 type slot[J any] struct {
 	fn     func(context.Context) error
 	job    *J
@@ -47,7 +46,7 @@ type chunk[J any] struct {
 // List is a FIFO of entries. The zero value is empty and ready to use.
 type List[J any] struct {
 	first, last *chunk[J]
-	n           int // entries, holes not counted
+	n           int
 	spare       *chunk[J]
 	spares      int
 }
@@ -111,24 +110,31 @@ func (l *List[J]) hang(first, last *chunk[J]) {
 // Pop removes and returns the first entry.
 func (l *List[J]) Pop() (Entry[J], bool) {
 	for c := l.first; c != nil; c = l.first {
-		for c.head < c.tail {
-			s := &c.slots[c.head]
-			e, ok := c.entry(c.head)
-			*s = slot[J]{} // a popped job must not be kept alive by its slot
+		if c.head < c.tail {
+			e := c.entry(c.head)
+			c.slots[c.head] = slot[J]{} // a popped job must not be kept alive by its slot
 			c.head++
-			if ok {
-				l.n--
-				return e, true
-			}
+			l.n--
+			return e, true
 		}
 		if c.next == nil {
 			c.head, c.tail = 0, 0
 			break
 		}
-		l.first, c.next = c.next, nil
-		l.recycle(c)
+		l.drop(nil, c)
 	}
 	return Entry[J]{}, false
+}
+
+// drop takes the empty chunk c, which is not the last, out of the list.
+func (l *List[J]) drop(before, c *chunk[J]) {
+	if before == nil {
+		l.first = c.next
+	} else {
+		before.next = c.next
+	}
+	c.next = nil
+	l.recycle(c)
 }
 
 func (l *List[J]) recycle(c *chunk[J]) {
@@ -140,15 +146,21 @@ func (l *List[J]) recycle(c *chunk[J]) {
 	l.spares++
 }
 
-func (c *chunk[J]) entry(i uint32) (Entry[J], bool) {
+func (c *chunk[J]) entry(i uint32) Entry[J] {
 	s := &c.slots[i]
-	switch {
-	case s.job != nil:
-		return Entry[J]{Job: s.job}, true
-	case s.fn != nil:
-		return Entry[J]{Fn: s.fn, ID: c.baseID + uint64(s.id), At: c.baseAt + time.Duration(s.at)*time.Microsecond}, true
-	default:
-		return Entry[J]{}, false
+	if s.job != nil {
+		return Entry[J]{Job: s.job}
+	}
+	return Entry[J]{Fn: s.fn, ID: c.baseID + uint64(s.id), At: c.baseAt + time.Duration(s.at)*time.Microsecond}
+}
+
+// cut removes slot i and closes the gap.
+func (c *chunk[J]) cut(i uint32) {
+	copy(c.slots[i:c.tail], c.slots[i+1:c.tail])
+	c.tail--
+	c.slots[c.tail] = slot[J]{}
+	if c.head == c.tail {
+		c.head, c.tail = 0, 0
 	}
 }
 
@@ -179,14 +191,18 @@ func (l *List[J]) Append(o *List[J]) {
 // Remove takes out the bare function with the given ID, wherever it is. It
 // looks at every chunk but only into those whose IDs can include it.
 func (l *List[J]) Remove(id uint64) (Entry[J], bool) {
-	for c := l.first; c != nil; c = c.next {
+	var before *chunk[J]
+	for c := l.first; c != nil; before, c = c, c.next {
 		if id < c.baseID || id-c.baseID > math.MaxUint32 {
 			continue
 		}
 		for i := c.head; i < c.tail; i++ {
-			if e, ok := c.entry(i); ok && e.Job == nil && e.ID == id {
-				c.slots[i] = slot[J]{}
+			if e := c.entry(i); e.Job == nil && e.ID == id {
+				c.cut(i)
 				l.n--
+				if c.tail == 0 && c.next != nil {
+					l.drop(before, c)
+				}
 				return e, true
 			}
 		}
@@ -199,7 +215,7 @@ func (l *List[J]) All() iter.Seq[Entry[J]] {
 	return func(yield func(Entry[J]) bool) {
 		for c := l.first; c != nil; c = c.next {
 			for i := c.head; i < c.tail; i++ {
-				if e, ok := c.entry(i); ok && !yield(e) {
+				if !yield(c.entry(i)) {
 					return
 				}
 			}

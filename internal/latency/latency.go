@@ -4,6 +4,7 @@
 package latency
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -40,7 +41,7 @@ func (h *Histogram) Max() time.Duration { return h.max }
 // Quantile returns a duration that the share q (0 to 1) of all durations does
 // not exceed: the upper edge of its bucket, and never more than Max.
 func (h *Histogram) Quantile(q float64) time.Duration {
-	rank := max(uint64(q*float64(h.count)+0.5), 1)
+	rank := max(uint64(math.Ceil(q*float64(h.count))), 1)
 	var seen uint64
 	for i, n := range h.bucket {
 		if seen += n; seen >= rank {
