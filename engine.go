@@ -53,7 +53,7 @@ func newEngine(c common, cfg core.Config) *engine {
 	cfg.Watched = e.herald != nil
 	e.reject = cfg.Overflow == core.Reject && !cfg.Watched
 	e.core = core.New(cfg)
-	e.core.Close() // until a pool serves
+	e.core.Halt(true) // until a pool serves
 	e.mail.room = e.core.Room()
 	e.mail.unattended, e.mail.hold = true, true
 	return e
@@ -135,7 +135,7 @@ func (e *engine) follow(now time.Duration) {
 		e.at("admit")
 	}
 	e.mail.room = e.core.Room()
-	e.mail.hold = e.core.Halted()
+	e.mail.hold = e.core.Barred()
 	e.carryOut(e.core.Effects(), now)
 	e.summon()
 	if due, ok := e.core.Next(); ok && due < e.armed {
@@ -165,6 +165,7 @@ func (e *engine) summon() {
 // announce tells those who wait for the end of work.
 func (e *engine) announce() {
 	if e.drained != nil && e.core.Idle() {
+		e.core.Halt(true) // a job that comes due from here on is handed back
 		close(e.drained)
 		e.drained = nil
 	}
@@ -257,7 +258,7 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 	case core.Full:
 		return Receipt{}, false, ErrQueueFull
 	case core.Waits:
-		if e.runsOn(ctx) {
+		if e.workerOn(goid()) != nil || e.runsOn(ctx) {
 			c.Withdraw(j) // it would wait for its own end
 			c.Rejected()
 			return Receipt{}, false, ErrQueueFull

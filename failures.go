@@ -33,17 +33,19 @@ func (q *Queue) Failures() []Failure {
 
 // Requeue enqueues a kept failure again, with the options it had but no delay,
 // and forgets the failure. It counts as a new job and gets a new ID, as the old
-// one has settled. Errors: [ErrNotFound] if no failure with that ID is kept, in
-// which case nothing is changed, and those of [Queue.Enqueue] but for ErrQueueFull:
-// there is always room for it.
+// one has settled; there is always room for it. Errors, in which case nothing is
+// changed: [ErrNotFound] if no failure with that ID is kept, [ErrDuplicate] if
+// another job holds its unique key and is not to be replaced, [ErrClosed].
 func (q *Queue) Requeue(id ID) error {
 	return q.stepOpen(func(c *core.Core) error {
-		j := c.TakeFailure(uint64(id))
-		if j == nil {
+		v, found := c.Requeue(uint64(id), q.mail.lastID+1, q.now())
+		switch {
+		case !found:
 			return ErrNotFound
+		case v == core.Duplicate:
+			return ErrDuplicate
 		}
 		q.mail.lastID++
-		c.Restore(j, q.mail.lastID, q.now())
 		return nil
 	})
 }

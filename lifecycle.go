@@ -88,6 +88,7 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	l.serving, l.stop, l.ended, l.failure = true, stop, make(chan struct{}), nil
 	q.step(func(c *core.Core, _ time.Duration) {
 		q.base = values
+		c.Halt(false)
 		q.mail.closed = false // after a failure of the tree
 		q.herald.emit(QueueStarted{moment(), c.Snapshot().Workers})
 	})
@@ -106,6 +107,7 @@ func (q *Queue) grow(tree context.Context) error {
 	if l.closing || err == nil {
 		return nil
 	}
+	q.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })
 	l.failure = fmt.Errorf("dray: queue %s: %w", q.name, err)
 	q.refuse()
 	return l.failure
@@ -220,7 +222,7 @@ func (q *Queue) cutShort() bool {
 // the shutdown timeout.
 func (e *engine) halt() {
 	e.step(func(c *core.Core, now time.Duration) {
-		c.Close()
+		c.Halt(true)
 		c.InterruptAll(now)
 	})
 	timeout := time.NewTimer(e.shutdownTimeout)
@@ -236,12 +238,20 @@ func (e *engine) halt() {
 func (e *engine) excuseCaller() {
 	me := goid()
 	e.step(func(c *core.Core, _ time.Duration) {
-		for _, r := range c.Runs() {
-			if w := e.workerAt(r); w.goid.Load() == me {
-				c.Excuse(r)
-			}
+		if w := e.workerOn(me); w != nil {
+			c.Excuse(&w.run)
 		}
 	})
+}
+
+// workerOn returns the worker that runs on the given goroutine, or nil.
+func (e *engine) workerOn(id int64) *worker {
+	for _, r := range e.core.Runs() {
+		if w := e.workerAt(r); w.goid.Load() == id {
+			return w
+		}
+	}
+	return nil
 }
 
 // isClosed reports whether new jobs are refused.

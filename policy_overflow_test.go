@@ -85,8 +85,7 @@ func TestDropOldestOfDelayed(t *testing.T) {
 			require.LessOrEqual(t, balanced(t, q).Delayed, 2)
 		}
 		require.Equal(t, uint64(4), q.Stats().Evicted)
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		elapse(time.Hour)
 		require.Equal(t, uint64(2), balanced(t, q).Processed)
 	})
 }
@@ -164,8 +163,7 @@ func TestBlockDeadlineAtTheMomentOfRoom(t *testing.T) {
 					require.ErrorIs(t, err, context.DeadlineExceeded)
 				}
 				cancel()
-				time.Sleep(time.Second)
-				synctest.Wait()
+				elapse(time.Second)
 				require.Equal(t, want, balanced(t, q).Processed)
 				require.NoError(t, q.Close())
 			}
@@ -243,7 +241,7 @@ func TestSelfEnqueue(t *testing.T) {
 					took = time.Since(began)
 					return nil
 				})
-				time.Sleep(2 * time.Hour)
+				elapse(2 * time.Hour)
 				require.Zero(t, took)
 				require.Len(t, errs.all(), tc.errs)
 				for _, err := range errs.all() {
@@ -271,7 +269,7 @@ func TestAllWorkersSelfEnqueue(t *testing.T) {
 				})
 				synctest.Wait()
 			}
-			time.Sleep(time.Hour)
+			elapse(time.Hour)
 			s := balanced(t, q)
 			require.Zero(t, s.Pending+s.Running)
 			require.Zero(t, s.Failed)

@@ -81,6 +81,12 @@ func add(t testing.TB, q *dray.Queue, fn dray.Func, opts ...dray.JobOption) dray
 	return r.ID
 }
 
+// elapse lets d pass, and everything happen that is due by then.
+func elapse(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // bubble is a test in virtual time.
 func bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
@@ -146,7 +152,7 @@ func TestLowPriorityIsNotStarved(t *testing.T) {
 			add(t, q, sleep(time.Second), dray.WithPriority(dray.High))
 		}
 		release()
-		time.Sleep(11 * time.Minute)
+		elapse(11 * time.Minute)
 		require.Positive(t, waited)
 		require.LessOrEqual(t, waited, 2*time.Minute+time.Second)
 	})
@@ -167,7 +173,7 @@ func TestDelays(t *testing.T) {
 		synctest.Wait()
 		s := balanced(t, q)
 		require.Equal(t, []int{4, 0}, []int{s.Delayed, s.Pending})
-		time.Sleep(10 * time.Second)
+		elapse(10 * time.Second)
 		require.Equal(t, []time.Duration{0, 0, time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second}, got.all())
 		require.Equal(t, uint64(6), balanced(t, q).Processed)
 	})
@@ -182,8 +188,7 @@ func TestDelayedOfOneMomentKeepTheirOrder(t *testing.T) {
 			require.NoError(t, err)
 			require.Zero(t, r.Position)
 		}
-		time.Sleep(time.Minute)
-		synctest.Wait()
+		elapse(time.Minute)
 		require.Len(t, got.all(), 200)
 		require.IsIncreasing(t, got.all())
 	})
@@ -207,8 +212,7 @@ func TestDelayHoldsCapacity(t *testing.T) {
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(1))
 		add(t, q, nop, dray.WithDelay(time.Hour))
 		require.ErrorIs(t, q.Enqueue(t.Context(), nop), dray.ErrQueueFull)
-		time.Sleep(time.Hour)
-		synctest.Wait()
+		elapse(time.Hour)
 		require.NoError(t, q.Enqueue(t.Context(), nop))
 	})
 }
@@ -218,7 +222,7 @@ func TestFarFuture(t *testing.T) {
 		q := start(t)
 		id := add(t, q, nop, dray.WithRunAt(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)))
 		soon := add(t, q, nop, dray.WithDelay(time.Second))
-		time.Sleep(24 * time.Hour)
+		elapse(24 * time.Hour)
 		require.Equal(t, 1, balanced(t, q).Delayed)
 		require.ErrorIs(t, q.Cancel(soon), dray.ErrNotFound)
 		require.NoError(t, q.Cancel(id))
@@ -233,7 +237,7 @@ func TestWorkConserving(t *testing.T) {
 			add(t, q, sleep(time.Second))
 		}
 		require.NoError(t, q.Start())
-		time.Sleep(100*time.Second + time.Millisecond)
+		elapse(100*time.Second + time.Millisecond)
 		s := balanced(t, q)
 		require.Equal(t, uint64(100), s.Processed)
 		require.Equal(t, 1, s.Idle)
@@ -250,8 +254,7 @@ func TestAllWorkersAreUsed(t *testing.T) {
 			synctest.Wait()
 			s := balanced(t, q)
 			require.Equal(t, []int{8, 4, 0}, []int{s.Running, s.Pending, s.Idle})
-			time.Sleep(time.Second)
-			synctest.Wait()
+			elapse(time.Second)
 			require.Equal(t, 4, balanced(t, q).Running)
 		})
 	}

@@ -43,7 +43,7 @@ func NewPool(workers int, opts ...PoolOption) (*Pool, error) {
 	}
 	p := &Pool{over: make(chan struct{})}
 	p.engine = newEngine(cfg.common, core.Config{Workers: workers, Capacity: Unbounded})
-	p.open()
+	p.step(func(c *core.Core, _ time.Duration) { c.Halt(false); c.Open() })
 	return p, nil
 }
 
@@ -176,8 +176,8 @@ type valuesFrom struct {
 }
 
 func (v valuesFrom) Value(key any) any {
-	if x := v.values.Value(key); x != nil && key != (jobKey{}) {
+	if x := v.Context.Value(key); x != nil {
 		return x
 	}
-	return v.Context.Value(key)
+	return v.values.Value(key)
 }

@@ -52,7 +52,7 @@ func TestEnqueueRunsInOrder(t *testing.T) {
 		}
 		report, err := q.Shutdown(t.Context())
 		require.NoError(t, err)
-		require.Empty(t, report)
+		require.Empty(t, report.Waiting)
 		require.Len(t, got, 1000)
 		require.IsIncreasing(t, got)
 		s := balanced(t, q)

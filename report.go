@@ -32,7 +32,7 @@ type Leftover struct {
 func (e *engine) leave() Report {
 	var r Report
 	e.step(func(c *core.Core, now time.Duration) {
-		c.Close()
+		c.Seal()
 		r.Interrupted = e.leftovers(c.InterruptedJobs())
 		r.Waiting = e.leftovers(c.WaitingJobs())
 		for _, i := range c.RunningJobs() {

@@ -238,7 +238,7 @@ func TestLastRunAndJitter(t *testing.T) {
 		jittered, late := ticks()
 		require.NoError(t, q.Scheduler().Schedule("j", dray.Every(time.Minute), jittered, dray.WithJitter(10*time.Second)))
 		pass(5 * time.Minute)
-		require.GreaterOrEqual(t, lenlate(), 4)
+		require.GreaterOrEqual(t, len(late()), 4)
 		offset := late()[0] - time.Minute
 		require.True(t, offset >= 0 && offset < 10*time.Second)
 		for i, d := range late() {

@@ -21,8 +21,11 @@ func (c *Core) Leave(r *Run) {
 	c.runs = c.runs[:last]
 }
 
-// Limit returns how many jobs may run: the workers, and those lent for stuck jobs.
-func (c *Core) Limit() int { return c.cfg.Workers + min(c.stuck, c.cfg.StuckAllowance) }
+// Limit returns how many jobs may run: the workers, those lent for stuck jobs,
+// and those for jobs that wait for the queue's shutdown themselves.
+func (c *Core) Limit() int {
+	return c.cfg.Workers + min(c.stuck, c.cfg.StuckAllowance) + c.exempt
+}
 
 // Surplus reports whether there are more places than may work, so that a worker
 // that is free should leave.
@@ -108,7 +111,8 @@ func (c *Core) pick(now time.Duration) (Entry, bool) {
 }
 
 // urgent returns the lane whose first job has the highest priority, one more for
-// each time it has waited for ageing; of equals the one that has waited longer.
+// each time it has waited for ageing; of equals the one that has waited longer,
+// then the lower one.
 func (c *Core) urgent(now time.Duration) *lane {
 	best, rank, first := &c.lanes[0], time.Duration(-1), time.Duration(0)
 	for i := range c.lanes {
@@ -118,7 +122,7 @@ func (c *Core) urgent(now time.Duration) *lane {
 			continue
 		}
 		r := min(time.Duration(2-i)+(now-since)/ageing, 2)
-		if r > rank || r == rank && since < first {
+		if r > rank || r == rank && since <= first {
 			best, rank, first = l, r, since
 		}
 	}
@@ -243,8 +247,12 @@ func (c *Core) Ready() int {
 	if c.paused || c.closed {
 		return 0
 	}
-	return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len()
+	return c.inLanes()
 }
 
-// Idle reports whether nothing is running or can start, which is the end of a drain.
-func (c *Core) Idle() bool { return c.running-c.exempt == 0 && c.Ready() == 0 }
+func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len() }
+
+// Idle reports whether nothing is running or will start, which is the end of a drain.
+func (c *Core) Idle() bool {
+	return c.running-c.exempt == 0 && (c.paused || c.halted || c.inLanes() == 0)
+}

@@ -52,6 +52,20 @@ func byTurn(a, b *Job) int { return cmp.Compare(a.seq, b.seq) }
 // Resize sets the number of workers. Places beyond it are Surplus as they come free.
 func (c *Core) Resize(workers int) { c.cfg.Workers = workers }
 
+// Halt says whether no job will be claimed any more, so that the end of a drain
+// is not to wait for those in line. Close alone can be the beginning of a restart.
+func (c *Core) Halt(halted bool) {
+	c.halted = halted
+	c.closed = c.closed || halted
+}
+
+// Seal makes what waits and what was interrupted somebody else's: it is handed
+// back in a report. A job that still runs will settle when it returns.
+func (c *Core) Seal() {
+	c.Halt(true)
+	c.sealed = true
+}
+
 // Close ends all claiming, and Open allows it (again).
 func (c *Core) Close() { c.closed = true }
 
@@ -61,8 +75,8 @@ func (c *Core) Open() { c.closed = false }
 // Closed reports whether Close was called last, not Open.
 func (c *Core) Closed() bool { return c.closed }
 
-// Halted reports whether no job may start, whatever is waiting.
-func (c *Core) Halted() bool { return c.paused || c.closed }
+// Barred reports whether no job may start, whatever is waiting.
+func (c *Core) Barred() bool { return c.paused || c.closed }
 
 // CanStart reports whether a job is in line and may start if there is a worker for it.
 func (c *Core) CanStart() bool { return c.running < c.Limit() && c.Ready() > 0 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/fifo"
@@ -62,7 +63,9 @@ type Core struct {
 	deadlines timerheap.Heap[*Run]
 
 	paused      bool
-	closed      bool // no more claims
+	closed      bool // no claims for now
+	sealed      bool // the report is made: what was left is nobody's any more
+	halted      bool // nor will there be: what waits is not waited for
 	pausedKinds map[string][]*Job
 	interrupted []*Job
 	failures    []Failure // the newest last, at most cfg.FailuresKept
@@ -238,6 +241,25 @@ func (c *Core) release(j *Job) {
 	}
 }
 
+// Requeue accepts the job of a kept failure again, whatever the room, unless
+// another one holds its unique key. It reports false if there is no such failure.
+func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found bool) {
+	i := slices.IndexFunc(c.failures, func(f Failure) bool { return f.Job.ID == failed })
+	if i < 0 {
+		return 0, false
+	}
+	j := c.failures[i].Job.Again()
+	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
+		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
+			return Duplicate, true
+		}
+		c.evict(old, now)
+	}
+	c.failures = slices.Delete(c.failures, i, i+1)
+	c.admit(j, id, now)
+	return Accepted, true
+}
+
 // Restore takes over a job that another queue left, whatever the room.
 func (c *Core) Restore(j *Job, id uint64, now time.Duration) {
 	j.State, j.keyed, j.run = Offered, false, nil
@@ -277,7 +299,7 @@ func (c *Core) ready(j *Job, now time.Duration) {
 			k = new(key)
 			c.keys[j.Key] = k
 		}
-		if k.taken >= j.KeyLimit {
+		if len(k.queue) > 0 || k.taken >= j.KeyLimit {
 			k.queue = append(k.queue, j)
 			j.place = inKey
 			return
@@ -285,28 +307,34 @@ func (c *Core) ready(j *Job, now time.Duration) {
 		k.taken++
 		j.keyed = true
 	}
+	c.lineUp(j)
+}
+
+// lineUp puts a pending job into its lane.
+func (c *Core) lineUp(j *Job) {
 	j.place = inList
 	c.lane(j.Priority).list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
 }
 
 // leaveKey gives up j's place in its key to the next job of that key.
-func (c *Core) leaveKey(j *Job, now time.Duration) {
+func (c *Core) leaveKey(j *Job) {
 	if !j.keyed {
 		return
 	}
 	j.keyed = false
 	c.keys[j.Key].taken--
-	c.promote(j.Key, now)
+	c.promote(j.Key)
 }
 
 // promote moves jobs of a key into their lanes, as far as it has places.
-func (c *Core) promote(name string, now time.Duration) {
+func (c *Core) promote(name string) {
 	k := c.keys[name]
 	for len(k.queue) > 0 && k.taken < k.queue[0].KeyLimit {
 		next := k.queue[0]
 		k.queue[0], k.queue = nil, k.queue[1:]
-		c.pending--
-		c.ready(next, now)
+		k.taken++
+		next.keyed = true
+		c.lineUp(next)
 	}
 	if k.taken == 0 && len(k.queue) == 0 {
 		delete(c.keys, name)

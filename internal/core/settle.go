@@ -75,6 +75,9 @@ func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration
 	case j.Unique != "" && c.unique[j.Unique] != j: // replaced while it ran: not to run again
 		j.addErr(res.Err)
 		c.end(j, Evicted, nil, took, now)
+	case c.sealed: // abandoned, and late: there is no report any more to hand it back in
+		j.addErr(res.Err)
+		c.end(j, Failed, res.Err, took, now)
 	case cause == Shutdown:
 		c.interruptedJob(j, res, now)
 	case res.Kind == Snooze && cause == NotCancelled:
@@ -118,7 +121,7 @@ func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
 // end makes j settled.
 func (c *Core) end(j *Job, s State, err error, took, now time.Duration) {
 	delete(c.live, j.ID)
-	c.leaveKey(j, now)
+	c.leaveKey(j)
 	c.release(j)
 	j.State = s
 	switch s {
@@ -140,13 +143,13 @@ func (c *Core) end(j *Job, s State, err error, took, now time.Duration) {
 func (c *Core) settled(j *Job, s State, err error, now time.Duration) { c.end(j, s, err, 0, now) }
 
 // drop takes a waiting job out of wherever it waits.
-func (c *Core) drop(j *Job, now time.Duration) {
+func (c *Core) drop(j *Job) {
 	switch j.State {
 	case Delayed, Retrying:
 		c.undelay(j)
 	default:
 		c.pending--
-		c.unplace(j, now)
+		c.unplace(j)
 	}
 	if !j.started {
 		c.held--
@@ -154,7 +157,7 @@ func (c *Core) drop(j *Job, now time.Duration) {
 }
 
 // unplace takes a pending job out of its line.
-func (c *Core) unplace(j *Job, now time.Duration) {
+func (c *Core) unplace(j *Job) {
 	l := c.lane(j.Priority)
 	p := j.place
 	j.place = nowhere
@@ -165,7 +168,7 @@ func (c *Core) unplace(j *Job, now time.Duration) {
 		l.front = without(l.front, j)
 	case inKey:
 		c.keys[j.Key].queue = without(c.keys[j.Key].queue, j)
-		c.promote(j.Key, now)
+		c.promote(j.Key)
 	case withKind:
 		c.pausedKinds[j.Kind] = without(c.pausedKinds[j.Kind], j)
 	}
@@ -176,7 +179,7 @@ func without(jobs []*Job, j *Job) []*Job {
 }
 
 func (c *Core) evict(j *Job, now time.Duration) {
-	c.drop(j, now)
+	c.drop(j)
 	c.settled(j, Evicted, nil, now)
 }
 
@@ -187,10 +190,10 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 		switch {
 		case j.run != nil:
 			c.interrupt(j.run, UserCancel, now)
-		case j.State == Interrupted:
+		case c.sealed || j.State == Interrupted: // handed back
 			return false
 		default:
-			c.drop(j, now)
+			c.drop(j)
 			c.settled(j, Cancelled, nil, now)
 		}
 		return true
@@ -198,6 +201,9 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 	if r := c.RunOf(id); r != nil {
 		c.interrupt(r, UserCancel, now)
 		return true
+	}
+	if c.sealed {
+		return false
 	}
 	e, ok := c.lane(Normal).list.Remove(id)
 	if ok {
@@ -265,17 +271,6 @@ func (c *Core) keep(j *Job, now time.Duration) {
 		c.failures = slices.Delete(c.failures, 0, 1)
 	}
 	c.failures = append(c.failures, Failure{Job: j, At: now})
-}
-
-// TakeFailure removes a kept failure and returns a fresh record of its job, or nil.
-func (c *Core) TakeFailure(id uint64) *Job {
-	i := slices.IndexFunc(c.failures, func(f Failure) bool { return f.Job.ID == id })
-	if i < 0 {
-		return nil
-	}
-	j := c.failures[i].Job.Again()
-	c.failures = slices.Delete(c.failures, i, i+1)
-	return j
 }
 
 // Again returns a record like j's before it was accepted.
