@@ -51,8 +51,11 @@ func TestPeriodicTaskKeepsItsInterval(t *testing.T) {
 		fn, at := ticks()
 		q := start(t, dray.WithWorkers(2), dray.WithPeriodic("tick", dray.Every(10*time.Second), fn))
 		// A slow and a failing task are beside it, and must not matter.
-		require.NoError(t, q.Scheduler().Schedule("slow", dray.Every(time.Second), func(context.Context) error {
-			time.Sleep(7 * time.Second)
+		require.NoError(t, q.Scheduler().Schedule("slow", dray.Every(time.Second), func(ctx context.Context) error {
+			select {
+			case <-time.After(7 * time.Second):
+			case <-ctx.Done():
+			}
 			return nil
 		}))
 		require.NoError(t, q.Scheduler().Schedule("bad", dray.Every(time.Second), func(context.Context) error { panic("bad") }))

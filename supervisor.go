@@ -193,7 +193,8 @@ func (s *Supervisor) close(k *keeper) {
 // child is started after them, and a failure is treated as a failed restart.
 //
 // It returns an error that wraps [ErrDuplicate] if there is a child of that
-// name, [ErrClosed] while the supervisor stops, and an error for an empty name,
+// name, [ErrClosed] while the supervisor stops, [ErrShutdown] if somebody else
+// stops the child before its start is complete, and an error for an empty name,
 // a nil service and an invalid combination of the other fields.
 func (s *Supervisor) Add(c Child) error {
 	if err := c.validate(s.cfg.auto); err != nil {
@@ -217,8 +218,9 @@ func (s *Supervisor) Remove(name string) error {
 // returns the error and the child stays down. A child that waits for its backoff
 // or for its turn in a group that is being restarted is restarted without
 // further backoff, and Restart returns nil at once.
-// It returns an error that wraps [ErrNotFound] for an unknown name, and
-// [ErrClosed] if the supervisor is not running or stops meanwhile.
+// It returns an error that wraps [ErrNotFound] for an unknown name, [ErrClosed]
+// if the supervisor is not running or stops meanwhile, and [ErrShutdown] if
+// somebody else stops the child before its start is complete.
 func (s *Supervisor) Restart(name string) error {
 	return s.call(func(t *tree, w waiter) { t.restartByHand(name, w) })
 }

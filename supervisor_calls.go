@@ -75,8 +75,7 @@ func (t *tree) terminate(name string, w waiter) {
 // otherwise the child's end does.
 func (t *tree) takeDown(c *child, w waiter) bool {
 	c.due, c.again = false, false
-	t.answerAll(&c.awaitStart, fmt.Errorf("dray: supervisor %q: child %q stopped before it had started: %w",
-		t.cfg.name, c.Name, ErrShutdown))
+	t.callOff(c)
 	if c.alive() {
 		c.awaitStop = append(c.awaitStop, w)
 		t.halt(c)
@@ -88,6 +87,12 @@ func (t *tree) takeDown(c *child, w waiter) bool {
 	}
 	t.answer(w, nil)
 	return false
+}
+
+// callOff answers those who wait for a start that will not be.
+func (t *tree) callOff(c *child) {
+	t.answerAll(&c.awaitStart, fmt.Errorf("dray: supervisor %q: child %q stopped before it had started: %w",
+		t.cfg.name, c.Name, ErrShutdown))
 }
 
 // unwait ends the backoff of a child, if that is what it is in.

@@ -108,6 +108,30 @@ func TestSupervisorStartCalledOff(t *testing.T) {
 
 func (s *stage) unblock(name string) { s.direct(name, func(a *actor) { a.init = nil }) }
 
+// A temporary child is not part of the restart that stops it.
+func TestSupervisorStartOfTemporaryCalledOff(t *testing.T) {
+	perform(t, OneForAll, "a", func(t *testing.T, s *stage) {
+		child := s.child("b/T")
+		s.direct("b", func(a *actor) { a.init = blocking(nil) })
+		added := s.later(func() error { return s.sup.Add(child) })
+		s.kill("a", "")
+		require.ErrorIs(t, <-added, ErrShutdown)
+		require.Equal(t, "a running", s.cast())
+	})
+}
+
+// But if it is being restarted by hand, it is.
+func TestSupervisorRestartOfTemporaryInGroup(t *testing.T) {
+	perform(t, OneForAll, "a b/T c", func(t *testing.T, s *stage) {
+		s.direct("b", hanging(time.Second))
+		restarted := s.later(func() error { return s.sup.Restart("b") })
+		s.kill("a", "")
+		require.NoError(t, <-restarted)
+		time.Sleep(time.Second)
+		s.requireRecord("stop b, die a, stop c, start a, start b, start c")
+	})
+}
+
 // While a child takes its time to stop, everything else goes on.
 func TestSupervisorWhileChildStops(t *testing.T) {
 	perform(t, OneForOne, "a b c", func(t *testing.T, s *stage) {

@@ -79,7 +79,8 @@ func (t *tree) restartFrom(seq uint64, c *child, delayed bool) {
 // include makes a child part of a group that is being restarted. Calls that wait
 // for its start are answered: what becomes of it is now the group's affair.
 func (t *tree) include(c *child) {
-	if c.Restart == Temporary && c.alive() {
+	if c.Restart == Temporary && c.alive() && !c.again {
+		t.callOff(c)
 		return
 	}
 	c.due, c.again = true, false

@@ -14,6 +14,9 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 	}
 	j := c.record(r)
 	cause, took, wait := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt
+	if cause == NotCancelled && j.Timeout > 0 && took >= j.Timeout {
+		cause = TimedOut // the job's context has seen it before Advance did
+	}
 	if res.Kind == Panic {
 		c.counts.Panicked++
 	}

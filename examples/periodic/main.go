@@ -1,0 +1,83 @@
+// Periodic shows tasks that run at intervals, as jobs of the queue: one given at
+// New, one added at run time that fails, and their removal.
+//
+//	go run ./examples/periodic
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"time"
+
+	"github.com/a622d8ee/dray"
+)
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, w io.Writer) error {
+	cleaned := make(chan int)
+	q, err := dray.New(dray.WithPeriodic("cleanup", dray.Every(20*time.Millisecond), counter(cleaned)))
+	if err != nil {
+		return err
+	}
+	if err := q.Start(); err != nil {
+		return err
+	}
+	for range 3 {
+		fmt.Fprintln(w, "cleanup, run", <-cleaned)
+	}
+	if err := q.Scheduler().Unschedule("cleanup"); err != nil {
+		return err
+	}
+	if err := report(q.Scheduler(), w); err != nil {
+		return err
+	}
+	// A run may have been due in between; it waits for a reader in vain.
+	if err := q.Close(); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "failed jobs:", len(q.Failures()))
+	return nil
+}
+
+// counter is a task that sends the number of its run.
+func counter(runs chan<- int) dray.Func {
+	n := 0 // runs of one task never overlap, unless WithOverlap says so
+	return func(ctx context.Context) error {
+		n++
+		select {
+		case runs <- n:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// report adds a task that is far in the future, runs it now, and lists it.
+func report(s *dray.Scheduler, w io.Writer) error {
+	ran := make(chan struct{})
+	err := s.Schedule("report", dray.Every(24*time.Hour), func(context.Context) error {
+		defer close(ran)
+		return errors.New("no paper") // is logged and counted; the schedule goes on
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.RunNow("report"); err != nil {
+		return err
+	}
+	<-ran
+	for _, task := range s.Tasks() {
+		fmt.Fprintf(w, "task %s, next in about %v\n", task.Name, time.Until(task.Next).Round(time.Hour))
+	}
+	return nil
+}

@@ -1,0 +1,205 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	errJob = errors.New("no luck")
+	noop   = func(context.Context) error { return nil }
+)
+
+// A world is a core and what the engine around it does: it gives out the IDs,
+// collects the mailbox, admits callers when there is room, and carries out the
+// effects, which here means to keep them. Every job is labelled with its name.
+type world struct {
+	t     require.TestingT
+	cfg   Config
+	c     *Core
+	box   Mailbox
+	now   time.Duration
+	last  uint64            // ID given out
+	names map[uint64]string // of the jobs, by ID
+	runs  map[string]*Run
+	seen  []Effect       // of the last command
+	ended map[uint64]int // HasSettled, by ID
+	bound int            // the most workers there ever were, and those that may be lent
+	first uint64         // plain job claimed last, to see that they start in order
+}
+
+func newWorld(t require.TestingT, cfg Config) *world {
+	return &world{
+		t: t, cfg: cfg, c: New(cfg), now: time.Second, names: map[uint64]string{},
+		runs: map[string]*Run{}, ended: map[uint64]int{}, bound: cfg.Workers + cfg.StuckAllowance,
+	}
+}
+
+// follow is what the engine does after each change.
+func (w *world) follow() {
+	if w.c.Blocked() {
+		w.last += w.c.Admit(w.last+1, w.now)
+	}
+	w.seen = w.c.Effects()
+	for _, e := range w.seen {
+		switch e.Kind {
+		case WasAdmitted:
+			w.names[e.Job.ID] = e.Job.Label
+		case HasSettled:
+			w.ended[e.Info.ID]++
+		}
+	}
+}
+
+// post enqueues a plain job through the mailbox; false if the door is shut.
+func (w *world) post(name string) bool {
+	defer w.follow()
+	if w.c.Room() == 0 {
+		w.c.Rejected()
+		return false
+	}
+	w.last++
+	w.names[w.last] = name
+	w.box.Push(Entry{Fn: noop, ID: w.last, At: w.now})
+	w.c.Collect(&w.box)
+	return true
+}
+
+// offer enqueues a job with a record, and returns its position beside the verdict.
+func (w *world) offer(j *Job) (v Verdict, old *Job, position int) {
+	defer w.follow()
+	v, old = w.c.Accept(j, w.last+1, w.now)
+	switch v {
+	case Accepted, Dropped:
+		w.last++
+		w.names[w.last] = j.Label
+		return v, old, w.c.Position(j)
+	case Kept:
+		return v, old, w.c.Place(old)
+	}
+	return v, old, 0
+}
+
+// run returns the worker's place of that name, which joins when first used.
+func (w *world) run(name string) *Run {
+	r := w.runs[name]
+	if r == nil {
+		r = &Run{Owner: name}
+		w.runs[name] = r
+		w.c.Join(r)
+	}
+	return r
+}
+
+func (w *world) claim(name string) bool {
+	defer w.follow()
+	can, whole := w.c.CanStart(), len(w.c.pausedKinds) == 0
+	r := w.run(name)
+	ok := w.c.Claim(r, w.now)
+	switch {
+	case ok:
+		require.True(w.t, can, "claimed what could not start")
+		require.LessOrEqual(w.t, w.c.running, w.c.Limit())
+	case whole:
+		require.False(w.t, can, "nothing claimed, though a job can start")
+	}
+	if ok && r.Job == nil {
+		require.Greater(w.t, r.ID, w.first, "plain jobs start in order")
+		w.first = r.ID
+	}
+	return ok
+}
+
+func (w *world) settle(name string, res Result) {
+	w.c.Settle(w.run(name), res, w.now)
+	w.follow()
+}
+
+func (w *world) advance(d time.Duration) {
+	w.now += d
+	w.c.Advance(w.now)
+	due, ok := w.c.Next()
+	require.False(w.t, ok && due <= w.now, "something is still due")
+	w.follow()
+}
+
+// do makes any other change.
+func (w *world) do(change func(c *Core)) {
+	change(w.c)
+	w.follow()
+}
+
+// id returns the ID of the job accepted last under that name, 0 if there is none.
+func (w *world) id(name string) (id uint64) {
+	for i, n := range w.names {
+		if n == name && i > id {
+			id = i
+		}
+	}
+	return id
+}
+
+// requeue runs the kept failure of that ID again.
+func (w *world) requeue(id uint64) (v Verdict, found bool) {
+	defer w.follow()
+	v, found = w.c.Requeue(id, w.last+1, w.now)
+	if found && v == Accepted {
+		w.last++
+		w.names[w.last] = w.names[id]
+	}
+	return v, found
+}
+
+func (w *world) restore(j *Job) {
+	w.last++
+	w.names[w.last] = j.Label
+	w.c.Restore(j, w.last, w.now)
+}
+
+// handOver lets a new core take over what this one has, as Report and Restore do.
+// Nothing may be running.
+func (w *world) handOver() {
+	left := append(w.c.InterruptedJobs(), w.c.WaitingJobs()...)
+	names := w.names
+	w.c, w.names, w.runs, w.last, w.first = New(w.cfg), map[uint64]string{}, map[string]*Run{}, 0, 0
+	w.ended, w.bound = map[uint64]int{}, w.cfg.Workers+w.cfg.StuckAllowance
+	for _, old := range left {
+		info := Describe(old)
+		j := old.Again()
+		j.Attempt, j.EnqueuedAt, j.RunAt = info.Attempt, info.EnqueuedAt, info.RunAt
+		j.Label = names[old.ID]
+		w.restore(j)
+	}
+	w.follow()
+}
+
+// newJob returns the record of a job without rules.
+func newJob(name string) *Job { return &Job{Fn: noop, Label: name, KeyLimit: 1, MaxAttempts: 1} }
+
+func failed() Result { return Result{Kind: Error, Err: errJob} }
+
+func (v Verdict) String() string {
+	return [...]string{"accepted", "kept", "duplicate", "full", "waits", "dropped"}[v]
+}
+
+func (s State) String() string {
+	return [...]string{
+		"offered", "blocked", "pending", "delayed", "retrying", "running",
+		"processed", "failed", "cancelled", "evicted", "interrupted",
+	}[s]
+}
+
+func (c Cause) String() string { return [...]string{"", "timeout", "shutdown", "cancel"}[c] }
+
+func (k EffectKind) String() string {
+	return [...]string{
+		"interrupt", "stuck", "admitted", "refused", "settled", "enqueued",
+		"rejected", "started", "retry", "snooze", "interrupted",
+	}[k]
+}
+
+func worker(i int) string { return "w" + strconv.Itoa(i) }

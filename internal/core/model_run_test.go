@@ -1,0 +1,230 @@
+package core
+
+import (
+	"slices"
+	"time"
+)
+
+func (m *model) limit() int {
+	stuck := m.those(in(Running), func(j *mjob) bool { return j.cause != NotCancelled })
+	return m.cfg.Workers + min(len(stuck), m.cfg.StuckAllowance)
+}
+
+// claim starts the next job, or returns nil.
+func (m *model) claim() *mjob {
+	if m.paused || len(m.those(in(Running))) >= m.limit() {
+		return nil
+	}
+	for {
+		j := m.next()
+		switch {
+		case j == nil:
+			return nil
+		case m.kinds[j.Kind] && !j.plain:
+			j.aside, j.front = true, false
+			continue
+		}
+		j.state, j.front, j.roomless = Running, false, true
+		j.attempt, j.started = j.attempt+1, m.now
+		if j.Timeout > 0 {
+			j.deadline = m.now + j.Timeout
+		}
+		return j
+	}
+}
+
+// next compares the first job of each lane: priority, one more per minute; of
+// equals the one that has waited longer; of these the lower lane.
+func (m *model) next() (best *mjob) {
+	rank := func(j *mjob) int { return min(int(j.Priority)+int((m.now-j.pending)/time.Minute), int(High)) }
+	for p := High; p >= Low; p-- {
+		lane := m.lane(p)
+		if len(lane) == 0 {
+			continue
+		}
+		j := lane[0]
+		if best == nil || rank(j) > rank(best) || rank(j) == rank(best) && j.pending <= best.pending {
+			best = j
+		}
+	}
+	return best
+}
+
+// settle is the table of the contract.
+func (m *model) settle(j *mjob, res Result) {
+	if j.cause == NotCancelled && j.Timeout > 0 && m.now >= j.started+j.Timeout {
+		j.cause = TimedOut // its context has told it so, whether or not the core has noticed
+	}
+	again := res.Kind == Snooze || res.Kind != Discard && j.attempt < j.MaxAttempts
+	if res.Kind == Panic {
+		m.counts.Panicked++
+	}
+	switch {
+	case res.Kind == OK:
+		m.end(j, Processed)
+	case j.cause == UserCancel:
+		m.end(j, Cancelled)
+	case j.replaced && (again || j.cause == Shutdown || true):
+		m.end(j, Evicted)
+	case j.cause == Shutdown:
+		j.attempt--
+		m.wait(j, Interrupted, 0)
+	case res.Kind == Snooze && j.cause == NotCancelled:
+		j.attempt--
+		m.wait(j, Delayed, m.now+res.Delay)
+	case res.Kind != Discard && j.attempt < j.MaxAttempts:
+		m.counts.Retried++
+		m.wait(j, Retrying, m.now+res.Delay)
+	default:
+		m.end(j, Failed)
+	}
+}
+
+func byTime(a, b *mjob) int {
+	if a.runAt != b.runAt {
+		return int(a.runAt - b.runAt)
+	}
+	return a.turn - b.turn
+}
+
+// advance lets happen what is due. A cancelled job has a grace before it is
+// reported, which is not cut short by another cause.
+func (m *model) advance() {
+	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime) {
+		if j.runAt <= m.now {
+			m.ready(j)
+		}
+	}
+	for _, j := range m.those(in(Running)) {
+		if j.deadline > 0 && j.deadline <= m.now && j.cause == NotCancelled {
+			m.interrupt(j, TimedOut)
+		}
+	}
+}
+
+func (m *model) interrupt(j *mjob, cause Cause) {
+	j.cause = max(j.cause, cause)
+	j.deadline = 0
+}
+
+func (m *model) find(id uint64) *mjob {
+	if found := m.those(func(j *mjob) bool { return j.id == id }); len(found) > 0 {
+		return found[0]
+	}
+	return nil
+}
+
+func (m *model) cancel(id uint64) bool {
+	j := m.find(id)
+	switch {
+	case j == nil || j.state == Interrupted:
+		return false
+	case j.state == Running:
+		m.interrupt(j, UserCancel)
+	default:
+		m.end(j, Cancelled)
+	}
+	return true
+}
+
+func (m *model) resumeKind(kind string) {
+	delete(m.kinds, kind)
+	for _, j := range m.jobs {
+		if j.aside && j.Kind == kind {
+			j.aside, j.front = false, true
+		}
+	}
+}
+
+func (m *model) withdraw(name string) bool {
+	n := len(m.blocked)
+	m.blocked = slices.DeleteFunc(m.blocked, func(j *mjob) bool { return j.Label == name })
+	return len(m.blocked) < n
+}
+
+// requeue takes a kept failure for a new job.
+func (m *model) requeue(id uint64) (Verdict, bool) {
+	i := slices.IndexFunc(m.fails, func(j *mjob) bool { return j.id == id })
+	if i < 0 {
+		return 0, false
+	}
+	if old := m.holder(m.fails[i].Unique); old != nil {
+		if old.state == Running || old.state == Blocked || m.fails[i].UniquePolicy != ReplacePending {
+			return Duplicate, true
+		}
+		m.end(old, Evicted)
+	}
+	j := &mjob{Job: m.fails[i].Job}
+	m.fails = slices.Delete(m.fails, i, i+1)
+	m.admit(j)
+	return Accepted, true
+}
+
+// waiting lists the jobs that wait, in the order in which they will start.
+func (m *model) waiting() []*mjob {
+	var all []*mjob
+	for p := High; p >= Low; p-- {
+		all = append(all, m.lane(p)...)
+	}
+	for p := High; p >= Low; p-- {
+		back := m.those(of(p), func(j *mjob) bool { return behindKey(j) || j.state == Pending && j.aside })
+		all = append(all, slices.SortedFunc(slices.Values(back), byTurnOf)...)
+	}
+	return append(all, slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime)...)
+}
+
+// position counts the jobs that start before j, and j.
+func (m *model) position(j *mjob) int {
+	if j.state != Pending {
+		return 0
+	}
+	n := 0
+	for p := High; p > j.Priority; p-- {
+		n += len(m.lane(p))
+	}
+	lane := m.lane(j.Priority)
+	if i := slices.Index(lane, j); i >= 0 {
+		return n + i + 1
+	}
+	n += len(lane) + 1
+	if j.aside {
+		return n - 1
+	}
+	ahead := m.those(behindKey, func(o *mjob) bool { return o.Key == j.Key && o.turn < j.turn })
+	return n + len(ahead)
+}
+
+// handOver is what Report and Restore do: new IDs, in the order of the lists.
+func (m *model) handOver() *model {
+	n := newModel(m.cfg, m.now)
+	cut := slices.SortedFunc(slices.Values(m.those(in(Interrupted))), byTurnOf)
+	for _, j := range append(cut, m.waiting()...) {
+		f := &mjob{Job: j.Job, attempt: j.attempt}
+		if j.state == Delayed || j.state == Retrying {
+			f.runAt = j.runAt
+		}
+		n.admit(f)
+	}
+	return n
+}
+
+func (m *model) snapshot() Snapshot {
+	s := Snapshot{Counts: m.counts, Workers: m.cfg.Workers, Capacity: m.cfg.Capacity, Paused: m.paused}
+	for _, j := range m.jobs {
+		switch j.state {
+		case Delayed:
+			s.Delayed++
+		case Retrying:
+			s.Retrying++
+		case Running:
+			s.Running++
+			if j.cause != NotCancelled {
+				s.Stuck++
+			}
+		default:
+			s.Pending++
+		}
+	}
+	s.Idle = max(s.Workers-s.Running, 0)
+	return s
+}

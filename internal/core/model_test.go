@@ -1,0 +1,237 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// The model is the contract as slowly and plainly as it can be put: one slice
+// of all jobs, searched for everything, and a counter that orders events.
+type model struct {
+	cfg     Config
+	now     time.Duration
+	jobs    []*mjob // accepted and not settled
+	blocked []*mjob
+	fails   []*mjob // newest last
+	paused  bool
+	kinds   map[string]bool // paused
+	last    uint64
+	turn    int
+	counts  Counts
+}
+
+// An mjob is a job of the model. Its rules are those of the Job it was made of.
+type mjob struct {
+	*Job
+	id       uint64
+	plain    bool
+	state    State
+	attempt  int
+	runAt    time.Duration
+	pending  time.Duration // since when
+	turn     int           // when it became pending, or began to wait for its time
+	line     int           // when it came into its lane; 0: behind its key
+	keyed    bool          // holds a place of its key
+	aside    bool          // its turn came while its kind was paused
+	front    bool          // and the kind has been resumed since
+	roomless bool          // takes no room: it has run, or replaced one that had
+	started  time.Duration // of the attempt
+	replaced bool          // while it ran
+	cause    Cause
+	deadline time.Duration // of the attempt, or of the grace after its cancellation; 0: none
+}
+
+func newModel(cfg Config, now time.Duration) *model {
+	return &model{cfg: cfg, now: now, kinds: map[string]bool{}}
+}
+
+func (m *model) tick() int { m.turn++; return m.turn }
+
+// those returns the jobs for which all hold.
+func (m *model) those(all ...func(j *mjob) bool) (found []*mjob) {
+	for _, j := range m.jobs {
+		if !slices.ContainsFunc(all, func(holds func(j *mjob) bool) bool { return !holds(j) }) {
+			found = append(found, j)
+		}
+	}
+	return found
+}
+
+func in(states ...State) func(*mjob) bool {
+	return func(j *mjob) bool { return slices.Contains(states, j.state) }
+}
+
+func inLine(j *mjob) bool    { return j.state == Pending && j.line > 0 && !j.aside }
+func behindKey(j *mjob) bool { return j.state == Pending && j.line == 0 }
+func takesRoom(j *mjob) bool { return !j.roomless }
+
+func of(p Priority) func(*mjob) bool { return func(j *mjob) bool { return j.Priority == p } }
+
+func (m *model) room() int {
+	if m.cfg.Capacity < 0 {
+		return int(^uint(0) >> 1)
+	}
+	return max(m.cfg.Capacity-len(m.those(takesRoom))-len(m.blocked), 0)
+}
+
+// byLine is the order within a lane: those whose kind was resumed go first.
+func byLine(a, b *mjob) int {
+	switch {
+	case a.front && b.front:
+		return a.turn - b.turn
+	case a.front:
+		return -1
+	case b.front:
+		return 1
+	}
+	return a.line - b.line
+}
+
+func byTurnOf(a, b *mjob) int { return a.turn - b.turn }
+
+// lane returns the jobs in line of a priority, in order.
+func (m *model) lane(p Priority) []*mjob {
+	return slices.SortedFunc(slices.Values(m.those(inLine, of(p))), byLine)
+}
+
+// holder returns the job that has a unique key.
+func (m *model) holder(u string) *mjob {
+	for _, j := range append(m.those(func(j *mjob) bool { return !j.replaced }), m.blocked...) {
+		if u != "" && j.Unique == u {
+			return j
+		}
+	}
+	return nil
+}
+
+func (m *model) offer(j *mjob) (Verdict, *mjob) {
+	if old := m.holder(j.Unique); old != nil {
+		switch {
+		case old.state == Blocked || j.UniquePolicy == RejectDuplicate:
+			m.counts.Rejected++
+			return Duplicate, old
+		case j.UniquePolicy == KeepExisting:
+			return Kept, old
+		case old.state != Running:
+			m.end(old, Evicted)
+			j.roomless = old.roomless
+			m.admit(j)
+			return Accepted, nil
+		}
+	}
+	if m.room() > 0 {
+		m.admit(j)
+		return Accepted, nil
+	}
+	return m.overflow(j), nil
+}
+
+func (m *model) overflow(j *mjob) Verdict {
+	switch m.cfg.Overflow {
+	case Block:
+		j.state = Blocked
+		m.blocked = append(m.blocked, j)
+		return Waits
+	case DropNewest:
+		m.last++
+		m.counts.Evicted++
+		return Dropped
+	case DropOldest:
+		if old := m.oldest(); old != nil {
+			m.end(old, Evicted)
+			m.admit(j)
+			return Accepted
+		}
+	}
+	m.counts.Rejected++
+	return Full
+}
+
+// oldest is the job to evict: of the lowest priority that has one in line the
+// first, else whichever was accepted first.
+func (m *model) oldest() *mjob {
+	for p := Low; p <= High; p++ {
+		for _, j := range m.lane(p) {
+			if takesRoom(j) {
+				return j
+			}
+		}
+	}
+	if all := m.those(takesRoom); len(all) > 0 {
+		return slices.MinFunc(all, func(a, b *mjob) int { return cmp.Compare(a.id, b.id) })
+	}
+	return nil
+}
+
+func (m *model) admit(j *mjob) {
+	if old := m.holder(j.Unique); old != nil && old != j {
+		old.replaced = true
+	}
+	m.last++
+	j.id = m.last
+	m.jobs = append(m.jobs, j)
+	if j.runAt > m.now {
+		m.wait(j, Delayed, j.runAt)
+		return
+	}
+	m.ready(j)
+}
+
+func (m *model) wait(j *mjob, s State, until time.Duration) {
+	j.state, j.runAt, j.turn, j.cause, j.deadline = s, until, m.tick(), NotCancelled, 0
+}
+
+func (m *model) ready(j *mjob) {
+	j.state, j.pending, j.turn, j.line, j.front, j.aside = Pending, m.now, m.tick(), 0, false, false
+	if j.Key == "" || j.keyed {
+		j.line = m.tick()
+	}
+	m.promote(j.Key)
+}
+
+// promote lets jobs into their lanes that stand behind their key, while the
+// first of them finds a place.
+func (m *model) promote(key string) {
+	if key == "" {
+		return
+	}
+	same := func(j *mjob) bool { return j.Key == key }
+	for {
+		queue := slices.SortedFunc(slices.Values(m.those(same, behindKey)), byTurnOf)
+		taken := m.those(same, func(j *mjob) bool { return j.keyed })
+		if len(queue) == 0 || len(taken) >= queue[0].KeyLimit {
+			return
+		}
+		queue[0].keyed, queue[0].line = true, m.tick()
+	}
+}
+
+// end settles j.
+func (m *model) end(j *mjob, s State) {
+	m.jobs = slices.DeleteFunc(m.jobs, func(o *mjob) bool { return o == j })
+	j.state = s
+	m.promote(j.Key)
+	switch s {
+	case Processed:
+		m.counts.Processed++
+	case Failed:
+		m.counts.Failed++
+		if m.fails = append(m.fails, j); len(m.fails) > m.cfg.FailuresKept {
+			m.fails = m.fails[1:]
+		}
+	case Cancelled:
+		m.counts.Cancelled++
+	default:
+		m.counts.Evicted++
+	}
+}
+
+// follow admits those who wait for room.
+func (m *model) follow() {
+	for len(m.blocked) > 0 && (m.cfg.Capacity < 0 || len(m.those(takesRoom)) < m.cfg.Capacity) {
+		j := m.blocked[0]
+		m.blocked = m.blocked[1:]
+		m.admit(j)
+	}
+}

@@ -1,0 +1,307 @@
+package dray_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+func TestCancelOfAWaitingJob(t *testing.T) {
+	retry := []dray.JobOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour))}
+	tests := map[string]struct {
+		fn   dray.Func
+		opts []dray.JobOption
+		busy bool // the one worker is
+	}{
+		"pending":      {nop, nil, true},
+		"with options": {nop, []dray.JobOption{dray.WithLabel("x")}, true},
+		"high":         {nop, []dray.JobOption{dray.WithPriority(dray.High)}, true},
+		"keyed":        {nop, []dray.JobOption{dray.WithKey("k")}, true},
+		"delayed":      {nop, []dray.JobOption{dray.WithDelay(time.Hour)}, false},
+		"retrying":     {fail, retry, false},
+		"snoozing":     {func(context.Context) error { return dray.Snooze(time.Hour) }, nil, false},
+	}
+	for name, tc := range tests {
+		bubble(t, name, func(t *testing.T) {
+			q := start(t, dray.WithWorkers(1))
+			var id dray.ID
+			if tc.busy {
+				defer occupy(t, q, dray.WithKey("k"))()
+			}
+			before, after := add(t, q, nop, dray.WithDelay(time.Minute)), dray.ID(0)
+			id = add(t, q, tc.fn, tc.opts...)
+			after = add(t, q, nop, dray.WithDelay(time.Minute))
+			synctest.Wait()
+			require.NoError(t, q.Cancel(id))
+			require.ErrorIs(t, q.Cancel(id), dray.ErrNotFound)
+			s := balanced(t, q)
+			require.Equal(t, uint64(1), s.Cancelled)
+			for j := range q.Jobs() {
+				require.NotEqual(t, id, j.ID)
+			}
+			require.NoError(t, q.Cancel(before))
+			require.NoError(t, q.Cancel(after))
+			elapse(2 * time.Hour)
+			require.Equal(t, uint64(3), balanced(t, q).Cancelled)
+		})
+	}
+}
+
+func TestCancelOfPlainJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := paused(t, dray.WithWorkers(1))
+		var got record[int]
+		for i := range 1000 {
+			require.NoError(t, q.Enqueue(t.Context(), got.job(i+1)))
+		}
+		for i := range 1000 {
+			if id := dray.ID(i + 1); id%10 != 0 {
+				require.NoError(t, q.Cancel(id))
+			}
+		}
+		balanced(t, q)
+		require.NoError(t, q.Start())
+		synctest.Wait()
+		require.Len(t, got.all(), 100)
+		require.IsIncreasing(t, got.all())
+		s := balanced(t, q)
+		require.Equal(t, []uint64{100, 900}, []uint64{s.Processed, s.Cancelled})
+	})
+}
+
+func TestCancelOfARunningJob(t *testing.T) {
+	tests := map[string]struct {
+		fn                          dray.Func
+		processed, failed, canceled uint64
+	}{
+		"returns an error":     {sleep(time.Hour), 0, 0, 1},
+		"returns nil":          {func(ctx context.Context) error { <-ctx.Done(); return nil }, 1, 0, 0},
+		"snoozes":              {func(ctx context.Context) error { <-ctx.Done(); return dray.Snooze(time.Hour) }, 0, 0, 1},
+		"discards":             {func(ctx context.Context) error { <-ctx.Done(); return dray.Discard(errBoom) }, 0, 0, 1},
+		"ignores it, then nil": {func(context.Context) error { time.Sleep(time.Hour); return nil }, 1, 0, 0},
+	}
+	for name, tc := range tests {
+		for way, opts := range map[string][]dray.JobOption{"plain": nil, "attempts": {dray.WithMaxAttempts(3)}} {
+			bubble(t, name+"/"+way, func(t *testing.T) {
+				q := start(t, dray.WithWorkers(1))
+				require.NoError(t, q.Enqueue(t.Context(), tc.fn, opts...))
+				synctest.Wait()
+				require.NoError(t, q.Cancel(1))
+				balanced(t, q)
+				elapse(2 * time.Hour)
+				s := balanced(t, q)
+				require.Equal(t, []uint64{tc.processed, tc.failed, tc.canceled}, []uint64{s.Processed, s.Failed, s.Cancelled})
+				require.ErrorIs(t, q.Cancel(1), dray.ErrNotFound)
+				require.Zero(t, s.Stuck)
+			})
+		}
+	}
+}
+
+func TestCancelOfWhatIsNot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t)
+		for _, id := range []dray.ID{0, 1, 2, ^dray.ID(0)} {
+			require.ErrorIs(t, q.Cancel(id), dray.ErrNotFound)
+		}
+		add(t, q, nop)
+		synctest.Wait()
+		require.ErrorIs(t, q.Cancel(1), dray.ErrNotFound)
+		require.ErrorIs(t, q.Cancel(0), dray.ErrNotFound)
+	})
+}
+
+func TestCancelOfOneself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t)
+		add(t, q, func(ctx context.Context) error {
+			info, _ := dray.JobFrom(ctx)
+			require.NoError(t, q.Cancel(info.ID))
+			<-ctx.Done()
+			return context.Cause(ctx)
+		})
+		synctest.Wait()
+		require.Equal(t, uint64(1), balanced(t, q).Cancelled)
+	})
+}
+
+// What context.Cause says, in a job that looked at its context before and in one that did not.
+func TestCauses(t *testing.T) {
+	brief, done := context.WithTimeout(context.Background(), 0)
+	done()
+	causes := map[string]struct {
+		opts   []dray.JobOption
+		cancel func(q *dray.Queue)
+		want   error
+	}{
+		"timeout": {[]dray.JobOption{dray.WithTimeout(time.Second)}, func(*dray.Queue) {}, dray.ErrTimeout},
+		"cancel":  {nil, func(q *dray.Queue) { _ = q.Cancel(1) }, dray.ErrCancelled},
+		"cancel before the timeout": {
+			[]dray.JobOption{dray.WithTimeout(time.Minute)}, func(q *dray.Queue) { _ = q.Cancel(1) }, dray.ErrCancelled,
+		},
+		"close":    {nil, func(q *dray.Queue) { go q.Close() }, dray.ErrShutdown},
+		"shutdown": {nil, func(q *dray.Queue) { go q.Shutdown(brief) }, dray.ErrShutdown},
+		"close before the timeout": {
+			[]dray.JobOption{dray.WithTimeout(time.Minute)}, func(q *dray.Queue) { go q.Close() }, dray.ErrShutdown,
+		},
+	}
+	for name, tc := range causes {
+		for way, early := range map[string]bool{"used early": true, "used late": false} {
+			bubble(t, name+"/"+way, func(t *testing.T) {
+				q := start(t)
+				var cause, err record[error]
+				require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error {
+					if early {
+						require.NoError(t, ctx.Err())
+					}
+					time.Sleep(2 * time.Second)
+					<-ctx.Done()
+					derived, cancel := context.WithCancel(ctx)
+					defer cancel()
+					cause.add(context.Cause(ctx))
+					cause.add(context.Cause(derived))
+					err.add(ctx.Err())
+					return nil
+				}, tc.opts...))
+				synctest.Wait()
+				tc.cancel(q)
+				elapse(time.Minute)
+				require.Equal(t, []error{tc.want, tc.want}, cause.all())
+				require.Len(t, err.all(), 1)
+				require.Error(t, err.all()[0])
+				require.Equal(t, uint64(1), balanced(t, q).Processed)
+			})
+		}
+	}
+}
+
+func TestContextEndsWithTheJob(t *testing.T) {
+	for way, early := range map[string]bool{"used early": true, "used late": false} {
+		bubble(t, way, func(t *testing.T) {
+			q := start(t, dray.WithWorkers(1))
+			var kept context.Context
+			ended := make(chan struct{})
+			require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error {
+				kept = ctx
+				if early {
+					go func() { <-ctx.Done(); close(ended) }()
+				} else {
+					close(ended)
+				}
+				return nil
+			}))
+			synctest.Wait()
+			<-ended
+			release := occupy(t, q) // the worker has another job by now
+			require.ErrorIs(t, kept.Err(), context.Canceled)
+			require.ErrorIs(t, context.Cause(kept), context.Canceled)
+			<-kept.Done()
+			_, ok := dray.JobFrom(kept)
+			require.False(t, ok)
+			dray.Progress(kept, 1, 2)
+			for j := range q.Jobs() {
+				require.Zero(t, j.Done)
+			}
+			release()
+		})
+	}
+}
+
+func TestJobFrom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t)
+		var got record[dray.JobInfo]
+		began := time.Now()
+		note := func(ctx context.Context) error {
+			ctx, cancel := context.WithCancel(context.WithValue(ctx, t, 1))
+			defer cancel()
+			info, ok := dray.JobFrom(ctx)
+			require.True(t, ok)
+			got.add(info)
+			return errBoom
+		}
+		require.NoError(t, q.Enqueue(t.Context(), note))
+		synctest.Wait()
+		k, err := dray.Handle(q, "kind", func(ctx context.Context, _ int) error { return note(ctx) })
+		require.NoError(t, err)
+		require.NoError(t, k.Enqueue(t.Context(), 1, dray.WithLabel("l"), dray.WithKey("k"), dray.WithPriority(dray.High),
+			dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second))))
+		elapse(time.Minute)
+		want := []dray.JobInfo{
+			{ID: 1, State: dray.Running, Attempt: 1, EnqueuedAt: began, StartedAt: began},
+			{ID: 2, Kind: "kind", Label: "l", Key: "k", Priority: dray.High, State: dray.Running, Attempt: 1, EnqueuedAt: began, StartedAt: began},
+			{
+				ID: 2, Kind: "kind", Label: "l", Key: "k", Priority: dray.High, State: dray.Running, Attempt: 2,
+				EnqueuedAt: began, StartedAt: began.Add(time.Second), LastError: errBoom,
+			},
+		}
+		require.Len(t, got.all(), len(want))
+		for i, info := range got.all() {
+			require.WithinDuration(t, want[i].EnqueuedAt, info.EnqueuedAt, 0)
+			require.WithinDuration(t, want[i].StartedAt, info.StartedAt, 0)
+			info.EnqueuedAt, info.StartedAt = want[i].EnqueuedAt, want[i].StartedAt
+			require.Equal(t, want[i], info)
+		}
+		_, ok := dray.JobFrom(t.Context())
+		require.False(t, ok)
+	})
+}
+
+func TestProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var seen record[int64]
+		q := start(t, dray.WithObserver(func(ev dray.Event) {
+			if p, ok := ev.(dray.JobProgress); ok {
+				seen.add(p.Done)
+			}
+		}))
+		gate := make(chan struct{})
+		require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error {
+			for i := range int64(3) {
+				dray.Progress(ctx, i+1, 10)
+			}
+			return until(gate)(ctx)
+		}))
+		synctest.Wait()
+		jobs := slices.Collect(q.Jobs())
+		require.Equal(t, []int64{3, 10}, []int64{jobs[0].Done, jobs[0].Total})
+		require.Equal(t, []int64{1, 2, 3}, seen.all())
+		close(gate)
+		dray.Progress(t.Context(), 1, 1)
+	})
+}
+
+func TestStuckAllowance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1), dray.WithStuckAllowance(1))
+		hold := func(context.Context) error { time.Sleep(time.Hour); return errBoom }
+		for range 3 {
+			add(t, q, hold, dray.WithTimeout(time.Second))
+		}
+		stats := func(running, stuck int) {
+			t.Helper()
+			s := balanced(t, q)
+			require.Equal(t, []int{running, stuck}, []int{s.Running, s.Stuck})
+		}
+		synctest.Wait()
+		stats(1, 0)
+		elapse(time.Second)
+		stats(2, 1)
+		elapse(time.Minute)
+		stats(2, 2) // one is lent, no more
+		states := map[dray.State]int{}
+		for j := range q.Jobs() {
+			states[j.State]++
+		}
+		require.Equal(t, map[dray.State]int{dray.Stuck: 2, dray.Pending: 1}, states)
+		elapse(3 * time.Hour)
+		stats(0, 0)
+		require.Equal(t, uint64(3), balanced(t, q).Failed)
+	})
+}

@@ -1,0 +1,401 @@
+package dray_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+// within returns a context that ends after d, for a reason of its own.
+func within(t testing.TB, d time.Duration) (context.Context, error) {
+	why := errors.New("deadline of " + d.String())
+	ctx, cancel := context.WithTimeoutCause(context.Background(), d, why)
+	t.Cleanup(cancel)
+	return ctx, why
+}
+
+// stubborn ignores its context for d, and then returns err.
+func stubborn(d time.Duration, err error) dray.Func {
+	return func(context.Context) error { time.Sleep(d); return err }
+}
+
+func labels(left []dray.Leftover) (ls []string) {
+	for _, l := range left {
+		ls = append(ls, l.Label)
+	}
+	return ls
+}
+
+func TestShutdownDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(2))
+		for range 10 {
+			add(t, q, sleep(time.Second))
+		}
+		began := time.Now()
+		ctx, _ := within(t, time.Minute)
+		report, err := q.Shutdown(ctx)
+		require.NoError(t, err)
+		require.Empty(t, report)
+		require.Equal(t, 5*time.Second, time.Since(began))
+		require.Equal(t, uint64(10), balanced(t, q).Processed)
+		require.ErrorIs(t, q.Enqueue(t.Context(), nop), dray.ErrClosed)
+	})
+}
+
+func TestShutdownRightAfterStart(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			q := paused(t, dray.WithWorkers(2))
+			for range 5 {
+				add(t, q, nop)
+			}
+			require.NoError(t, q.Start())
+			report, err := q.Shutdown(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, report, "a started queue drains")
+			require.Equal(t, uint64(5), balanced(t, q).Processed)
+		})
+	}
+}
+
+func TestCloseRightAfterStart(t *testing.T) {
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			q := start(t, dray.WithWorkers(2))
+			add(t, q, sleep(time.Hour))
+			require.NoError(t, q.Close())
+			report, err := q.Shutdown(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, report.Abandoned)
+			require.Len(t, append(report.Waiting, report.Interrupted...), 1)
+			require.Zero(t, balanced(t, q).Running)
+		})
+	}
+}
+
+func TestShutdownAtItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(3), dray.WithShutdownTimeout(3*time.Second))
+		add(t, q, sleep(time.Hour), dray.WithLabel("interrupted"))
+		add(t, q, func(ctx context.Context) error { <-ctx.Done(); return nil }, dray.WithLabel("processed"))
+		add(t, q, stubborn(time.Hour, nil), dray.WithLabel("abandoned"))
+		synctest.Wait()
+		add(t, q, nop, dray.WithLabel("low"), dray.WithPriority(dray.Low))
+		add(t, q, nop, dray.WithLabel("normal"))
+		add(t, q, nop, dray.WithLabel("delayed"), dray.WithDelay(time.Hour))
+		began := time.Now()
+		ctx, why := within(t, time.Second)
+		report, err := q.Shutdown(ctx)
+		require.ErrorIs(t, err, why)
+		require.ErrorIs(t, err, dray.ErrStillRunning)
+		require.Equal(t, 4*time.Second, time.Since(began))
+		require.Equal(t, []string{"normal", "low", "delayed"}, labels(report.Waiting))
+		require.Equal(t, []string{"interrupted"}, labels(report.Interrupted))
+		require.Len(t, report.Abandoned, 1)
+		require.Equal(t, "abandoned", report.Abandoned[0].Label)
+		require.Equal(t, dray.Stuck, report.Abandoned[0].State)
+		require.Zero(t, report.Interrupted[0].Attempt, "an interrupted attempt does not count")
+		s := balanced(t, q)
+		require.Equal(t, []uint64{1, 0, 0}, []uint64{s.Processed, s.Failed, s.Cancelled})
+		elapse(time.Hour)
+		s = balanced(t, q)
+		require.Equal(t, []int{2, 0}, []int{int(s.Processed), s.Running}, "it settles when it returns")
+	})
+}
+
+func TestShutdownHandsBack(t *testing.T) {
+	tests := map[string]struct {
+		prepare func(t *testing.T, q *dray.Queue)
+		waiting []string
+	}{
+		"not started": {func(t *testing.T, q *dray.Queue) {
+			add(t, q, nop, dray.WithLabel("a"))
+			add(t, q, nop, dray.WithLabel("b"))
+		}, []string{"a", "b"}},
+		"paused": {func(t *testing.T, q *dray.Queue) {
+			require.NoError(t, q.Start())
+			require.NoError(t, q.Pause())
+			add(t, q, nop, dray.WithLabel("a"))
+		}, []string{"a"}},
+		"delayed and retrying": {func(t *testing.T, q *dray.Queue) {
+			require.NoError(t, q.Start())
+			add(t, q, fail, dray.WithLabel("retrying"), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Minute)))
+			add(t, q, nop, dray.WithLabel("later"), dray.WithDelay(time.Hour))
+			add(t, q, nop, dray.WithLabel("soon"), dray.WithDelay(time.Second))
+			add(t, q, func(context.Context) error { return dray.Snooze(30 * time.Minute) }, dray.WithLabel("snoozing"))
+			synctest.Wait()
+		}, []string{"soon", "retrying", "snoozing", "later"}},
+		"behind its key": {func(t *testing.T, q *dray.Queue) {
+			require.NoError(t, q.Start())
+			add(t, q, fail, dray.WithLabel("first"), dray.WithKey("k"), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Minute)))
+			add(t, q, nop, dray.WithLabel("second"), dray.WithKey("k"))
+			synctest.Wait()
+		}, []string{"first", "second"}},
+		"paused kind": {func(t *testing.T, q *dray.Queue) {
+			k, err := dray.Handle(q, "k", func(context.Context, int) error { return nil })
+			require.NoError(t, err)
+			require.NoError(t, q.Start())
+			require.NoError(t, q.PauseKind("k"))
+			require.NoError(t, k.Enqueue(t.Context(), 1, dray.WithLabel("held")))
+			add(t, q, nop)
+		}, []string{"held"}},
+	}
+	for name, tc := range tests {
+		bubble(t, name, func(t *testing.T) {
+			q := paused(t, dray.WithWorkers(1))
+			tc.prepare(t, q)
+			began := time.Now()
+			report, err := q.Shutdown(t.Context())
+			require.NoError(t, err)
+			require.Zero(t, time.Since(began))
+			require.Equal(t, tc.waiting, labels(report.Waiting))
+			require.Empty(t, report.Interrupted)
+			require.Empty(t, report.Abandoned)
+			balanced(t, q)
+		})
+	}
+}
+
+// What was handed back is the caller's: it does not settle here as well.
+func TestHandedBackIsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := paused(t)
+		id := add(t, q, nop)
+		require.NoError(t, q.Enqueue(t.Context(), nop))
+		report, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Len(t, report.Waiting, 2)
+		require.ErrorIs(t, q.Cancel(id), dray.ErrNotFound)
+		require.ErrorIs(t, q.Cancel(2), dray.ErrNotFound)
+		require.Zero(t, balanced(t, q).Cancelled)
+	})
+}
+
+func TestCloseCancels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(2))
+		add(t, q, sleep(time.Hour), dray.WithLabel("running"))
+		add(t, q, sleep(time.Hour), dray.WithLabel("running"))
+		add(t, q, nop, dray.WithLabel("waiting"))
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, q.Close())
+		require.Zero(t, time.Since(began))
+		report, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"running", "running"}, labels(report.Interrupted))
+		require.Equal(t, []string{"waiting"}, labels(report.Waiting))
+	})
+}
+
+func TestCloseAbandons(t *testing.T) {
+	for _, ret := range []error{nil, errBoom} {
+		synctest.Test(t, func(t *testing.T) {
+			q := start(t, dray.WithShutdownTimeout(time.Second))
+			add(t, q, stubborn(time.Minute, ret))
+			synctest.Wait()
+			began := time.Now()
+			require.ErrorIs(t, q.Close(), dray.ErrStillRunning)
+			require.Equal(t, time.Second, time.Since(began))
+			require.Equal(t, 1, balanced(t, q).Stuck)
+			elapse(time.Hour)
+			require.Zero(t, balanced(t, q).Running)
+		})
+	}
+}
+
+func TestShutdownTimeoutOfZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithShutdownTimeout(0))
+		add(t, q, stubborn(time.Minute, nil))
+		synctest.Wait()
+		began := time.Now()
+		require.ErrorIs(t, q.Close(), dray.ErrStillRunning)
+		require.Zero(t, time.Since(began))
+		elapse(time.Hour)
+	})
+}
+
+func TestConcurrentShutdownsAgree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1))
+		add(t, q, sleep(time.Hour), dray.WithLabel("running"))
+		add(t, q, nop, dray.WithLabel("waiting"))
+		synctest.Wait()
+		soon, why := within(t, time.Second)
+		var wg sync.WaitGroup
+		for _, ctx := range []context.Context{context.Background(), soon, context.Background()} {
+			wg.Go(func() {
+				report, err := q.Shutdown(ctx)
+				if !errors.Is(err, why) || len(report.Interrupted) != 1 || len(report.Waiting) != 1 {
+					t.Errorf("%v, %+v", err, report)
+				}
+			})
+		}
+		began := time.Now()
+		wg.Wait()
+		require.Equal(t, time.Second, time.Since(began))
+		report, err := q.Shutdown(context.Background())
+		require.ErrorIs(t, err, why)
+		require.Len(t, report.Waiting, 1)
+	})
+}
+
+func TestCloseCutsADrainShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1))
+		add(t, q, sleep(time.Hour))
+		synctest.Wait()
+		done := make(chan dray.Report, 1)
+		go func() {
+			report, _ := q.Shutdown(context.Background())
+			done <- report
+		}()
+		synctest.Wait()
+		require.ErrorIs(t, q.Enqueue(t.Context(), nop), dray.ErrClosed, "the intake ends at once")
+		require.NoError(t, q.Close())
+		require.Len(t, (<-done).Interrupted, 1)
+	})
+}
+
+// A job that ends its own queue is not waited for, and the jobs behind it do not hang.
+func TestEndInsideAJob(t *testing.T) {
+	ends := map[string]func(ctx context.Context, q *dray.Queue) (dray.Report, error){
+		"Shutdown": func(ctx context.Context, q *dray.Queue) (dray.Report, error) { return q.Shutdown(ctx) },
+		"Close": func(ctx context.Context, q *dray.Queue) (dray.Report, error) {
+			err := q.Close()
+			report, _ := q.Shutdown(ctx)
+			return report, err
+		},
+	}
+	for name, end := range ends {
+		for behind, n := range map[string]int{"alone": 0, "jobs behind it": 3} {
+			bubble(t, name+"/"+behind, func(t *testing.T) {
+				q := start(t, dray.WithWorkers(1))
+				ctx, _ := within(t, time.Hour)
+				var took record[time.Duration]
+				var reports record[dray.Report]
+				began := time.Now()
+				gate := make(chan struct{})
+				add(t, q, func(context.Context) error {
+					<-gate
+					report, _ := end(ctx, q)
+					took.add(time.Since(began))
+					reports.add(report)
+					return nil
+				})
+				for range n {
+					add(t, q, nop)
+				}
+				close(gate)
+				elapse(2 * time.Hour)
+				require.Len(t, took.all(), 1)
+				require.Less(t, took.all()[0], time.Hour, "it hung until its deadline")
+				require.Len(t, reports.all()[0].Abandoned, 1)
+				s := balanced(t, q)
+				require.Zero(t, s.Running)
+				require.Equal(t, uint64(n+1), s.Processed+uint64(len(reports.all()[0].Waiting)))
+			})
+		}
+	}
+}
+
+func TestTwoJobsEndTheirQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(2))
+		ctx, _ := within(t, time.Hour)
+		began := time.Now()
+		var took record[time.Duration]
+		for range 2 {
+			add(t, q, func(context.Context) error {
+				time.Sleep(time.Second)
+				_, _ = q.Shutdown(ctx)
+				took.add(time.Since(began))
+				return nil
+			})
+		}
+		elapse(2 * time.Hour)
+		require.Equal(t, []time.Duration{time.Second, time.Second}, took.all())
+		require.Equal(t, uint64(2), balanced(t, q).Processed)
+	})
+}
+
+func TestServeEndsWithItsContext(t *testing.T) {
+	tests := map[string]struct {
+		fn          dray.Func
+		took        time.Duration
+		interrupted int
+	}{
+		"drained":     {sleep(2 * time.Second), 2 * time.Second, 0},
+		"interrupted": {sleep(time.Hour), 5 * time.Second, 1},
+	}
+	for name, tc := range tests {
+		bubble(t, name, func(t *testing.T) {
+			q := paused(t, dray.WithWorkers(1))
+			ctx, cancel := context.WithCancel(t.Context())
+			served := make(chan error, 1)
+			go func() { served <- q.Serve(ctx) }()
+			add(t, q, tc.fn)
+			add(t, q, nop)
+			synctest.Wait()
+			began := time.Now()
+			cancel()
+			require.NoError(t, <-served)
+			require.Equal(t, tc.took, time.Since(began))
+			report, _ := q.Shutdown(t.Context())
+			require.Len(t, report.Interrupted, tc.interrupted)
+			balanced(t, q)
+			require.ErrorIs(t, q.Enqueue(t.Context(), nop), dray.ErrClosed)
+		})
+	}
+}
+
+func TestServeReturnsAfterClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := paused(t)
+		served := make(chan error, 1)
+		go func() { served <- q.Serve(context.Background()) }()
+		synctest.Wait()
+		require.NoError(t, q.Close())
+		require.NoError(t, <-served)
+	})
+}
+
+func TestServeOfAnEndedContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := paused(t)
+		add(t, q, nop)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, q.Serve(ctx))
+		report, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, uint64(1), q.Stats().Processed+uint64(len(report.Waiting)))
+	})
+}
+
+// A delayed job that comes due in the moment in which the drain ends either runs
+// to its end or is handed back; it is not left running.
+func TestDueAtTheEndOfTheDrain(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			q := start(t, dray.WithWorkers(2))
+			add(t, q, sleep(time.Second))
+			add(t, q, sleep(time.Minute), dray.WithDelay(time.Second))
+			report, err := q.Shutdown(context.Background())
+			require.NoError(t, err)
+			require.Empty(t, report.Abandoned)
+			require.Equal(t, uint64(2), q.Stats().Processed+uint64(len(report.Waiting)))
+			elapse(time.Hour)
+			require.Equal(t, uint64(2), balanced(t, q).Processed+uint64(len(report.Waiting)))
+		})
+	}
+}
