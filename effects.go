@@ -45,7 +45,11 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 		}
 		f.Job.Answer <- nil
 	case core.WasRefused:
-		f.Job.Answer <- ErrClosed
+		if f.Duplicate {
+			f.Job.Answer <- ErrDuplicate
+		} else {
+			f.Job.Answer <- ErrClosed
+		}
 	case core.HasSettled:
 		if end, ok := f.Job.Ref.(ending); ok {
 			end.settled(outcome{id: ID(f.Job.ID), state: f.Info.State, err: endError(f)})

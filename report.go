@@ -88,7 +88,7 @@ func (q *Queue) restore(c *core.Core, l Leftover) error {
 		return fmt.Errorf("dray: Restore: job %d: %w", l.ID, ErrDuplicate)
 	}
 	q.mail.lastID++
-	c.Restore(j, q.mail.lastID, q.now())
+	c.Restore(j, l.record != nil && l.record.HoldsKey(), q.mail.lastID, q.now())
 	return nil
 }
 
@@ -100,7 +100,7 @@ func (q *Queue) revive(l Leftover) *core.Job {
 	}
 	if l.record != nil {
 		j = l.record.Again()
-		j.Fn = l.Func
+		j.Fn, j.Errs = l.Func, l.record.Errs
 	}
 	j.Attempt = l.Attempt
 	j.EnqueuedAt = q.since(l.EnqueuedAt)

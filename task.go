@@ -69,11 +69,16 @@ func (t *Task[R]) await(ctx context.Context, e *engine) error {
 
 // run is the job.
 func (t *Task[R]) run(ctx context.Context) error {
+	t.set(*new(R)) // not the value of an earlier attempt, if this one throws
 	v, err := t.fn(ctx)
-	t.mu.Lock()
-	t.value = v
-	t.mu.Unlock()
+	t.set(v)
 	return err
+}
+
+func (t *Task[R]) set(v R) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.value = v
 }
 
 // accepted is told the ID, under the engine's locks.

@@ -17,13 +17,13 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	if err := run(os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, w io.Writer) error {
-	cleaned := make(chan int)
+func run(w io.Writer) error {
+	cleaned := make(chan int, 3)
 	q, err := dray.New(dray.WithPeriodic("cleanup", dray.Every(20*time.Millisecond), counter(cleaned)))
 	if err != nil {
 		return err
@@ -40,25 +40,23 @@ func run(ctx context.Context, w io.Writer) error {
 	if err := report(q.Scheduler(), w); err != nil {
 		return err
 	}
-	// A run may have been due in between; it waits for a reader in vain.
-	if err := q.Close(); err != nil {
+	if _, err := q.Shutdown(context.Background()); err != nil {
 		return err
 	}
 	fmt.Fprintln(w, "failed jobs:", len(q.Failures()))
 	return nil
 }
 
-// counter is a task that sends the number of its run.
+// counter is a task that sends the number of its run, while there is room.
 func counter(runs chan<- int) dray.Func {
 	n := 0 // runs of one task never overlap, unless WithOverlap says so
-	return func(ctx context.Context) error {
+	return func(context.Context) error {
 		n++
 		select {
 		case runs <- n:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		default:
 		}
+		return nil
 	}
 }
 

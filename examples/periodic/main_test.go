@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -12,7 +11,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func Example() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	if err := run(os.Stdout); err != nil {
 		fmt.Println(err)
 	}
 	// Output:

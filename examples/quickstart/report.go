@@ -129,8 +129,9 @@ func (s summary) String() string {
 	var w strings.Builder
 	st := s.stats
 	fmt.Fprintf(&w, "\ninput      %d jobs accepted, %d lines skipped\n", s.intake.accepted, s.intake.bad)
-	fmt.Fprintf(&w, "books      enqueued %d = processed %d + failed %d + cancelled %d + evicted %d + pending %d + delayed %d + retrying %d + running %d\n",
-		st.Enqueued, st.Processed, st.Failed, st.Cancelled, st.Evicted, st.Pending, st.Delayed, st.Retrying, st.Running)
+	fmt.Fprintf(&w, "books      enqueued %d = processed %d + failed %d + cancelled %d + evicted %d",
+		st.Enqueued, st.Processed, st.Failed, st.Cancelled, st.Evicted)
+	fmt.Fprintf(&w, " + pending %d + delayed %d + retrying %d + running %d\n", st.Pending, st.Delayed, st.Retrying, st.Running)
 	fmt.Fprintf(&w, "           %d attempts retried, %d panicked\n", st.Retried, st.Panicked)
 	for _, task := range s.tasks {
 		fmt.Fprintf(&w, "task       %s ran %d times\n", task.Name, task.Runs)
@@ -139,7 +140,8 @@ func (s summary) String() string {
 	for _, f := range s.failures {
 		fmt.Fprintf(&w, "failed     %s\n", describe(f.JobInfo))
 	}
-	fmt.Fprintf(&w, "left       %d waiting, %d interrupted, %d abandoned\n", len(s.left.Waiting), len(s.left.Interrupted), len(s.left.Abandoned))
+	fmt.Fprintf(&w, "left       %d waiting, %d interrupted, %d abandoned\n",
+		len(s.left.Waiting), len(s.left.Interrupted), len(s.left.Abandoned))
 	for _, l := range slices.Concat(s.left.Interrupted, s.left.Waiting) {
 		fmt.Fprintf(&w, "           %s\n", describe(l.JobInfo))
 	}

@@ -161,7 +161,8 @@ func (s *service) pause(ctx context.Context, line int) {
 		receipt, err := s.hooks.EnqueueSync(ctx, urgent, dray.WithPriority(dray.High))
 		s.intake.count(s.cfg.log, err)
 		if err == nil {
-			fmt.Fprintf(s.cfg.out, "urgent: job %v is at position %d of %d\n", receipt.ID, receipt.Position, s.queue.Stats().Pending)
+			fmt.Fprintf(s.cfg.out, "urgent: job %v is at position %d of %d\n",
+				receipt.ID, receipt.Position, s.queue.Stats().Pending)
 		}
 		_ = s.queue.Resume()
 	}

@@ -69,8 +69,8 @@ func (c *Core) Seal() {
 // Close ends all claiming, and Open allows it (again).
 func (c *Core) Close() { c.closed = true }
 
-// Open allows claims.
-func (c *Core) Open() { c.closed = false }
+// Open allows claims, unless they are over for good (Halt).
+func (c *Core) Open() { c.closed = c.halted }
 
 // Closed reports whether Close was called last, not Open.
 func (c *Core) Closed() bool { return c.closed }

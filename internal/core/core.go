@@ -181,7 +181,9 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 	switch c.cfg.Overflow {
 	case Block:
 		j.State = Blocked
-		c.hold(j)
+		if c.unique[j.Unique] == nil {
+			c.hold(j)
+		}
 		c.blocked = append(c.blocked, j)
 		return Waits
 	case DropNewest:
@@ -219,10 +221,13 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	if !j.started {
 		c.held++
 	}
-	if j.RunAt > now {
-		c.delay(j, Delayed)
-	} else {
+	switch {
+	case j.RunAt <= now:
 		c.ready(j, now)
+	case len(j.Errs) > 0: // restored: it was waiting for its next attempt
+		c.delay(j, Retrying)
+	default:
+		c.delay(j, Delayed)
 	}
 	c.note(DidEnqueue, j, now)
 }
@@ -260,10 +265,26 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 	return Accepted, true
 }
 
-// Restore takes over a job that another queue left, whatever the room.
-func (c *Core) Restore(j *Job, id uint64, now time.Duration) {
-	j.State, j.keyed, j.run = Offered, false, nil
+// Restore takes over a job that another queue left, whatever the room. If it held
+// its place in its key there, it does so here if there is one.
+func (c *Core) Restore(j *Job, heldKey bool, id uint64, now time.Duration) {
+	if heldKey && c.keyOf(j).taken < j.KeyLimit {
+		c.keyOf(j).taken++
+		j.keyed = true
+	}
 	c.admit(j, id, now)
+}
+
+// HoldsKey reports whether j has a place in its key.
+func (j *Job) HoldsKey() bool { return j.keyed }
+
+func (c *Core) keyOf(j *Job) *key {
+	k := c.keys[j.Key]
+	if k == nil {
+		k = new(key)
+		c.keys[j.Key] = k
+	}
+	return k
 }
 
 // delay puts j among those that wait for their time.
@@ -294,11 +315,7 @@ func (c *Core) ready(j *Job, now time.Duration) {
 	j.State, j.readyAt, j.seq = Pending, now, c.seq
 	c.pending++
 	if j.Key != "" && !j.keyed {
-		k := c.keys[j.Key]
-		if k == nil {
-			k = new(key)
-			c.keys[j.Key] = k
-		}
+		k := c.keyOf(j)
 		if len(k.queue) > 0 || k.taken >= j.KeyLimit {
 			k.queue = append(k.queue, j)
 			j.place = inKey
@@ -350,11 +367,27 @@ func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
 	for len(c.blocked) > 0 && (c.cfg.Capacity < 0 || c.held < c.cfg.Capacity) {
 		j := c.blocked[0]
 		c.blocked[0], c.blocked = nil, c.blocked[1:]
-		c.admit(j, id+used, now)
+		if !c.admitBlocked(j, id+used, now) {
+			c.effect(Effect{Kind: WasRefused, Job: j, Duplicate: true})
+			continue
+		}
 		c.effect(Effect{Kind: WasAdmitted, Job: j})
 		used++
 	}
 	return used
+}
+
+// admitBlocked admits a job that has waited for room, unless another one got its
+// unique key in the meantime.
+func (c *Core) admitBlocked(j *Job, id uint64, now time.Duration) bool {
+	j.State = Offered
+	if old := c.unique[j.Unique]; c.replaced(j) && old != nil {
+		if v, done := c.collide(j, old, id, now); done {
+			return v == Accepted
+		}
+	}
+	c.admit(j, id, now)
+	return true
 }
 
 // Blocked reports whether callers wait for room.

@@ -32,6 +32,8 @@ type Effect struct {
 	Err   error
 	Wait  time.Duration
 	Took  time.Duration
+
+	Duplicate bool // why Job WasRefused: its unique key is taken, not the queue closed
 }
 
 // Info is a job as it was at one moment.

@@ -154,12 +154,6 @@ func (w *world) requeue(id uint64) (v Verdict, found bool) {
 	return v, found
 }
 
-func (w *world) restore(j *Job) {
-	w.last++
-	w.names[w.last] = j.Label
-	w.c.Restore(j, w.last, w.now)
-}
-
 // handOver lets a new core take over what this one has, as Report and Restore do.
 // Nothing may be running.
 func (w *world) handOver() {
@@ -171,8 +165,10 @@ func (w *world) handOver() {
 		info := Describe(old)
 		j := old.Again()
 		j.Attempt, j.EnqueuedAt, j.RunAt = info.Attempt, info.EnqueuedAt, info.RunAt
-		j.Label = names[old.ID]
-		w.restore(j)
+		j.Label, j.Errs = names[old.ID], old.Errs
+		w.last++
+		w.names[w.last] = j.Label
+		w.c.Restore(j, old.HoldsKey(), w.last, w.now)
 	}
 	w.follow()
 }

@@ -55,7 +55,7 @@ func (m *model) settle(j *mjob, res Result) {
 	if j.cause == NotCancelled && j.Timeout > 0 && m.now >= j.started+j.Timeout {
 		j.cause = TimedOut // its context has told it so, whether or not the core has noticed
 	}
-	again := res.Kind == Snooze || res.Kind != Discard && j.attempt < j.MaxAttempts
+	again := res.Kind == Snooze && j.cause == NotCancelled || res.Kind != Discard && j.attempt < j.MaxAttempts
 	if res.Kind == Panic {
 		m.counts.Panicked++
 	}
@@ -64,16 +64,18 @@ func (m *model) settle(j *mjob, res Result) {
 		m.end(j, Processed)
 	case j.cause == UserCancel:
 		m.end(j, Cancelled)
-	case j.replaced && (again || j.cause == Shutdown || true):
+	case j.replaced && (again || j.cause == Shutdown):
 		m.end(j, Evicted)
 	case j.cause == Shutdown:
 		j.attempt--
+		j.errs++
 		m.wait(j, Interrupted, 0)
 	case res.Kind == Snooze && j.cause == NotCancelled:
 		j.attempt--
 		m.wait(j, Delayed, m.now+res.Delay)
 	case res.Kind != Discard && j.attempt < j.MaxAttempts:
 		m.counts.Retried++
+		j.errs++
 		m.wait(j, Retrying, m.now+res.Delay)
 	default:
 		m.end(j, Failed)
@@ -160,17 +162,27 @@ func (m *model) requeue(id uint64) (Verdict, bool) {
 	return Accepted, true
 }
 
-// waiting lists the jobs that wait, in the order in which they will start.
+// waiting lists the jobs that wait, in the order in which they will start: those
+// in line, then those behind something, then those that wait for their time and,
+// at last, those behind one of these.
 func (m *model) waiting() []*mjob {
-	var all []*mjob
-	for p := High; p >= Low; p-- {
-		all = append(all, m.lane(p)...)
+	timers := slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime)
+	behindTimer := func(j *mjob) bool {
+		return behindKey(j) && slices.ContainsFunc(timers, func(o *mjob) bool { return o.keyed && o.Key == j.Key })
 	}
+	var lanes, now, later []*mjob
 	for p := High; p >= Low; p-- {
+		lanes = append(lanes, m.lane(p)...)
 		back := m.those(of(p), func(j *mjob) bool { return behindKey(j) || j.state == Pending && j.aside })
-		all = append(all, slices.SortedFunc(slices.Values(back), byTurnOf)...)
+		for _, j := range slices.SortedFunc(slices.Values(back), byTurnOf) {
+			if behindTimer(j) {
+				later = append(later, j)
+			} else {
+				now = append(now, j)
+			}
+		}
 	}
-	return append(all, slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime)...)
+	return slices.Concat(lanes, now, timers, later)
 }
 
 // position counts the jobs that start before j, and j.
@@ -199,7 +211,8 @@ func (m *model) handOver() *model {
 	n := newModel(m.cfg, m.now)
 	cut := slices.SortedFunc(slices.Values(m.those(in(Interrupted))), byTurnOf)
 	for _, j := range append(cut, m.waiting()...) {
-		f := &mjob{Job: j.Job, attempt: j.attempt}
+		f := &mjob{Job: j.Job, attempt: j.attempt, errs: j.errs}
+		f.keyed = j.keyed && n.taken(j.Key) < j.KeyLimit
 		if j.state == Delayed || j.state == Retrying {
 			f.runAt = j.runAt
 		}

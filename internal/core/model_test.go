@@ -38,6 +38,8 @@ type mjob struct {
 	roomless bool          // takes no room: it has run, or replaced one that had
 	started  time.Duration // of the attempt
 	replaced bool          // while it ran
+	reserves bool          // its unique key, while it waits for room
+	errs     int           // of attempts
 	cause    Cause
 	deadline time.Duration // of the attempt, or of the grace after its cancellation; 0: none
 }
@@ -98,7 +100,7 @@ func (m *model) lane(p Priority) []*mjob {
 // holder returns the job that has a unique key.
 func (m *model) holder(u string) *mjob {
 	for _, j := range append(m.those(func(j *mjob) bool { return !j.replaced }), m.blocked...) {
-		if u != "" && j.Unique == u {
+		if u != "" && j.Unique == u && (j.state != Blocked || j.reserves) {
 			return j
 		}
 	}
@@ -130,7 +132,7 @@ func (m *model) offer(j *mjob) (Verdict, *mjob) {
 func (m *model) overflow(j *mjob) Verdict {
 	switch m.cfg.Overflow {
 	case Block:
-		j.state = Blocked
+		j.state, j.reserves = Blocked, m.holder(j.Unique) == nil
 		m.blocked = append(m.blocked, j)
 		return Waits
 	case DropNewest:
@@ -172,7 +174,11 @@ func (m *model) admit(j *mjob) {
 	j.id = m.last
 	m.jobs = append(m.jobs, j)
 	if j.runAt > m.now {
-		m.wait(j, Delayed, j.runAt)
+		state := Delayed
+		if j.errs > 0 { // handed over between two attempts
+			state = Retrying
+		}
+		m.wait(j, state, j.runAt)
 		return
 	}
 	m.ready(j)
@@ -199,12 +205,16 @@ func (m *model) promote(key string) {
 	same := func(j *mjob) bool { return j.Key == key }
 	for {
 		queue := slices.SortedFunc(slices.Values(m.those(same, behindKey)), byTurnOf)
-		taken := m.those(same, func(j *mjob) bool { return j.keyed })
-		if len(queue) == 0 || len(taken) >= queue[0].KeyLimit {
+		if len(queue) == 0 || m.taken(key) >= queue[0].KeyLimit {
 			return
 		}
 		queue[0].keyed, queue[0].line = true, m.tick()
 	}
+}
+
+// taken counts the places of a key that are.
+func (m *model) taken(key string) int {
+	return len(m.those(func(j *mjob) bool { return j.keyed && j.Key == key }))
 }
 
 // end settles j.
@@ -232,6 +242,16 @@ func (m *model) follow() {
 	for len(m.blocked) > 0 && (m.cfg.Capacity < 0 || len(m.those(takesRoom)) < m.cfg.Capacity) {
 		j := m.blocked[0]
 		m.blocked = m.blocked[1:]
-		m.admit(j)
+		old := m.holder(j.Unique)
+		switch {
+		case j.reserves || old == nil || old.state == Running:
+			m.admit(j)
+		case old.state == Blocked:
+			m.counts.Rejected++
+		default:
+			m.end(old, Evicted)
+			j.roomless = old.roomless
+			m.admit(j)
+		}
 	}
 }

@@ -75,33 +75,53 @@ func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration
 	case cause == UserCancel:
 		j.addErr(res.Err)
 		c.end(j, Cancelled, res.Err, took, now)
-	case j.Unique != "" && c.unique[j.Unique] != j: // replaced while it ran: not to run again
-		j.addErr(res.Err)
-		c.end(j, Evicted, nil, took, now)
 	case c.sealed: // abandoned, and late: there is no report any more to hand it back in
 		j.addErr(res.Err)
 		c.end(j, Failed, res.Err, took, now)
+	case cause == NotCancelled && res.Kind == Snooze, cause == Shutdown:
+		c.postpone(j, res, cause, took, now)
+	default:
+		c.failed(j, res, took, now)
+	}
+}
+
+// postpone puts off a job that asked for it, or that a shutdown cut off; neither
+// spends an attempt.
+func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration) {
+	j.Attempt--
+	switch {
+	case c.replaced(j):
+		c.end(j, Evicted, nil, took, now)
 	case cause == Shutdown:
 		c.interruptedJob(j, res, now)
-	case res.Kind == Snooze && cause == NotCancelled:
-		j.Attempt--
+	default:
 		j.RunAt = now + res.Delay
 		c.again(j, Delayed)
 		c.noteErr(DidSnooze, j, nil, now)
+	}
+}
+
+// failed ends a failed attempt, or the job if it was the last.
+func (c *Core) failed(j *Job, res Result, took, now time.Duration) {
+	j.addErr(res.Err)
+	j.Stack = res.Stack
+	switch {
+	case res.Kind == Discard || j.Attempt >= j.MaxAttempts:
+		c.keep(j, now)
+		c.end(j, Failed, res.Err, took, now)
+	case c.replaced(j):
+		c.end(j, Evicted, nil, took, now)
 	default:
-		j.addErr(res.Err)
-		j.Stack = res.Stack
-		if res.Kind == Discard || j.Attempt >= j.MaxAttempts {
-			c.keep(j, now)
-			c.end(j, Failed, res.Err, took, now)
-			return
-		}
 		c.counts.Retried++
 		j.RunAt = now + res.Delay
 		c.again(j, Retrying)
 		c.noteErr(DidRetry, j, res.Err, now)
 	}
 }
+
+// replaced reports whether another job took over j's unique key while j was
+// running, so that j is not to run again.
+func (c *Core) replaced(j *Job) bool { return j.Unique != "" && c.unique[j.Unique] != j }
 
 // again lets j wait for its next run. It keeps its place in its key: what is
 // behind it in that key must not overtake it.
@@ -113,7 +133,6 @@ func (c *Core) again(j *Job, s State) {
 // interruptedJob takes note of a job that is handed back; it counts as pending.
 func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
 	j.addErr(res.Err)
-	j.Attempt--
 	j.State = Interrupted
 	c.pending++
 	c.live[j.ID] = j

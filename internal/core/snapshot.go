@@ -51,7 +51,11 @@ func (c *Core) Oldest() (since time.Duration, ok bool) {
 // has to look for the job in its lane.
 func (c *Core) Place(j *Job) int {
 	behind := 0
-	if l := c.lane(j.Priority); j.State == Pending && j.place == inList {
+	l := c.lane(j.Priority)
+	if j.State == Pending && j.place == inFront {
+		behind = l.len() - 1 - slices.Index(l.front, j)
+	}
+	if j.State == Pending && j.place == inList {
 		behind = l.len() - len(l.front)
 		for e := range l.list.All() {
 			if l.alive(e) {
@@ -121,26 +125,39 @@ func (c *Core) WaitingJobs() []*Job {
 			}
 		}
 	}
-	jobs = append(jobs, c.heldBack()...)
+	now, later := c.heldBack()
+	jobs = append(jobs, now...)
 	for _, it := range c.waiting.Sorted() {
 		jobs = append(jobs, it.Value)
 	}
-	return jobs
+	return append(jobs, later...)
 }
 
-// heldBack returns the pending jobs that are in no lane, by priority and turn.
-func (c *Core) heldBack() []*Job {
-	var jobs []*Job
-	for k := range maps.Values(c.keys) {
-		jobs = append(jobs, k.queue...)
+// heldBack returns the pending jobs that are in no lane, by priority and turn;
+// apart from the others those whose key is held by a job that waits for its time.
+func (c *Core) heldBack() (now, later []*Job) {
+	asleep := make(map[string]bool)
+	for _, it := range c.waiting.Sorted() {
+		if it.Value.keyed {
+			asleep[it.Value.Key] = true
+		}
+	}
+	for name, k := range c.keys {
+		if asleep[name] {
+			later = append(later, k.queue...)
+		} else {
+			now = append(now, k.queue...)
+		}
 	}
 	for aside := range maps.Values(c.pausedKinds) {
-		jobs = append(jobs, aside...)
+		now = append(now, aside...)
 	}
-	slices.SortFunc(jobs, func(a, b *Job) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
-	})
-	return jobs
+	for _, jobs := range [][]*Job{now, later} {
+		slices.SortFunc(jobs, func(a, b *Job) int {
+			return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
+		})
+	}
+	return now, later
 }
 
 // InterruptedJobs returns the jobs that a shutdown has cut off, in that order.

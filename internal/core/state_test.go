@@ -1,0 +1,196 @@
+package core
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// This file renders a trace. Jobs are called by their names, and what is empty
+// or zero is left out.
+
+func (tr *trace) effect(e Effect) string {
+	words := []string{e.Kind.String()}
+	if e.Job != nil && e.Info.ID == 0 {
+		words = append(words, e.Job.Label)
+	}
+	if e.Run != nil {
+		words = append(words, fmt.Sprint(e.Run.Owner))
+	}
+	if e.Cause != NotCancelled {
+		words = append(words, "("+e.Cause.String()+")")
+	}
+	if e.Info.ID != 0 || e.Kind == DidReject {
+		words = append(words, tr.info(e.Info))
+	}
+	if e.Err != nil {
+		words = append(words, "err")
+	}
+	if e.Wait != 0 {
+		words = append(words, fmt.Sprintf("waited=%v", e.Wait))
+	}
+	if e.Took != 0 {
+		words = append(words, fmt.Sprintf("took=%v", e.Took))
+	}
+	return strings.Join(words, " ")
+}
+
+func (tr *trace) info(i Info) string {
+	name := i.Label
+	if name == "" {
+		name = tr.names[i.ID]
+	}
+	s := fmt.Sprintf("%s %v", name, i.State)
+	if i.Attempt > 0 {
+		s += fmt.Sprintf(" attempt=%d", i.Attempt)
+	}
+	if i.RunAt > 0 {
+		s += fmt.Sprintf(" due=%v", i.RunAt)
+	}
+	if i.Stuck {
+		s += " stuck"
+	}
+	return s
+}
+
+func (tr *trace) state() []string {
+	head := fmt.Sprintf("%v: %s", tr.now, tr.books())
+	var lines []string
+	for _, l := range []string{tr.running(), tr.inLine(), tr.waiting(), tr.rest()} {
+		if l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return append([]string{head}, lines...)
+}
+
+func (tr *trace) books() string {
+	s := tr.c.Snapshot()
+	var parts []string
+	for _, n := range []struct {
+		name string
+		n    uint64
+	}{
+		{"pending", uint64(s.Pending)}, {"delayed", uint64(s.Delayed)}, {"retrying", uint64(s.Retrying)},
+		{"running", uint64(s.Running)}, {"stuck", uint64(s.Stuck)},
+		{"processed", s.Processed}, {"failed", s.Failed}, {"cancelled", s.Cancelled}, {"evicted", s.Evicted},
+		{"rejected", s.Rejected}, {"retried", s.Retried}, {"panicked", s.Panicked},
+	} {
+		if n.n > 0 {
+			parts = append(parts, fmt.Sprintf("%s=%d", n.name, n.n))
+		}
+	}
+	if tr.cfg.Capacity >= 0 {
+		parts = append(parts, fmt.Sprintf("room=%d", tr.c.Room()))
+	}
+	for _, f := range []struct {
+		name string
+		on   bool
+	}{{"paused", s.Paused}, {"closed", tr.c.Closed()}, {"idle", tr.c.Idle()}} {
+		if f.on {
+			parts = append(parts, f.name)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func (tr *trace) running() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(tr.runs)) {
+		r := tr.runs[name]
+		if r.ID == 0 {
+			continue
+		}
+		s := name + "=" + tr.names[r.ID]
+		if r.Cause != NotCancelled {
+			s += "(" + r.Cause.String() + ")"
+		}
+		parts = append(parts, s)
+	}
+	return line("running", parts)
+}
+
+func (tr *trace) inLine() string {
+	var parts []string
+	for p := High; p >= Low; p-- {
+		l := tr.c.lane(p)
+		var names []string
+		for _, j := range l.front {
+			names = append(names, j.Label)
+		}
+		for e := range l.list.All() {
+			if l.alive(e) {
+				names = append(names, tr.entry(e))
+			}
+		}
+		if len(names) > 0 {
+			parts = append(parts, fmt.Sprintf("%s[%s]", [...]string{"low", "normal", "high"}[p+1], strings.Join(names, " ")))
+		}
+	}
+	return line("lanes", parts)
+}
+
+func (tr *trace) entry(e Entry) string {
+	if e.Job != nil {
+		return tr.names[e.Job.ID] // a plain job that snoozed has a record, but no label
+	}
+	return tr.names[e.ID]
+}
+
+// labels puts the jobs of a list into brackets.
+func labels(jobs []*Job) string {
+	var names []string
+	for _, j := range jobs {
+		names = append(names, j.Label)
+	}
+	return "[" + strings.Join(names, " ") + "]"
+}
+
+func (tr *trace) waiting() string {
+	var parts []string
+	for _, it := range tr.c.waiting.Sorted() {
+		parts = append(parts, fmt.Sprintf("%s@%v", tr.names[it.Value.ID], it.Due))
+	}
+	return line("timers", parts)
+}
+
+func (tr *trace) rest() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(tr.c.keys)) {
+		k := tr.c.keys[name]
+		parts = append(parts, fmt.Sprintf("key %s=%d%s", name, k.taken, labels(k.queue)))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(tr.c.pausedKinds)) {
+		parts = append(parts, "paused "+kind+labels(tr.c.pausedKinds[kind]))
+	}
+	for _, u := range slices.Sorted(maps.Keys(tr.c.unique)) {
+		parts = append(parts, "unique "+u+"="+tr.c.unique[u].Label)
+	}
+	if len(tr.c.blocked) > 0 {
+		parts = append(parts, "blocked"+labels(tr.c.blocked))
+	}
+	if len(tr.c.interrupted) > 0 {
+		var names []string
+		for _, j := range tr.c.interrupted {
+			names = append(names, tr.names[j.ID])
+		}
+		parts = append(parts, "interrupted["+strings.Join(names, " ")+"]")
+	}
+	if f := tr.c.Failures(); len(f) > 0 {
+		var names []string
+		for _, k := range f {
+			names = append(names, tr.names[k.Job.ID])
+		}
+		parts = append(parts, "failures["+strings.Join(names, " ")+"]")
+	}
+	return line("", parts)
+}
+
+// line joins the parts, if there are any.
+func line(name string, parts []string) string {
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.TrimSpace(name + " " + strings.Join(parts, ", "))
+}
