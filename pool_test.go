@@ -273,3 +273,34 @@ func TestNewPoolRefuses(t *testing.T) {
 		require.Error(t, err)
 	}
 }
+
+// A pool does not run anything later: what asks for it just failed.
+func TestPoolSnooze(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool(t, 1)
+		ctx, why := within(t, time.Hour)
+		runs := 0
+		err := p.Run(ctx, func(context.Context) error { runs++; return dray.Snooze(time.Second) })
+		require.Error(t, err)
+		require.NotErrorIs(t, err, why, "Run hung")
+		require.Equal(t, 1, runs)
+		require.Equal(t, 1, p.Idle())
+		require.ErrorIs(t, p.Run(ctx, func(context.Context) error { return dray.Discard(errBoom) }), errBoom)
+	})
+}
+
+func TestPoolReportsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var stuck record[error]
+		p := newPool(t, 1, dray.WithObserver(func(ev dray.Event) {
+			if e, ok := ev.(dray.JobStuck); ok {
+				stuck.add(e.Cause)
+			}
+		}))
+		ctx, why := within(t, time.Second)
+		require.ErrorIs(t, p.Run(ctx, stubborn(time.Minute, nil)), why)
+		elapse(time.Second)
+		require.Equal(t, []error{dray.ErrCancelled}, stuck.all())
+		elapse(time.Hour)
+	})
+}

@@ -106,6 +106,9 @@ func (q *Queue) revive(l Leftover) *core.Job {
 	j.EnqueuedAt = q.since(l.EnqueuedAt)
 	if !l.RunAt.IsZero() {
 		j.RunAt = q.since(l.RunAt)
+		if l.State == Retrying {
+			j.State = core.Retrying
+		}
 	}
 	return j
 }

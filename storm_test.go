@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
@@ -25,11 +24,14 @@ func settled(s dray.Stats) uint64 { return s.Processed + s.Failed + s.Cancelled 
 func watch(t testing.TB, q *dray.Queue, last dray.Stats) dray.Stats {
 	s := q.Stats()
 	held := s.Pending + s.Delayed + s.Retrying + s.Running
-	assert.Equal(t, s.Enqueued, settled(s)+uint64(held), "%+v", s)
-	assert.GreaterOrEqual(t, min(s.Pending, s.Delayed, s.Retrying, s.Running, s.Stuck, s.Idle), 0, "%+v", s)
-	assert.LessOrEqual(t, s.Stuck, s.Running)
-	assert.LessOrEqual(t, last.Enqueued, s.Enqueued)
-	assert.LessOrEqual(t, settled(last), settled(s))
+	switch {
+	case s.Enqueued != settled(s)+uint64(held):
+		t.Errorf("the books do not balance: %+v", s)
+	case min(s.Pending, s.Delayed, s.Retrying, s.Running, s.Stuck, s.Idle) < 0 || s.Stuck > s.Running:
+		t.Errorf("a count is off: %+v", s)
+	case s.Enqueued < last.Enqueued || settled(s) < settled(last):
+		t.Errorf("a total has shrunk: %+v, %+v", last, s)
+	}
 	return s
 }
 
@@ -95,7 +97,7 @@ func endings(q func() *dray.Queue) []ending {
 }
 
 func TestRandomEndings(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(4) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
 			var q *dray.Queue
@@ -127,7 +129,7 @@ func TestRandomEndings(t *testing.T) {
 
 // Each accepted job ends here or is handed back: never both, never neither.
 func TestEnqueueRacesShutdown(t *testing.T) {
-	for seed := range uint64(150) {
+	for seed := range uint64(100) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 2))
 			policy := dray.Overflow(rng.IntN(4))
@@ -268,7 +270,7 @@ func (s *storm) act(rng *rand.Rand) {
 }
 
 func TestLifecycleStorm(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(10) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 3))
 			var events atomic.Int64

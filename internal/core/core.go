@@ -224,7 +224,7 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	switch {
 	case j.RunAt <= now:
 		c.ready(j, now)
-	case len(j.Errs) > 0: // restored: it was waiting for its next attempt
+	case j.State == Retrying: // restored
 		c.delay(j, Retrying)
 	default:
 		c.delay(j, Delayed)
@@ -256,6 +256,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 	j := c.failures[i].Job.Again()
 	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
 		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
+			c.reject(j, now)
 			return Duplicate, true
 		}
 		c.evict(old, now)
@@ -265,7 +266,8 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 	return Accepted, true
 }
 
-// Restore takes over a job that another queue left, whatever the room. If it held
+// Restore takes over a job that another queue left, whatever the room. Its State
+// says whether it was Retrying. If it held
 // its place in its key there, it does so here if there is one.
 func (c *Core) Restore(j *Job, heldKey bool, id uint64, now time.Duration) {
 	if heldKey && c.keyOf(j).taken < j.KeyLimit {

@@ -166,6 +166,9 @@ func (w *world) handOver() {
 		j := old.Again()
 		j.Attempt, j.EnqueuedAt, j.RunAt = info.Attempt, info.EnqueuedAt, info.RunAt
 		j.Label, j.Errs = names[old.ID], old.Errs
+		if info.State == Retrying {
+			j.State = Retrying
+		}
 		w.last++
 		w.names[w.last] = j.Label
 		w.c.Restore(j, old.HoldsKey(), w.last, w.now)

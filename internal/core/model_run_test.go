@@ -68,14 +68,12 @@ func (m *model) settle(j *mjob, res Result) {
 		m.end(j, Evicted)
 	case j.cause == Shutdown:
 		j.attempt--
-		j.errs++
 		m.wait(j, Interrupted, 0)
 	case res.Kind == Snooze && j.cause == NotCancelled:
 		j.attempt--
 		m.wait(j, Delayed, m.now+res.Delay)
 	case res.Kind != Discard && j.attempt < j.MaxAttempts:
 		m.counts.Retried++
-		j.errs++
 		m.wait(j, Retrying, m.now+res.Delay)
 	default:
 		m.end(j, Failed)
@@ -152,6 +150,7 @@ func (m *model) requeue(id uint64) (Verdict, bool) {
 	}
 	if old := m.holder(m.fails[i].Unique); old != nil {
 		if old.state == Running || old.state == Blocked || m.fails[i].UniquePolicy != ReplacePending {
+			m.counts.Rejected++
 			return Duplicate, true
 		}
 		m.end(old, Evicted)
@@ -211,7 +210,7 @@ func (m *model) handOver() *model {
 	n := newModel(m.cfg, m.now)
 	cut := slices.SortedFunc(slices.Values(m.those(in(Interrupted))), byTurnOf)
 	for _, j := range append(cut, m.waiting()...) {
-		f := &mjob{Job: j.Job, attempt: j.attempt, errs: j.errs}
+		f := &mjob{Job: j.Job, attempt: j.attempt, retries: j.state == Retrying}
 		f.keyed = j.keyed && n.taken(j.Key) < j.KeyLimit
 		if j.state == Delayed || j.state == Retrying {
 			f.runAt = j.runAt

@@ -39,7 +39,7 @@ type mjob struct {
 	started  time.Duration // of the attempt
 	replaced bool          // while it ran
 	reserves bool          // its unique key, while it waits for room
-	errs     int           // of attempts
+	retries  bool          // it was handed over between two attempts
 	cause    Cause
 	deadline time.Duration // of the attempt, or of the grace after its cancellation; 0: none
 }
@@ -175,7 +175,7 @@ func (m *model) admit(j *mjob) {
 	m.jobs = append(m.jobs, j)
 	if j.runAt > m.now {
 		state := Delayed
-		if j.errs > 0 { // handed over between two attempts
+		if j.retries {
 			state = Retrying
 		}
 		m.wait(j, state, j.runAt)

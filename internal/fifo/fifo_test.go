@@ -11,7 +11,11 @@ import (
 )
 
 // A record stands in for the queue's own; the list knows nothing of it.
-type record struct{ n uint64 }
+// A record has a pointer, so that the allocator keeps each in a place of its own.
+type record struct {
+	n uint64
+	_ *byte
+}
 
 // An answer identifies a function, as functions cannot be compared.
 type answer uint64
@@ -22,7 +26,7 @@ func plain(id uint64, at time.Duration) Entry[record] {
 	return Entry[record]{Fn: func(context.Context) error { return answer(id) }, ID: id, At: at}
 }
 
-func ruled(n uint64) Entry[record] { return Entry[record]{Job: &record{n}, ID: n} }
+func ruled(n uint64) Entry[record] { return Entry[record]{Job: &record{n: n}, ID: n} }
 
 // name tells which entry e is, by what it carries and not by what it says.
 func name(e Entry[record]) uint64 {

@@ -91,7 +91,7 @@ func TestSpareChunksAreBounded(t *testing.T) {
 func tracked(l *List[record], n uint64) []weak.Pointer[record] {
 	var alive []weak.Pointer[record]
 	for i := range n {
-		r := &record{i}
+		r := &record{n: i}
 		alive = append(alive, weak.Make(r))
 		if i%2 == 0 {
 			l.Push(Entry[record]{Job: r})

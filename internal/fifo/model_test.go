@@ -26,7 +26,7 @@ type pair struct {
 
 func (p *pair) push(w want) {
 	if w.ruled {
-		p.list.Push(Entry[record]{Job: &record{w.id}, ID: w.id, At: w.at})
+		p.list.Push(Entry[record]{Job: &record{n: w.id}, ID: w.id, At: w.at})
 	} else {
 		p.list.Push(plain(w.id, w.at))
 	}
