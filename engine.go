@@ -35,6 +35,8 @@ type engine struct {
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
 
+	timer *time.Timer // immutable; nil in a queue, whose owner has one
+
 	mail mailbox
 }
 
@@ -139,9 +141,28 @@ func (e *engine) follow(now time.Duration) {
 	e.carryOut(e.core.Effects(), now)
 	e.summon()
 	if due, ok := e.core.Next(); ok && due < e.armed {
-		e.poke()
+		e.alarm(due, now)
 	}
 	e.announce()
+}
+
+// alarm sees to it that what is due is done: by the owner, or in a pool, which
+// has none, by a timer.
+func (e *engine) alarm(due, now time.Duration) {
+	if e.timer == nil {
+		e.poke()
+		return
+	}
+	e.armed = due
+	e.timer.Reset(due - now)
+}
+
+// advance does what is due, for a pool.
+func (e *engine) advance() {
+	e.step(func(c *core.Core, now time.Duration) {
+		e.armed = never
+		c.Advance(now)
+	})
 }
 
 // summon sends for a worker if a job is in line that may start and nobody is on

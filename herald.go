@@ -64,7 +64,7 @@ func (h *herald) tell() {
 	finished := false
 	defer func() {
 		if !finished {
-			_ = recover() //nolint:errcheck // an observer must not take the service down
+			_ = recover() // an observer must not take the service down
 			go h.tell()
 		}
 	}()

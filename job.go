@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -130,8 +131,8 @@ func chain(ms []Middleware) Handler {
 		return nil
 	}
 	h := Handler(func(ctx context.Context, j *Job) error { return j.fn(ctx) })
-	for i := len(ms) - 1; i >= 0; i-- {
-		h = ms[i](h)
+	for _, m := range slices.Backward(ms) {
+		h = m(h)
 	}
 	return h
 }

@@ -66,7 +66,7 @@ func (q *Queue) Serve(ctx context.Context) error {
 	case <-ctx.Done():
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.shutdownTimeout)
 		defer cancel()
-		_, _ = q.Shutdown(drain) //nolint:errcheck // what was left is in the log; the end as such is clean
+		_, _ = q.Shutdown(drain) // what was left is in the log; the end as such is clean
 		return <-ended
 	}
 }

@@ -43,6 +43,8 @@ func NewPool(workers int, opts ...PoolOption) (*Pool, error) {
 	}
 	p := &Pool{over: make(chan struct{})}
 	p.engine = newEngine(cfg.common, core.Config{Workers: workers, Capacity: Unbounded})
+	p.timer = time.AfterFunc(never, p.advance)
+	p.timer.Stop()
 	p.step(func(c *core.Core, _ time.Duration) { c.Halt(false); c.Open() })
 	return p, nil
 }
@@ -160,6 +162,7 @@ func (p *Pool) Close() error {
 func (p *Pool) end() {
 	p.halt()
 	p.close()
+	p.timer.Stop()
 	if r := p.leave(); len(r.Abandoned) > 0 {
 		p.err = ErrStillRunning
 	}

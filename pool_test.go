@@ -300,7 +300,8 @@ func TestPoolReportsStuck(t *testing.T) {
 		ctx, why := within(t, time.Second)
 		require.ErrorIs(t, p.Run(ctx, stubborn(time.Minute, nil)), why)
 		elapse(time.Second)
-		require.Equal(t, []error{dray.ErrCancelled}, stuck.all())
+		seen := stuck.all()
 		elapse(time.Hour)
+		require.Equal(t, []error{dray.ErrCancelled}, seen)
 	})
 }

@@ -190,7 +190,7 @@ func (s *Scheduler) cancelActive(t *periodicTask) {
 	active := slices.Clone(t.active)
 	s.mu.Unlock()
 	for _, r := range active {
-		_ = s.queue.Cancel(r.id) //nolint:errcheck // it may have settled by now, which is as good
+		_ = s.queue.Cancel(r.id) // it may have settled by now, which is as good
 	}
 }
 

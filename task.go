@@ -62,7 +62,7 @@ func (t *Task[R]) await(ctx context.Context, e *engine) error {
 	case <-t.Done():
 		return t.err
 	case <-ctx.Done():
-		_ = e.cancel(t.ID()) //nolint:errcheck // it may have ended by now, which is as good
+		_ = e.cancel(t.ID()) // it may have ended by now, which is as good
 		return context.Cause(ctx)
 	}
 }

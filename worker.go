@@ -128,7 +128,7 @@ func (w *worker) conclude(err error) {
 		return
 	}
 	w.result.Kind, w.result.Err = core.Error, err
-	if p, ok := errors.AsType[*PanicError](err); ok && p == err {
+	if p, ok := errors.AsType[*PanicError](err); ok && err == error(p) { //nolint:errorlint // its own, not one that the job returned
 		w.result.Kind, w.result.Stack = core.Panic, p.Stack
 	}
 	if s, ok := errors.AsType[*snooze](err); ok {

@@ -165,7 +165,7 @@ func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, do
 	case j.UniquePolicy == ReplacePending && old.State == Running:
 		return Accepted, false // it has seen the old payload; this one waits besides
 	case j.UniquePolicy == ReplacePending:
-		c.evict(old, now)
+		c.evict(old)
 		j.started = old.started // one out, one in: it needs no more room than the other did
 		c.admit(j, id, now)
 		return Accepted, true
@@ -189,11 +189,11 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 	case DropNewest:
 		j.ID, j.EnqueuedAt, j.State = id, now, Pending
 		c.note(DidEnqueue, j, now)
-		c.settled(j, Evicted, nil, now)
+		c.settled(j, Evicted)
 		return Dropped
 	case DropOldest:
 		if old := c.oldest(); old != nil {
-			c.evict(old, now)
+			c.evict(old)
 			c.admit(j, id, now)
 			return Accepted
 		}
@@ -259,7 +259,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 			c.reject(j, now)
 			return Duplicate, true
 		}
-		c.evict(old, now)
+		c.evict(old)
 	}
 	c.failures = slices.Delete(c.failures, i, i+1)
 	c.admit(j, id, now)

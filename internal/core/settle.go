@@ -71,13 +71,13 @@ func (c *Core) free(r *Run) {
 func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration) {
 	switch {
 	case res.Kind == OK:
-		c.end(j, Processed, nil, took, now)
+		c.end(j, Processed, nil, took)
 	case cause == UserCancel:
 		j.addErr(res.Err)
-		c.end(j, Cancelled, res.Err, took, now)
+		c.end(j, Cancelled, res.Err, took)
 	case c.sealed: // abandoned, and late: there is no report any more to hand it back in
 		j.addErr(res.Err)
-		c.end(j, Failed, res.Err, took, now)
+		c.end(j, Failed, res.Err, took)
 	case cause == NotCancelled && res.Kind == Snooze, cause == Shutdown:
 		c.postpone(j, res, cause, took, now)
 	default:
@@ -91,7 +91,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	j.Attempt--
 	switch {
 	case c.replaced(j):
-		c.end(j, Evicted, nil, took, now)
+		c.end(j, Evicted, nil, took)
 	case cause == Shutdown:
 		c.interruptedJob(j, res, now)
 	default:
@@ -108,9 +108,9 @@ func (c *Core) failed(j *Job, res Result, took, now time.Duration) {
 	switch {
 	case res.Kind == Discard || j.Attempt >= j.MaxAttempts:
 		c.keep(j, now)
-		c.end(j, Failed, res.Err, took, now)
+		c.end(j, Failed, res.Err, took)
 	case c.replaced(j):
-		c.end(j, Evicted, nil, took, now)
+		c.end(j, Evicted, nil, took)
 	default:
 		c.counts.Retried++
 		j.RunAt = now + res.Delay
@@ -141,7 +141,7 @@ func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
 }
 
 // end makes j settled.
-func (c *Core) end(j *Job, s State, err error, took, now time.Duration) {
+func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 	delete(c.live, j.ID)
 	c.leaveKey(j)
 	c.release(j)
@@ -162,7 +162,7 @@ func (c *Core) end(j *Job, s State, err error, took, now time.Duration) {
 }
 
 // settled ends a job that was not running.
-func (c *Core) settled(j *Job, s State, err error, now time.Duration) { c.end(j, s, err, 0, now) }
+func (c *Core) settled(j *Job, s State) { c.end(j, s, nil, 0) }
 
 // drop takes a waiting job out of wherever it waits.
 func (c *Core) drop(j *Job) {
@@ -200,9 +200,9 @@ func without(jobs []*Job, j *Job) []*Job {
 	return slices.DeleteFunc(jobs, func(o *Job) bool { return o == j })
 }
 
-func (c *Core) evict(j *Job, now time.Duration) {
+func (c *Core) evict(j *Job) {
 	c.drop(j)
-	c.settled(j, Evicted, nil, now)
+	c.settled(j, Evicted)
 }
 
 // Cancel settles a waiting job, or cancels the context of a running one, whose
@@ -216,7 +216,7 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 			return false
 		default:
 			c.drop(j)
-			c.settled(j, Cancelled, nil, now)
+			c.settled(j, Cancelled)
 		}
 		return true
 	}
@@ -232,7 +232,7 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 		j := plainJob(e)
 		c.pending--
 		c.held--
-		c.settled(j, Cancelled, nil, now)
+		c.settled(j, Cancelled)
 	}
 	return ok
 }

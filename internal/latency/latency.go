@@ -43,7 +43,7 @@ func (h *Histogram) Max() time.Duration { return h.max }
 func (h *Histogram) Quantile(q float64) time.Duration {
 	rank := max(uint64(math.Ceil(q*float64(h.count))), 1)
 	var seen uint64
-	for i, n := range h.bucket {
+	for i, n := range &h.bucket {
 		if seen += n; seen >= rank {
 			return min(upper(i), h.max)
 		}
