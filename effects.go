@@ -118,7 +118,10 @@ func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	case core.DidEnqueue:
 		return JobEnqueued{at, job}
 	case core.DidReject:
-		return JobRejected{happened: at, Job: job, Err: f.Err}
+		if f.Duplicate {
+			return JobRejected{at, job, ErrDuplicate}
+		}
+		return JobRejected{at, job, ErrQueueFull}
 	case core.DidStart:
 		return JobStarted{at, job, f.Wait}
 	case core.DidRetry:

@@ -24,7 +24,6 @@ type engine struct {
 	fault   func(at string) // immutable; set by tests alone, to crash between two steps
 	base    context.Context // values for the jobs; set before the first worker starts
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
-	reject  bool            // immutable: overflow policy Reject, and nobody watches
 
 	mu      sync.Mutex
 	core    *core.Core
@@ -53,7 +52,6 @@ func newEngine(c common, cfg core.Config) *engine {
 		armed:  never,
 	}
 	cfg.Watched = e.herald != nil
-	e.reject = cfg.Overflow == core.Reject && !cfg.Watched
 	e.core = core.New(cfg)
 	e.core.Halt(true) // until a pool serves
 	e.mail.room = e.core.Room()
@@ -149,13 +147,16 @@ func (e *engine) follow(now time.Duration) {
 // alarm sees to it that what is due is done: by the owner, or in a pool, which
 // has none, by a timer.
 func (e *engine) alarm(due, now time.Duration) {
-	if e.timer == nil {
+	if !e.pooled() {
 		e.poke()
 		return
 	}
 	e.armed = due
 	e.timer.Reset(due - now)
 }
+
+// pooled reports whether this is the engine of a pool: nothing runs later there.
+func (e *engine) pooled() bool { return e.timer != nil }
 
 // advance does what is due, for a pool.
 func (e *engine) advance() {
@@ -280,8 +281,7 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 		return Receipt{}, false, ErrQueueFull
 	case core.Waits:
 		if e.workerOn(goid()) != nil || e.runsOn(ctx) {
-			c.Withdraw(j) // it would wait for its own end
-			c.Rejected()
+			c.Reject(j, now) // it would wait for its own end
 			return Receipt{}, false, ErrQueueFull
 		}
 		return Receipt{}, true, nil

@@ -30,13 +30,12 @@ func TestCancelOfAWaitingJob(t *testing.T) {
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
 			q := start(t, dray.WithWorkers(1))
-			var id dray.ID
 			if tc.busy {
 				defer occupy(t, q, dray.WithKey("k"))()
 			}
-			before, after := add(t, q, nop, dray.WithDelay(time.Minute)), dray.ID(0)
-			id = add(t, q, tc.fn, tc.opts...)
-			after = add(t, q, nop, dray.WithDelay(time.Minute))
+			before := add(t, q, nop, dray.WithDelay(time.Minute))
+			id := add(t, q, tc.fn, tc.opts...)
+			after := add(t, q, nop, dray.WithDelay(time.Minute))
 			synctest.Wait()
 			require.NoError(t, q.Cancel(id))
 			require.ErrorIs(t, q.Cancel(id), dray.ErrNotFound)
@@ -146,7 +145,7 @@ func TestCauses(t *testing.T) {
 			[]dray.JobOption{dray.WithTimeout(time.Minute)}, func(q *dray.Queue) { _ = q.Cancel(1) }, dray.ErrCancelled,
 		},
 		"close":    {nil, func(q *dray.Queue) { go q.Close() }, dray.ErrShutdown},
-		"shutdown": {nil, func(q *dray.Queue) { go q.Shutdown(brief) }, dray.ErrShutdown},
+		"shutdown": {nil, func(q *dray.Queue) { go func() { _, _ = q.Shutdown(brief) }() }, dray.ErrShutdown},
 		"close before the timeout": {
 			[]dray.JobOption{dray.WithTimeout(time.Minute)}, func(q *dray.Queue) { go q.Close() }, dray.ErrShutdown,
 		},

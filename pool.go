@@ -70,7 +70,8 @@ func (p *Pool) Run(ctx context.Context, fn Func) error {
 }
 
 // RunAsync runs fn on an idle worker and returns at once. What fn returns goes to
-// observers and the log. Errors: [ErrNoWorkers], [ErrNilFunc], [ErrClosed].
+// observers and the log; a [Snooze] is an error like any other, as a pool runs
+// nothing later. Errors: [ErrNoWorkers], [ErrNilFunc], [ErrClosed].
 func (p *Pool) RunAsync(fn Func) error {
 	if fn == nil {
 		return ErrNilFunc

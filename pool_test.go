@@ -2,6 +2,7 @@ package dray_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"testing"
@@ -175,8 +176,8 @@ func TestPoolClose(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 3 {
 			wg.Go(func() {
-				if p.Close() != dray.ErrStillRunning {
-					t.Error("Close did not tell")
+				if err := p.Close(); !errors.Is(err, dray.ErrStillRunning) {
+					t.Errorf("Close did not tell: %v", err)
 				}
 			})
 		}

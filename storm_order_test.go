@@ -69,7 +69,9 @@ func TestNeverMoreThanTheWorkers(t *testing.T) {
 		job := func(i int) dray.Func {
 			return func(context.Context) error {
 				defer running.Add(-1)
-				most.Store(max(most.Load(), running.Add(1)))
+				n := running.Add(1)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
 				time.Sleep(time.Duration(i%7) * time.Second)
 				switch i % 5 {
 				case 0:

@@ -78,7 +78,9 @@ func (t *Task[R]) run(ctx context.Context) error {
 func (t *Task[R]) set(v R) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.value = v
+	if !t.ended { // else the job is run again as another one: by Requeue or Restore
+		t.value = v
+	}
 }
 
 // accepted is told the ID, under the engine's locks.

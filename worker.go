@@ -99,7 +99,7 @@ func (w *worker) perform() {
 		err = w.engine.handler(ctx, w.job())
 	}
 	w.inJob = false
-	w.conclude(err)
+	w.conclude(err, core.Error)
 }
 
 // contain, deferred, is where everything ends that does not return.
@@ -113,29 +113,27 @@ func (w *worker) contain() {
 		w.engine.crash(newPanicError(v))
 	case w.inJob && v != nil:
 		w.inJob = false
-		w.conclude(newPanicError(v))
+		w.conclude(newPanicError(v), core.Panic)
 	case w.inJob:
 		w.inJob = false
-		w.conclude(ErrGoexit)
+		w.conclude(ErrGoexit, core.Error)
 	}
 }
 
 // conclude takes down the result of the job. From the first line on it is
 // certain to be settled, even if the backoff function should throw as well.
-func (w *worker) conclude(err error) {
+func (w *worker) conclude(err error, kind core.ResultKind) {
 	w.result, w.performed = core.Result{}, true
 	if err == nil {
 		return
 	}
-	w.result.Kind, w.result.Err = core.Error, err
-	if p, ok := errors.AsType[*PanicError](err); ok && err == error(p) { //nolint:errorlint // its own, not one that the job returned
-		w.result.Kind, w.result.Stack = core.Panic, p.Stack
-	}
-	if s, ok := errors.AsType[*snooze](err); ok {
+	w.result.Kind, w.result.Err = kind, err
+	if p, ok := errors.AsType[*PanicError](err); ok && kind == core.Panic {
+		w.result.Stack = p.Stack
+	} else if s, ok := errors.AsType[*snooze](err); ok && !w.engine.pooled() {
 		w.result.Kind, w.result.Delay = core.Snooze, s.delay
 		return
-	}
-	if d, ok := errors.AsType[*discard](err); ok {
+	} else if d, ok := errors.AsType[*discard](err); ok {
 		w.result.Kind, w.result.Err = core.Discard, d.reason()
 		return
 	}

@@ -160,7 +160,7 @@ func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, done bool) {
 	switch {
 	case old.State == Blocked: // nothing has been accepted yet that could be kept or replaced
-		c.reject(j, now)
+		c.reject(j, true, now)
 		return Duplicate, true
 	case j.UniquePolicy == ReplacePending && old.State == Running:
 		return Accepted, false // it has seen the old payload; this one waits besides
@@ -170,7 +170,7 @@ func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, do
 		c.admit(j, id, now)
 		return Accepted, true
 	case j.UniquePolicy == RejectDuplicate:
-		c.reject(j, now)
+		c.reject(j, true, now)
 		return Duplicate, true
 	default:
 		return Kept, true
@@ -198,17 +198,22 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 			return Accepted
 		}
 	}
-	c.reject(j, now)
+	c.reject(j, false, now)
 	return Full
 }
 
-func (c *Core) reject(j *Job, now time.Duration) {
+func (c *Core) reject(j *Job, duplicate bool, now time.Duration) {
 	c.counts.Rejected++
-	c.note(DidReject, j, now)
+	if c.cfg.Watched {
+		c.effect(Effect{Kind: DidReject, At: now, Info: infoOfJob(j), Duplicate: duplicate})
+	}
 }
 
-// Rejected counts a plain job that was turned away at the door.
-func (c *Core) Rejected() { c.counts.Rejected++ }
+// Reject turns away a job that waits for room.
+func (c *Core) Reject(j *Job, now time.Duration) {
+	c.Withdraw(j)
+	c.reject(j, false, now)
+}
 
 // admit makes j an accepted job.
 func (c *Core) admit(j *Job, id uint64, now time.Duration) {
@@ -256,7 +261,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 	j := c.failures[i].Job.Again()
 	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
 		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
-			c.reject(j, now)
+			c.reject(j, true, now)
 			return Duplicate, true
 		}
 		c.evict(old)

@@ -33,7 +33,7 @@ type Effect struct {
 	Wait  time.Duration
 	Took  time.Duration
 
-	Duplicate bool // why Job WasRefused: its unique key is taken, not the queue closed
+	Duplicate bool // why it was refused or rejected: its unique key is taken
 }
 
 // Info is a job as it was at one moment.

@@ -55,11 +55,11 @@ func (w *world) follow() {
 	}
 }
 
-// post enqueues a plain job through the mailbox; false if the door is shut.
+// post enqueues a plain job through the mailbox; false if there is no room, upon
+// which the engine would offer it with a record.
 func (w *world) post(name string) bool {
 	defer w.follow()
 	if w.c.Room() == 0 {
-		w.c.Rejected()
 		return false
 	}
 	w.last++

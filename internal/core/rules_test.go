@@ -270,3 +270,47 @@ func TestOldestIsTheFirstOfAnyLane(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, begin, since)
 }
+
+func TestOpenAndClose(t *testing.T) {
+	w := one(t)
+	w.post("a")
+	w.c.Close()
+	require.True(t, w.c.Closed() && w.c.Barred())
+	require.False(t, w.claim("w"))
+	w.c.Open()
+	require.False(t, w.c.Closed() || w.c.Barred())
+	require.True(t, w.claim("w"))
+	w.c.Halt(true)
+	w.c.Open()
+	require.True(t, w.c.Closed(), "a halt is not undone by the next start of the pool")
+}
+
+func TestFailureTellsWhatHappened(t *testing.T) {
+	w := one(t)
+	w.post("a")
+	require.True(t, w.claim("w"))
+	r := w.run("w")
+	r.Done, r.Total = 3, 7
+	info := InfoOfRun(r)
+	require.Equal(t, Info{ID: 1, State: Running, Attempt: 1, EnqueuedAt: w.now, StartedAt: w.now, Done: 3, Total: 7}, info)
+	w.advance(time.Second)
+	w.settle("w", Result{Kind: Panic, Err: errJob, Stack: []byte("stack")})
+	f := w.c.Failures()[0]
+	require.Equal(t, w.now, f.At)
+	require.Equal(t, "stack", string(f.Job.Stack))
+	require.ErrorIs(t, f.Job.LastErr(), errJob)
+}
+
+// A job that must not wait for room, as it would wait for itself, is turned away.
+func TestRejectOfOneThatWaits(t *testing.T) {
+	w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: Block, Watched: true})
+	w.post("a")
+	v, j := w.unique("b", "u", RejectDuplicate)
+	require.Equal(t, Waits, v)
+	w.do(func(c *Core) { c.Reject(j, w.now) })
+	require.Equal(t, DidReject, w.seen[0].Kind)
+	require.False(t, w.c.Blocked())
+	require.False(t, w.c.Holds("u"))
+	require.EqualValues(t, 1, w.c.Snapshot().Rejected)
+	w.check()
+}
