@@ -126,7 +126,9 @@ func TestPositionIsExact(t *testing.T) {
 			go func() {
 				for range 100 {
 					r, err := q.EnqueueSync(t.Context(), nop)
-					require.NoError(t, err)
+					if err != nil {
+						t.Error(err)
+					}
 					seen <- r
 				}
 			}()

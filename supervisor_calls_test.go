@@ -274,7 +274,7 @@ func TestSupervisorCallsRace(t *testing.T) {
 			}
 			s.cancel()
 			wg.Wait()
-			<-s.ended
+			<-s.ended //nolint:errcheck // how it ended is not what this is about
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -83,7 +84,9 @@ func TestSupervisorEventOfPanic(t *testing.T) {
 		require.Contains(t, string(stack), "supervisor_kit_test.go")
 	}, WithObserver(func(e Event) {
 		if e, ok := e.(ChildFailed); ok {
-			stack = e.Err.(*PanicError).Stack
+			if p, ok := errors.AsType[*PanicError](e.Err); ok {
+				stack = p.Stack
+			}
 		}
 	}))
 }

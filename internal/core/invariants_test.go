@@ -29,7 +29,7 @@ func (w *world) checkBooks() {
 	}
 	if w.cfg.Watched {
 		settled := s.Processed + s.Failed + s.Cancelled + s.Evicted
-		require.EqualValues(w.t, settled, len(w.ended))
+		require.Len(w.t, w.ended, int(settled))
 		for id, times := range w.ended {
 			require.Equal(w.t, 1, times, "job %d settled more than once", id)
 		}

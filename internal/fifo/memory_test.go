@@ -43,7 +43,7 @@ func TestSteadyStateAllocatesNothing(t *testing.T) {
 			}
 			l.Push(Entry[record]{Job: rec})
 			l.Append(&box)
-			for _, ok := l.Pop(); ok; _, ok = l.Pop() { //nolint:revive // for the effect
+			for _, ok := l.Pop(); ok; _, ok = l.Pop() {
 			}
 		}
 		turn()

@@ -93,11 +93,12 @@ func TestRemovedItemIsLetGo(t *testing.T) {
 	var h Heap[int]
 	var kept Item[int]
 	h.Add(&kept, 1)
-	gone := &Item[int]{Value: 2}
-	ref := weak.Make(gone)
-	h.Add(gone, 2)
-	h.Remove(gone)
-	gone = nil
+	ref := func() weak.Pointer[Item[int]] {
+		gone := &Item[int]{Value: 2}
+		h.Add(gone, 2)
+		h.Remove(gone)
+		return weak.Make(gone)
+	}()
 	runtime.GC()
 	require.Nil(t, ref.Value())
 	runtime.KeepAlive(&h)
