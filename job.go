@@ -126,15 +126,17 @@ func (w *worker) job() *Job {
 }
 
 // chain makes one handler of the middleware, the first outermost.
-func chain(ms []Middleware) Handler {
+func chain(ms []Middleware) (Handler, error) {
 	if len(ms) == 0 {
-		return nil
+		return nil, nil
 	}
 	h := Handler(func(ctx context.Context, j *Job) error { return j.fn(ctx) })
 	for _, m := range slices.Backward(ms) {
-		h = m(h)
+		if h = m(h); h == nil {
+			return nil, fmt.Errorf("dray: WithMiddleware: it returned a nil handler: %w", ErrNilFunc)
+		}
 	}
-	return h
+	return h, nil
 }
 
 // jobInfo translates the core's view of a job.

@@ -41,7 +41,10 @@ func New(opts ...Option) (*Queue, error) {
 		}
 	}
 	q := &Queue{engine: newEngine(cfg.common, cfg.core()), jobs: cfg.jobs, kinds: map[string]struct{}{}}
-	q.handler = chain(cfg.middleware)
+	var err error
+	if q.handler, err = chain(cfg.middleware); err != nil {
+		return nil, err
+	}
 	q.plain = !cfg.jobs.set
 	q.scheduler = newScheduler(q)
 	q.life.init()
@@ -50,7 +53,6 @@ func New(opts ...Option) (*Queue, error) {
 			return nil, err
 		}
 	}
-	var err error
 	q.tree, err = q.plant()
 	return q, err
 }

@@ -167,3 +167,29 @@ func TestTimeoutMakesStuck(t *testing.T) {
 		require.Equal(t, uint64(1), s.Failed)
 	})
 }
+
+// The context of a job is cut from a slab, an 85th of an allocation for each.
+func TestPlainEnqueueAllocatesNothing(t *testing.T) {
+	q := start(t, dray.WithCapacity(dray.Unbounded))
+	ctx := context.Background()
+	require.Zero(t, testing.AllocsPerRun(10_000, func() { _ = q.Enqueue(ctx, nop) }))
+}
+
+func TestMiddlewareMustReturnAHandler(t *testing.T) {
+	_, err := dray.New(dray.WithMiddleware(func(dray.Handler) dray.Handler { return nil }))
+	require.ErrorIs(t, err, dray.ErrNilFunc)
+}
+
+func TestChildrenAreOwnerPoolAndScheduler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t)
+		synctest.Wait()
+		var names []string
+		for _, c := range q.Children() {
+			names = append(names, c.Name)
+			require.Zero(t, c.Restarts)
+			require.NoError(t, c.LastError)
+		}
+		require.Equal(t, []string{"owner", "pool", "scheduler"}, names)
+	})
+}

@@ -100,7 +100,6 @@ func (t *tree) unwait(c *child) {
 	if t.plan.delay == c {
 		t.endDelay()
 	} else if c.state == ChildRestarting {
-		c.epoch++
 		t.disarm(c)
 	}
 }

@@ -56,6 +56,10 @@ func TestSupervisorForgetsTemporary(t *testing.T) {
 		require.Empty(t, s.sup.Children())
 		require.ErrorIs(t, s.sup.Restart("b"), ErrNotFound)
 		require.NoError(t, s.sup.Add(s.child("b/T")))
+		s.direct("b", func(a *actor) { a.init = failing(1) })
+		require.ErrorIs(t, s.sup.Restart("b"), errBoom)
+		require.Empty(t, s.sup.Children())
+		require.NoError(t, s.sup.Add(s.child("b/T")))
 		require.NoError(t, s.close())
 		require.Empty(t, s.sup.Children())
 	})
@@ -132,6 +136,68 @@ func TestSupervisorRestartOfTemporaryInGroup(t *testing.T) {
 	})
 }
 
+// A start that a group has taken over is the group's: Add has returned, and a
+// failure is a failed restart.
+func TestSupervisorStartTakenOver(t *testing.T) {
+	perform(t, RestForOne, "a", func(t *testing.T, s *stage) {
+		child := s.child("b")
+		s.direct("b", func(a *actor) { a.init = blocking(nil) })
+		added := s.later(func() error { return s.sup.Add(child) })
+		s.direct("b", func(a *actor) { a.init = func(context.Context) error { time.Sleep(time.Second); return errBoom } })
+		s.kill("a", "")
+		require.NoError(t, s.promptly(func() error { return <-added }))
+		s.unblock("b")
+		time.Sleep(time.Second)
+		s.requireRecord("die a, fail b, start a, fail b, start b")
+		require.EqualValues(t, 2, s.sup.restarts())
+	})
+}
+
+// The last call wins, while the group that it concerns is being stopped, and
+// while a restart by hand is under way.
+func TestSupervisorLastCallWins(t *testing.T) {
+	perform(t, RestForOne, "a b c/T d", func(t *testing.T, s *stage) {
+		s.direct("d", hanging(time.Second))
+		s.kill("a", "")
+		require.NoError(t, s.promptly(func() error { return s.sup.Terminate("b") }))
+		require.NoError(t, s.promptly(func() error { return s.sup.Restart("b") }))
+		time.Sleep(time.Second)
+		s.requireRecord("die a, stop d, stop b, stop c, start a, start b, start d")
+		restarted := s.later(func() error { return s.sup.Restart("d") })
+		require.NoError(t, s.sup.Terminate("d"))
+		require.ErrorIs(t, <-restarted, ErrShutdown)
+		s.requireRecord("stop d")
+		s.requireState("d", ChildDown)
+	})
+}
+
+// A temporary child that is terminated before its turn to start is forgotten
+// too, but not one of a supervisor that does not run.
+func TestSupervisorTerminatesTemporaryBeforeStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, OneForOne, "a b/T")
+		s.direct("a", func(a *actor) { a.init = blocking(nil) })
+		require.NoError(t, s.sup.Terminate("b"))
+		s.start()
+		require.Equal(t, "a starting, b down", s.cast())
+		require.NoError(t, s.sup.Terminate("b"))
+		require.Equal(t, "a starting", s.cast())
+		require.NoError(t, s.close())
+	})
+}
+
+// The crashed child is restarted by hand while its dependents are being stopped.
+func TestSupervisorRestartKeepsOrder(t *testing.T) {
+	perform(t, RestForOne, "a b c", func(t *testing.T, s *stage) {
+		s.direct("c", hanging(time.Second))
+		s.kill("b", "")
+		require.NoError(t, s.promptly(func() error { return s.sup.Restart("b") }))
+		s.requireRecord("die b, stop c")
+		time.Sleep(time.Second)
+		s.requireRecord("start b, start c")
+	})
+}
+
 // While a child takes its time to stop, everything else goes on.
 func TestSupervisorWhileChildStops(t *testing.T) {
 	perform(t, OneForOne, "a b c", func(t *testing.T, s *stage) {
@@ -192,6 +258,17 @@ func TestSupervisorCallsDuringStop(t *testing.T) {
 		require.Equal(t, "a down", s.cast(), "the removal was under way")
 		require.NoError(t, s.sup.Add(s.child("c")))
 		require.NoError(t, s.sup.Remove("a"))
+	})
+}
+
+// A restart by hand that is under way is called off by the stop.
+func TestSupervisorStopDuringRestartByHand(t *testing.T) {
+	perform(t, OneForOne, "a b", func(t *testing.T, s *stage) {
+		s.direct("b", hanging(time.Second))
+		restarted := s.later(func() error { return s.sup.Restart("b") })
+		require.NoError(t, s.close())
+		require.ErrorIs(t, <-restarted, ErrClosed)
+		s.requireRecord("stop b, stop a")
 	})
 }
 

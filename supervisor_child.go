@@ -71,8 +71,8 @@ type child struct {
 	lastErr  error   // of the last failure
 	lastOut  *demise // where lastErr comes from, while its stack may be unformatted
 
-	// epoch numbers what the child does: it changes when an incarnation or a
-	// backoff begins and when one is given up. News with another number is late.
+	// epoch numbers the incarnations: it changes when one begins and when one is
+	// abandoned. News with another number is late.
 	epoch uint64
 	why   startReason
 

@@ -75,6 +75,19 @@ func TestSupervisorEvents(t *testing.T) {
 	}, WithName("s"), WithIntensity(1, time.Minute), WithObserver(l.observe))
 }
 
+// A child that fails while it waits to be stopped is reported as failed, though
+// nothing else follows from it.
+func TestSupervisorEventOfUnaskedEnd(t *testing.T) {
+	var l listener
+	perform(t, OneForAll, "a b c", func(t *testing.T, s *stage) {
+		s.direct("c", hanging(time.Second))
+		s.kill("a", "")
+		s.kill("b", "")
+		time.Sleep(time.Second)
+		require.Contains(t, l.take(), "supervisor/a failed (boom), supervisor/b failed (boom), supervisor/c stopped, ")
+	}, WithObserver(l.observe))
+}
+
 // The stack is there when the event is, and the event comes before what the
 // successor does.
 func TestSupervisorEventOfPanic(t *testing.T) {

@@ -132,6 +132,23 @@ func TestSupervisorNestedStopDuringBoot(t *testing.T) {
 	})
 }
 
+// A child that is abandoned while its supervisor boots does not spoil the start.
+func TestSupervisorNestedAbandonsDuringBoot(t *testing.T) {
+	perform(t, OneForOne, "", func(t *testing.T, s *stage) {
+		in := s.nest("in", OneForOne, "a b")
+		release := make(chan struct{})
+		s.direct("b", func(a *actor) { a.init = blocking(release) })
+		added := s.later(func() error { return s.sup.Add(in) })
+		s.direct("a", hanging(time.Hour))
+		require.NoError(t, in.Service.(*Supervisor).Restart("a"))
+		s.direct("a", func(a *actor) { a.stop = nil })
+		close(release)
+		require.NoError(t, <-added)
+		require.Equal(t, "in running", s.cast())
+		s.requireRecord("start a, stop a, start a, start b")
+	})
+}
+
 // While a supervisor boots, nobody else may serve it.
 func TestSupervisorServeOfNested(t *testing.T) {
 	perform(t, OneForOne, "", func(t *testing.T, s *stage) {
@@ -227,6 +244,18 @@ func TestSupervisorSignificantBystander(t *testing.T) {
 			}, WithAutoShutdown(auto))
 		}
 	}
+}
+
+// A significant child that waits for its restart has not ended.
+func TestSupervisorSignificantInBackoff(t *testing.T) {
+	perform(t, OneForOne, "a/ts b/ts", func(t *testing.T, s *stage) {
+		s.kill("a", "")
+		s.kill("b", "nil")
+		s.requireRunning()
+		time.Sleep(time.Second)
+		s.kill("a", "nil")
+		require.NoError(t, s.requireEnded())
+	}, WithAutoShutdown(AllSignificant), WithRestartBackoff(func(int) time.Duration { return time.Second }))
 }
 
 // significant_escalation: an inner supervisor that shuts down by itself ends

@@ -170,6 +170,27 @@ func TestSupervisorBackoffLongerThanPeriod(t *testing.T) {
 	}))
 }
 
+// What counts is how long the child has run, to the nanosecond.
+func TestSupervisorBackoffRow(t *testing.T) {
+	var asked []int
+	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+		s.kill("a", "")
+		time.Sleep(time.Minute)
+		s.kill("a", "") // after a minute of running: not longer than the period
+		time.Sleep(time.Minute + 1)
+		s.direct("a", func(a *actor) {
+			a.init = func(context.Context) error { time.Sleep(time.Hour); return errBoom }
+		})
+		s.kill("a", "") // longer
+		time.Sleep(2*time.Hour + time.Minute)
+		s.unblock("a")
+		require.Equal(t, []int{1, 2, 1, 2, 3}, asked, "a long start that fails is no run")
+	}, WithIntensity(3, time.Minute), WithRestartBackoff(func(attempt int) time.Duration {
+		asked = append(asked, attempt)
+		return 0
+	}))
+}
+
 func TestSupervisorBackoffGoesWrong(t *testing.T) {
 	for name, b := range map[string]Backoff{
 		"panic":    func(int) time.Duration { panic("boom") },

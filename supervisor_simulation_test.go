@@ -24,6 +24,7 @@ type world struct {
 	runs      map[*child]*simRun       // incarnations that are waited for
 	abandoned []*simRun                // those that are not, and may still be heard of
 	timers    map[*child]uint64        // epochs of pending timers
+	stale     map[*child]uint64        // of timers that were stopped too late
 	calls     map[chan error]time.Time // not answered yet
 	byHand    bool                     // calls may break the order of groups
 }
@@ -36,9 +37,9 @@ type simRun struct {
 }
 
 func TestSupervisorSimulation(t *testing.T) {
-	seeds := 100
+	seeds := 400
 	if testing.Short() {
-		seeds = 30
+		seeds = 100
 	}
 	for seed := range uint64(seeds) {
 		w := newWorld(t, seed)
@@ -65,7 +66,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w := &world{
 		t: t, rng: rng, tree: newTree(&cfg, true), byHand: rng.IntN(2) == 0,
-		runs: make(map[*child]*simRun), timers: make(map[*child]uint64), calls: make(map[chan error]time.Time),
+		runs: make(map[*child]*simRun), timers: make(map[*child]uint64), stale: make(map[*child]uint64), calls: make(map[chan error]time.Time),
 	}
 	w.tree.now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 1 + rng.IntN(6) {
@@ -148,6 +149,12 @@ func (w *world) anyRun() *simRun {
 }
 
 func (w *world) expire() {
+	for c, epoch := range w.stale {
+		delete(w.stale, c)
+		before := fmt.Sprint(w.tree.views(), w.tree.plan)
+		w.tree.expired(c, epoch)
+		require.Equal(w.t, before, fmt.Sprint(w.tree.views(), w.tree.plan), "a stopped timer touches nothing")
+	}
 	for c, epoch := range w.timers {
 		delete(w.timers, c)
 		w.tree.expired(c, epoch)
@@ -208,6 +215,7 @@ func (w *world) do(d deed) {
 		require.NotContains(w.t, w.runs, c)
 		w.arm(d)
 	case doDisarm:
+		w.stale[c] = w.timers[c]
 		delete(w.timers, c)
 	case doAbandon:
 		require.True(w.t, w.runs[c].halted)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,6 +111,39 @@ func TestSupervisorFailureDuringFirstStart(t *testing.T) {
 	}
 }
 
+// A first start that such a failure has interrupted is still a first start.
+func TestSupervisorInterruptedFirstStartFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, RestForOne, "a b")
+		s.direct("b", func(a *actor) { a.init = blocking(nil) })
+		s.start()
+		s.direct("b", func(a *actor) { a.init = failing(1) })
+		s.kill("a", "")
+		s.requireRecord("start a, die a, fail b, start a, fail b, stop a")
+		err := s.requireEnded()
+		require.ErrorIs(t, err, errBoom)
+		require.NotErrorIs(t, err, ErrIntensity)
+	})
+}
+
+// A child that is restarted by hand during the first start holds up those after
+// it until it is up.
+func TestSupervisorRestartDuringFirstStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, RestForOne, "a b c")
+		s.direct("b", func(a *actor) {
+			a.init = func(ctx context.Context) error { <-ctx.Done(); time.Sleep(time.Second); return ctx.Err() }
+		})
+		s.start()
+		restarted := s.later(func() error { return s.sup.Restart("b") })
+		s.unblock("b")
+		require.NoError(t, s.sup.Restart("a")) // something happens meanwhile
+		require.NoError(t, <-restarted)
+		s.requireRecord("start a, stop a, start a, fail b, start b, start c")
+		require.NoError(t, s.close())
+	})
+}
+
 // Init and Serve of one incarnation share ctx and goroutine; Serve follows if
 // and only if Init succeeded, also when it is too late.
 func TestSupervisorServeFollowsInit(t *testing.T) {
@@ -181,6 +215,15 @@ func TestSupervisorPanicStack(t *testing.T) {
 		require.LessOrEqual(t, len(p.Stack), 16<<10)
 		require.LessOrEqual(t, cap(p.Stack), 32<<10)
 	})
+}
+
+func TestFormatStack(t *testing.T) {
+	pcs := callers()
+	text := formatStack(pcs)
+	require.Contains(t, string(text), "tRunner(...)\n\t")
+	long := formatStack(slices.Repeat(pcs, 1000))
+	require.Len(t, long, maxStack)
+	require.Less(t, cap(long), 2*maxStack, "and no more than that was made")
 }
 
 // sup_flags, child_specs

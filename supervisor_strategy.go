@@ -57,15 +57,9 @@ func (t *tree) restForOne(c *child, delayed bool) { t.restartFrom(c.seq, c, dela
 func (t *tree) oneForAll(c *child, delayed bool) { t.restartFrom(0, c, delayed) }
 
 // restartFrom plans the restart of the children from seq on because of c's
-// failure, together with what is left of the plan under way, if any: children
-// that it has not started yet are not up to be depended on.
+// failure. That includes what is left of the plan under way, if any: a child that
+// it has still to stop or to start comes after c, or c's end would not be news.
 func (t *tree) restartFrom(seq uint64, c *child, delayed bool) {
-	switch t.plan.phase {
-	case planStop:
-		seq = min(seq, t.plan.from)
-	case planStart:
-		seq = min(seq, t.plan.pos)
-	}
 	t.endDelay()
 	t.plan = plan{phase: planStop, from: seq, pos: t.lastSeq + 1}
 	if delayed {
@@ -165,7 +159,6 @@ func (t *tree) startFirst() bool {
 func (t *tree) endDelay() {
 	if c := t.plan.delay; c != nil {
 		t.plan.delay = nil
-		c.epoch++
 		t.disarm(c)
 	}
 }

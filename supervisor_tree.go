@@ -57,9 +57,6 @@ func (t *tree) begin() {
 // wait for a child are answered now, because the child to be stopped may be one
 // that makes such a call.
 func (t *tree) stop() {
-	if t.closing() {
-		return
-	}
 	for _, c := range t.children {
 		c.due, c.again = false, false
 		t.answerAll(&c.awaitStart, t.errClosed())
@@ -75,9 +72,7 @@ func (t *tree) stop() {
 
 // giveUp ends the supervisor because of a failure.
 func (t *tree) giveUp(why error) {
-	if !t.closing() {
-		t.failure = fmt.Errorf("dray: supervisor %q: %w", t.cfg.name, why)
-	}
+	t.failure = fmt.Errorf("dray: supervisor %q: %w", t.cfg.name, why)
 	t.stop()
 }
 
@@ -107,7 +102,7 @@ func (t *tree) started(c *child, epoch uint64) {
 
 // ended: the child's incarnation has ended in the way o.
 func (t *tree) exited(c *child, epoch uint64, o *demise) {
-	if c.epoch != epoch || !c.alive() {
+	if c.epoch != epoch {
 		return // an abandoned one returns late
 	}
 	t.disarm(c)
@@ -264,7 +259,6 @@ func (t *tree) again(c *child, o *demise) {
 	t.restarted++
 	c.enter(ChildRestarting, t.now)
 	if delay > 0 {
-		c.epoch++
 		t.await(doWait, c, delay)
 	}
 	t.restart(c, delay > 0)

@@ -328,7 +328,7 @@ func fight(t require.TestingT, s script) {
 }
 
 func TestCoreIsTheModel(t *testing.T) {
-	rounds := uint64(150)
+	rounds := uint64(60)
 	if testing.Short() {
 		rounds = 40
 	}
