@@ -174,10 +174,10 @@ func (q *Queue) cut(reason error) {
 }
 
 // flush lets observers hear of everything, within the shutdown timeout.
-func (q *Queue) flush() {
-	ctx, cancel := context.WithTimeout(context.Background(), q.shutdownTimeout)
+func (e *engine) flush() {
+	ctx, cancel := context.WithTimeout(context.Background(), e.shutdownTimeout)
 	defer cancel()
-	q.herald.flush(ctx)
+	e.herald.flush(ctx)
 }
 
 // wind takes the queue from its last accepted job to its end.

@@ -167,9 +167,7 @@ func (p *Pool) end() {
 	if r := p.leave(); len(r.Abandoned) > 0 {
 		p.err = ErrStillRunning
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), p.shutdownTimeout)
-	defer cancel()
-	p.herald.flush(ctx)
+	p.flush()
 	close(p.over)
 }
 

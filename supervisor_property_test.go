@@ -27,9 +27,9 @@ type rehearsal struct {
 // Random trees, deaths, failed starts, requests and pauses: the supervisor does
 // what OTP's does, in the same order.
 func TestSupervisorIsTheModel(t *testing.T) {
-	scenarios := 2000
+	scenarios := 400
 	if testing.Short() {
-		scenarios = 300
+		scenarios = 100
 	}
 	for seed := range scenarios {
 		synctest.Test(t, func(t *testing.T) { rehearse(t, uint64(seed)) })

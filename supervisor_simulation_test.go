@@ -37,9 +37,9 @@ type simRun struct {
 }
 
 func TestSupervisorSimulation(t *testing.T) {
-	seeds := 400
+	seeds := 100
 	if testing.Short() {
-		seeds = 100
+		seeds = 30
 	}
 	for seed := range uint64(seeds) {
 		w := newWorld(t, seed)

@@ -11,7 +11,7 @@ import (
 
 // A tree is the rules of supervision and what they apply to: a state machine
 // without goroutine, channel, lock or clock. The keeper tells it what happened
-// (begin, started, ended, expired, stop and the requests in supervisor_calls.go),
+// (begin, started, exited, expired, stop and the requests in supervisor_calls.go),
 // each time after setting now; the tree answers with deeds for the keeper to do,
 // in that order, with events to be told and with answers to be given.
 //
@@ -57,10 +57,11 @@ func (t *tree) begin() {
 // wait for a child are answered now, because the child to be stopped may be one
 // that makes such a call.
 func (t *tree) stop() {
+	closed := t.errClosed()
 	for _, c := range t.children {
 		c.due, c.again = false, false
-		t.answerAll(&c.awaitStart, t.errClosed())
-		t.answerAll(&c.awaitStop, t.errClosed())
+		t.answerAll(&c.awaitStart, closed)
+		t.answerAll(&c.awaitStop, closed)
 		if c.state == ChildRestarting {
 			t.disarm(c)
 			c.enter(ChildDown, t.now)
@@ -100,7 +101,7 @@ func (t *tree) started(c *child, epoch uint64) {
 	t.advance()
 }
 
-// ended: the child's incarnation has ended in the way o.
+// exited: the child's incarnation has ended in the way o.
 func (t *tree) exited(c *child, epoch uint64, o *demise) {
 	if c.epoch != epoch {
 		return // an abandoned one returns late

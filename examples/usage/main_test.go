@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,4 +33,19 @@ func TestREADME(t *testing.T) {
 	block, rest, _ := strings.Cut(block, "```\n")
 	require.Contains(t, string(program), block)
 	require.NotContains(t, rest, "```go", "a second program needs a test, too")
+}
+
+// TestLinks makes sure that documents point to files that are there.
+func TestLinks(t *testing.T) {
+	link := regexp.MustCompile(`\]\(([^):#]+)\)`)
+	pages, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	for _, page := range append(pages, "../../README.md", "../README.md") {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
+			require.NoError(t, err, "in %s", page)
+		}
+	}
 }
