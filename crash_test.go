@@ -147,3 +147,22 @@ func TestServeAgainAfterFailure(t *testing.T) {
 		require.NoError(t, <-done)
 	})
 }
+
+// TestSupervisorLetsAQueueEnd: the queue drains for longer than the supervisor
+// gives other children, and is not abandoned for it.
+func TestSupervisorLetsAQueueEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(1), WithShutdownTimeout(time.Minute))
+		require.NoError(t, err)
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(30 * time.Second); return nil }))
+		sup, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "queue", Service: q}))
+		require.NoError(t, err)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- sup.Serve(ctx) }()
+		synctest.Wait()
+		cancel()
+		require.NoError(t, <-done)
+		require.Equal(t, uint64(1), q.Stats().Processed)
+	})
+}
