@@ -9,44 +9,60 @@ import (
 )
 
 // A jobContext is the context of one attempt at one job. Most jobs never look at
-// theirs, so it is small, cut from a slab, and becomes a standard context only
+// theirs, so it is small, cut from a page, and becomes a standard context only
 // when first used. It stays that job's for ever: after the job has ended it is
 // cancelled, whoever still holds it.
-type jobContext struct {
-	w     *worker
-	seq   uint64
-	inner atomic.Pointer[stdContext] // set once, under the engine's lock
+type jobContext struct{ page *contextPage } // immutable once a job has it
+
+// A contextPage is what the contexts cut from it share.
+type contextPage struct {
+	w    *worker                     // immutable
+	last atomic.Pointer[stdContext]  // the one asked for last, so that a job finds its own quickly
+	used map[*jobContext]*stdContext // under the engine's lock
 }
 
 // stdContext is what a jobContext becomes.
 type stdContext struct {
 	context.Context
+	of     *jobContext
 	cancel context.CancelCauseFunc
 	stop   context.CancelFunc // of the deadline's timer
 }
 
-// slab is how many contexts are made at once: 24 bytes each, 2 KiB.
-const slab = 85
+// A page has from 8 to 511 contexts of 8 bytes, which is what fits 4 KiB: it
+// doubles from one to the next. Where jobs use their contexts pages are small,
+// because what was used stays in memory for as long as the page.
+const minPage, maxPage = 8, 511
 
-// newContext returns the context for the job that the worker is about to run.
-func (w *worker) newContext() *jobContext {
-	if len(w.contexts) == 0 {
-		w.contexts = make([]jobContext, slab)
+// turnPage takes a new page.
+func (w *worker) turnPage() {
+	n := minPage
+	if w.page != nil && 8*len(w.page.used) <= len(w.contexts) {
+		n = min(2*len(w.contexts), maxPage)
 	}
-	c := &w.contexts[0]
-	w.contexts = w.contexts[1:]
-	c.w, c.seq = w, w.seq
-	return c
+	w.page = &contextPage{w: w}
+	w.contexts, w.cut = make([]jobContext, n), 0
+}
+
+// beginContext gives the job claimed its context, under the engine's lock. The
+// page must have one left.
+func (w *worker) beginContext() {
+	c := &w.contexts[w.cut]
+	w.cut++
+	c.page, w.current = w.page, c
 }
 
 // endContext cancels the context of the job that has ended, under the engine's lock.
 func (w *worker) endContext() {
-	w.seq++
-	if w.inner != nil {
-		w.inner.end(context.Canceled)
-		w.inner = nil
+	w.current = nil
+	if w.std != nil {
+		w.std.end(context.Canceled)
+		w.std = nil
 	}
 }
+
+// live reports, under the engine's lock, whether the job that c was made for is running.
+func (c *jobContext) live() bool { return c.page.w.current == c && c.page.w.run.ID != 0 }
 
 func (s *stdContext) end(cause error) {
 	s.cancel(cause)
@@ -55,35 +71,41 @@ func (s *stdContext) end(cause error) {
 
 // std returns the standard context behind c.
 func (c *jobContext) std() *stdContext {
-	if s := c.inner.Load(); s != nil {
+	p := c.page
+	if s := p.last.Load(); s != nil && s.of == c {
 		return s
 	}
-	c.w.engine.mu.Lock()
-	defer c.w.engine.mu.Unlock()
-	if s := c.inner.Load(); s != nil {
-		return s
+	e := p.w.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := p.used[c]
+	if s == nil {
+		if p.used == nil {
+			p.used = map[*jobContext]*stdContext{}
+		}
+		s = e.newStd(c)
+		p.used[c] = s
 	}
-	s := c.w.engine.newStd(c)
-	c.inner.Store(s)
+	p.last.Store(s)
 	return s
 }
 
 // newStd makes the standard context, in the state in which the job is by now.
 func (e *engine) newStd(c *jobContext) *stdContext {
 	ctx, cancel := context.WithCancelCause(e.base)
-	s := &stdContext{Context: ctx, cancel: cancel, stop: func() {}}
-	if c.seq != c.w.seq {
+	s := &stdContext{Context: ctx, of: c, cancel: cancel, stop: func() {}}
+	if !c.live() {
 		cancel(context.Canceled)
 		return s
 	}
-	r := &c.w.run
+	r := &c.page.w.run
 	if r.Job != nil && r.Job.Timeout > 0 {
 		s.Context, s.stop = context.WithDeadlineCause(ctx, e.wall(r.StartedAt+r.Job.Timeout), ErrTimeout)
 	}
 	if r.Cause != core.NotCancelled {
 		cancel(causeError(r.Cause))
 	}
-	c.w.inner = s
+	c.page.w.std = s
 	return s
 }
 
@@ -122,13 +144,13 @@ func JobFrom(ctx context.Context) (JobInfo, bool) {
 	if !ok {
 		return JobInfo{}, false
 	}
-	e := c.w.engine
+	e := c.page.w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c.seq != c.w.seq || c.w.run.ID == 0 {
+	if !c.live() {
 		return JobInfo{}, false
 	}
-	return e.jobInfo(core.InfoOfRun(&c.w.run)), true
+	return e.jobInfo(core.InfoOfRun(&c.page.w.run)), true
 }
 
 // Progress says how far the job that ctx belongs to has come: done of total, in
@@ -139,18 +161,18 @@ func Progress(ctx context.Context, done, total int64) {
 	if !ok {
 		return
 	}
-	e := c.w.engine
+	e := c.page.w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c.seq != c.w.seq || c.w.run.ID == 0 {
+	if !c.live() {
 		return
 	}
-	c.w.run.Done, c.w.run.Total = done, total
-	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.w.run)), done, total})
+	c.page.w.run.Done, c.page.w.run.Total = done, total
+	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.page.w.run)), done, total})
 }
 
 // runsOn reports whether ctx belongs to a running job of this engine.
 func (e *engine) runsOn(ctx context.Context) bool {
 	c, ok := ctx.Value(jobKey{}).(*jobContext)
-	return ok && c.w.engine == e && c.w.run.ID != 0 && c.seq == c.w.seq
+	return ok && c.page.w.engine == e && c.live()
 }

@@ -77,9 +77,8 @@ func endError(f *core.Effect) error {
 // interrupt cancels the context of the job at f.Run, if it has ever been used. A
 // timeout comes from the context's own timer, set for the same moment.
 func (e *engine) interrupt(f *core.Effect) {
-	w := e.workerAt(f.Run)
-	if w.inner != nil && f.Cause != core.TimedOut {
-		w.inner.cancel(causeError(f.Cause))
+	if s := e.workerAt(f.Run).std; s != nil && f.Cause != core.TimedOut {
+		s.cancel(causeError(f.Cause))
 	}
 }
 

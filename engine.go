@@ -24,20 +24,27 @@ type engine struct {
 	fault   func(at string) // immutable; set by tests alone, to crash between two steps
 	base    context.Context // values for the jobs; set before the first worker starts
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
+	timer   *time.Timer     // immutable; nil in a queue, whose owner has one
+
+	_ apart
 
 	mu      sync.Mutex
 	core    *core.Core
 	armed   time.Duration // when the owner's timer goes off; set by the owner, read by follow
 	waking  bool          // a worker is on the way for the jobs in line; set by wakeOne, cleared by that worker
+	easy    bool          // nothing follows from a plain job's end but the next one's start; set by follow
 	hired   int           // workers ever started, for their numbers
 	crashed *PanicError   // a broken rule, for the owner to die of
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
 
-	timer *time.Timer // immutable; nil in a queue, whose owner has one
-
+	_    apart
 	mail mailbox
+	_    apart
 }
+
+// apart keeps what different processors write in different cache lines.
+type apart [128]byte
 
 // never is later than any timer: 146 years.
 const never = time.Duration(1 << 62)
@@ -119,8 +126,9 @@ func (e *engine) at(where string) {
 	}
 }
 
-// collect empties the mailbox into the core.
+// collect, at the beginning of every change, empties the mailbox into the core.
 func (e *engine) collect() {
+	e.easy = false // until follow has seen what comes of the change
 	if e.mail.list.Len() > 0 {
 		e.core.Collect(&e.mail.list)
 		e.at("collect")
@@ -142,6 +150,7 @@ func (e *engine) follow(now time.Duration) {
 		e.alarm(due, now)
 	}
 	e.announce()
+	e.easy = e.core.Easy() && e.drained == nil && (e.waking || !e.core.CanStart())
 }
 
 // alarm sees to it that what is due is done: by the owner, or in a pool, which
@@ -177,7 +186,7 @@ func (e *engine) summon() {
 	case w != nil:
 		e.waking = true
 		w.woken = true
-		w.wake <- struct{}{}
+		w.rouse()
 	case e.core.Places() < e.core.Limit():
 		e.waking = true
 		e.hire().woken = true
@@ -233,7 +242,7 @@ func (e *engine) close() {
 // dismiss wakes all idle workers, so that those leave for whom there is no use.
 func (e *engine) dismiss() {
 	for w := e.mail.unpark(); w != nil; w = e.mail.unpark() {
-		w.wake <- struct{}{}
+		w.rouse()
 	}
 }
 

@@ -17,28 +17,32 @@ import (
 type worker struct {
 	engine *engine       // immutable
 	number int           // immutable, from 1
-	wake   chan struct{} // capacity 1; one signal for each time the worker was unparked
+	idle   atomic.Int32  // one of lookout, asleep, roused; by the worker, and whoever unparked it
+	wake   chan struct{} // capacity 1; one signal for each time the worker was roused from sleep
 	goid   atomic.Int64  // of the goroutine it runs on; read by those who ask whether they are on it
 
 	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
-	run   core.Run
-	woken bool        // summoned: it has to take the engine's waking flag back
-	seq   uint64      // of the job, to tell its context from those of earlier ones
-	inner *stdContext // of the job's context, if that was ever used
+	run     core.Run
+	woken   bool        // summoned: it has to take the engine's waking flag back
+	current *jobContext // of the job at run
+	std     *stdContext // what that has become, if it was ever used
 
 	// The worker's own.
 	inJob     bool        // foreign code is running
 	performed bool        // the job at run has ended with result, and is to be settled
 	left      bool        // the engine has no more use for it
+	spins     bool        // it ran dry as the only one, and is the mailbox's spinner unless roused since
 	result    core.Result // of the job performed
-	contexts  []jobContext
+	page      *contextPage
+	contexts  []jobContext // of that page
+	cut       int          // how many of those were given away
 	pace      pace
 }
 
 // hire starts a worker, under both locks.
 func (e *engine) hire() *worker {
 	e.hired++
-	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1)}
+	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{core: e.core}}
 	w.run.Owner = w
 	e.core.Join(&w.run)
 	e.herald.emit(WorkerStarted{moment(), w.number})
@@ -84,13 +88,13 @@ func (w *worker) next() bool {
 		if leave {
 			return false
 		}
-		<-w.wake
+		w.await()
 	}
 }
 
 // perform runs the job and takes down how it ended.
 func (w *worker) perform() {
-	ctx := w.newContext()
+	ctx := w.current
 	w.inJob = true
 	var err error
 	if w.engine.handler == nil {
@@ -123,7 +127,7 @@ func (w *worker) contain() {
 // conclude takes down the result of the job. From the first line on it is
 // certain to be settled, even if the backoff function should throw as well.
 func (w *worker) conclude(err error, kind core.ResultKind) {
-	w.result, w.performed = core.Result{}, true
+	w.performed = true
 	if err == nil {
 		return
 	}
@@ -145,37 +149,47 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // turn is the worker's one visit to the state between two jobs: it settles the
 // one, claims the other, and collects the mailbox or parks if there is none.
 func (w *worker) turn() (claimed, leave bool) {
-	e := w.engine
-	now := w.pace.clock(w)
+	if w.cut == len(w.contexts) {
+		w.turnPage()
+	}
+	p, e := &w.pace, w.engine
+	fast := w.performed && w.result.Kind == core.OK && w.run.Job == nil
+	now, due := p.begin, p.due()
+	if fast && due {
+		now = e.now()
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	w.settle(now)
-	claimed = w.run.ID != 0 || e.core.Claim(&w.run, now) // a crash may have come between claim and job
-	if claimed {
-		w.pace.started(w)
-		if !w.woken && e.core.Plain() && e.drained == nil && (e.waking || !e.core.CanStart()) {
-			return true, false
-		}
+	if !fast || !e.easy || !e.core.Proceed(&w.run, now) {
+		return w.longTurn()
 	}
-	return w.longTurn(claimed, now)
+	w.performed = false
+	w.endContext()
+	w.beginContext()
+	p.done++
+	if due {
+		p.flush(now)
+		p.started(&w.run)
+	}
+	return true, false
 }
 
-// longTurn is the rest of a turn that has to look at the mailbox, or after others.
-func (w *worker) longTurn(claimed bool, now time.Duration) (_, leave bool) {
+// longTurn is a turn that has to look at the mailbox, or at what follows.
+func (w *worker) longTurn() (claimed, leave bool) {
 	e := w.engine
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
+	now := e.now()
+	e.collect()
+	w.settle(now)
 	if w.woken {
 		w.woken, e.waking = false, false
 	}
-	e.collect()
-	if !claimed {
-		claimed = e.core.Claim(&w.run, now)
-		if claimed {
-			w.pace.started(w)
-		}
-	}
-	if !claimed {
+	claimed = w.run.ID != 0 || e.core.Claim(&w.run, now) // not zero: a crash came between claim and job
+	if claimed {
+		w.beginContext()
+		w.pace.started(&w.run)
+	} else {
 		leave = w.rest()
 	}
 	e.follow(now)
@@ -185,12 +199,17 @@ func (w *worker) longTurn(claimed bool, now time.Duration) (_, leave bool) {
 // rest parks the worker, or lets it go.
 func (w *worker) rest() (leave bool) {
 	e := w.engine
+	w.pace.length = 1 // what comes after a pause may be quite different
 	if e.core.Closed() || e.core.Surplus() {
 		e.core.Leave(&w.run)
 		e.herald.emit(WorkerStopped{moment(), w.number, nil})
 		return true
 	}
-	e.mail.parked = append(e.mail.parked, w)
+	if w.spins = e.mail.spinner == nil; w.spins {
+		e.mail.spinner = w
+	} else {
+		e.mail.parked = append(e.mail.parked, w)
+	}
 	return false
 }
 
@@ -200,10 +219,15 @@ func (w *worker) settle(now time.Duration) {
 		return
 	}
 	w.endContext()
-	w.pace.ended(w, now)
+	if w.run.Job == nil {
+		w.pace.done++
+		w.pace.flush(now)
+	}
 	w.engine.core.Settle(&w.run, w.result, now)
 	w.performed = false
-	w.result = core.Result{}
+	if w.result.Kind != core.OK {
+		w.result = core.Result{}
+	}
 	w.engine.at("settle")
 }
 

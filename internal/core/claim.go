@@ -54,6 +54,32 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 	}
 }
 
+// Proceed does what Settle and Claim do for a plain job that returned nil with
+// another plain one behind it, if the core is Easy. It reports false, and changes
+// nothing, where more has to be looked at.
+func (c *Core) Proceed(r *Run, now time.Duration) bool {
+	if r.Job != nil || r.odd() {
+		return false
+	}
+	e, ok := c.lanes[1].list.PopBare()
+	if !ok {
+		return false
+	}
+	c.counts.Processed++
+	c.pending--
+	c.held--
+	r.ID, r.Fn = e.ID, e.Fn
+	r.Enqueued, r.ReadyAt, r.StartedAt = e.At, e.At, now
+	return true
+}
+
+// Easy reports whether the next job of the normal lane, if it is a plain one, may
+// follow another without further ado. Proceed keeps it so.
+func (c *Core) Easy() bool {
+	return !c.cfg.Watched && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
+		c.lanes[0].len()+c.lanes[2].len()+len(c.lanes[1].front) == 0
+}
+
 // begin takes a job from the line to the place r.
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
@@ -79,15 +105,6 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	if j.Timeout > 0 {
 		r.deadline.Value = r
 		c.deadlines.Add(&r.deadline, now+j.Timeout)
-	}
-}
-
-// Retime corrects the time at which the job with a record at r started, before
-// it has begun.
-func (c *Core) Retime(r *Run, now time.Duration) {
-	r.StartedAt = now
-	if r.Job.Timeout > 0 {
-		c.deadlines.Add(&r.deadline, now+r.Job.Timeout)
 	}
 }
 

@@ -88,10 +88,6 @@ func (c *Core) Vacant() bool { return len(c.runs) == c.running }
 // Places returns how many places there are.
 func (c *Core) Places() int { return len(c.runs) }
 
-// Plain reports whether nothing has been decided and nobody waits for room: a
-// worker that settled a plain job has nothing more to do.
-func (c *Core) Plain() bool { return len(c.effects) == 0 && len(c.blocked) == 0 }
-
 // InterruptAll cancels every running job because of a shutdown.
 func (c *Core) InterruptAll(now time.Duration) {
 	for _, r := range c.runs {

@@ -157,6 +157,11 @@ type Run struct {
 	pos       int // in Core.runs
 }
 
+// odd reports whether something has been done to the run of a plain job.
+func (r *Run) odd() bool {
+	return r.Cause != NotCancelled || r.Exempt || r.Done|r.Total != 0
+}
+
 // Result is how an attempt ended.
 type Result struct {
 	Kind  ResultKind

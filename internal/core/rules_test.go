@@ -222,7 +222,7 @@ func TestEffectsAreForThoseWhoAsk(t *testing.T) {
 	w.claim("w")
 	w.settle("w", failed())
 	require.Empty(t, w.seen)
-	require.True(t, w.c.Plain())
+	require.True(t, w.c.Easy())
 }
 
 func TestWaitIsFromBeingReady(t *testing.T) {
@@ -242,18 +242,6 @@ func TestWaitIsFromBeingReady(t *testing.T) {
 	require.EqualValues(t, 2, wait.Count())
 	require.Equal(t, time.Second, wait.Max())
 	require.Zero(t, run.Max())
-}
-
-func TestRetimeMovesTheDeadline(t *testing.T) {
-	w := one(t)
-	j := newJob("a")
-	j.Timeout = time.Minute
-	w.offer(j)
-	w.claim("w")
-	w.c.Retime(w.run("w"), w.now+time.Second)
-	due, ok := w.c.Next()
-	require.True(t, ok)
-	require.Equal(t, w.now+time.Second+time.Minute, due)
 }
 
 func TestOldestIsTheFirstOfAnyLane(t *testing.T) {

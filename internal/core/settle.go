@@ -30,7 +30,7 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 // Measured adds n plain jobs to the latency statistics: their workers know best
 // how often to read the clock. Jobs with a record are measured one by one.
 func (c *Core) Measured(wait, took time.Duration, n uint64) {
-	if c.cfg.Latency {
+	if c.cfg.Latency && n > 0 {
 		c.wait.Add(wait, n)
 		c.run.Add(took, n)
 	}
@@ -51,7 +51,7 @@ func (c *Core) record(r *Run) *Job {
 func (c *Core) free(r *Run) {
 	c.running--
 	r.ID, r.Fn = 0, nil
-	if r.Job == nil && r.Cause == NotCancelled && !r.Exempt && r.Total == 0 && r.Done == 0 {
+	if r.Job == nil && !r.odd() {
 		return // the plain job, as it is nearly always
 	}
 	c.deadlines.Remove(&r.deadline)

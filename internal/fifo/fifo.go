@@ -92,6 +92,17 @@ func (l *List[J]) Pop() (Entry[J], bool) {
 	return Entry[J]{}, false
 }
 
+// PopBare is Pop if the first entry is a bare function, and else reports false.
+// That it may report false for a bare one after a hole saves it a loop.
+func (l *List[J]) PopBare() (Entry[J], bool) {
+	c := l.first
+	if c == nil || c.head == c.tail || c.slots[c.head%chunkLen] == nil {
+		return Entry[J]{}, false
+	}
+	l.n--
+	return c.pop()
+}
+
 // drop takes the empty chunk c out of the list, whose last it is not.
 func (l *List[J]) drop(before, c *chunk[J]) {
 	if before == nil {
