@@ -4,21 +4,45 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/a622d8ee/dray/internal/core"
 )
 
 // A jobContext is the context of one attempt at one job. Most jobs never look at
-// theirs, so it is small, cut from a page, and becomes a standard context only
-// when first used. It stays that job's for ever: after the job has ended it is
-// cancelled, whoever still holds it.
-type jobContext struct{ page *contextPage } // immutable once a job has it
+// theirs, so it is a single byte, cut from a page, and becomes a standard context
+// only when first used. It stays that job's for ever: after the job has ended it
+// is cancelled, whoever still holds it.
+//
+// The byte says which of the page's contexts it is. That is enough to find the
+// page: see page.
+type jobContext uint8
 
 // A contextPage is what the contexts cut from it share.
 type contextPage struct {
-	w    *worker                     // immutable
-	last atomic.Pointer[stdContext]  // the one asked for last, so that a job finds its own quickly
-	used map[*jobContext]*stdContext // under the engine's lock
+	w     *worker                     // immutable
+	last  atomic.Pointer[stdContext]  // the one asked for last, so that a job finds its own quickly
+	used  map[*jobContext]*stdContext // under the engine's lock
+	cells [pageLen]jobContext         // immutable
+}
+
+// pageLen makes a page fill the 128-byte size class.
+const pageLen = 104
+
+// numbered is what the cells of every page are: each holds its own number.
+var numbered = func() (cells [pageLen]jobContext) {
+	for i := range cells {
+		cells[i] = jobContext(i)
+	}
+	return cells
+}()
+
+// page returns the page that c is part of: c is the cell number *c of it, so it
+// begins that many bytes, and those before the cells, below. To keep a pointer to
+// it in each context instead would make the plainest of jobs cost half as much
+// again, most of that in the garbage collector (docs/performance.md).
+func (c *jobContext) page() *contextPage {
+	return (*contextPage)(unsafe.Add(unsafe.Pointer(c), -int(*c)-int(unsafe.Offsetof(contextPage{}.cells)))) //nolint:gosec // within one object
 }
 
 // stdContext is what a jobContext becomes.
@@ -29,40 +53,43 @@ type stdContext struct {
 	stop   context.CancelFunc // of the deadline's timer
 }
 
-// A page has from 8 to 511 contexts of 8 bytes, which is what fits 4 KiB: it
-// doubles from one to the next. Where jobs use their contexts pages are small,
-// because what was used stays in memory for as long as the page.
-const minPage, maxPage = 8, 511
+// A page is turned before its end when so many of its contexts were used, because
+// what was used stays in memory for as long as the page.
+const maxUsed = 8
 
 // turnPage takes a new page.
 func (w *worker) turnPage() {
-	n := minPage
-	if w.page != nil && 8*len(w.page.used) <= len(w.contexts) {
-		n = min(2*len(w.contexts), maxPage)
-	}
-	w.page = &contextPage{w: w}
-	w.contexts, w.cut = make([]jobContext, n), 0
+	w.page, w.cut = &contextPage{w: w, cells: numbered}, 0
 }
 
 // beginContext gives the job claimed its context, under the engine's lock. The
 // page must have one left.
 func (w *worker) beginContext() {
-	c := &w.contexts[w.cut]
+	w.current = &w.page.cells[w.cut]
 	w.cut++
-	c.page, w.current = w.page, c
 }
 
 // endContext cancels the context of the job that has ended, under the engine's lock.
 func (w *worker) endContext() {
 	w.current = nil
 	if w.std != nil {
-		w.std.end(context.Canceled)
-		w.std = nil
+		w.endStd()
+	}
+}
+
+func (w *worker) endStd() {
+	w.std.end(context.Canceled)
+	w.std = nil
+	if len(w.page.used) >= maxUsed {
+		w.cut = pageLen
 	}
 }
 
 // live reports, under the engine's lock, whether the job that c was made for is running.
-func (c *jobContext) live() bool { return c.page.w.current == c && c.page.w.run.ID != 0 }
+func (c *jobContext) live() bool {
+	w := c.page().w
+	return w.current == c && w.run.ID != 0
+}
 
 func (s *stdContext) end(cause error) {
 	s.cancel(cause)
@@ -71,7 +98,7 @@ func (s *stdContext) end(cause error) {
 
 // std returns the standard context behind c.
 func (c *jobContext) std() *stdContext {
-	p := c.page
+	p := c.page()
 	if s := p.last.Load(); s != nil && s.of == c {
 		return s
 	}
@@ -98,14 +125,14 @@ func (e *engine) newStd(c *jobContext) *stdContext {
 		cancel(context.Canceled)
 		return s
 	}
-	r := &c.page.w.run
+	r := &c.page().w.run
 	if r.Job != nil && r.Job.Timeout > 0 {
 		s.Context, s.stop = context.WithDeadlineCause(ctx, e.wall(r.StartedAt+r.Job.Timeout), ErrTimeout)
 	}
 	if r.Cause != core.NotCancelled {
 		cancel(causeError(r.Cause))
 	}
-	c.page.w.std = s
+	c.page().w.std = s
 	return s
 }
 
@@ -144,13 +171,13 @@ func JobFrom(ctx context.Context) (JobInfo, bool) {
 	if !ok {
 		return JobInfo{}, false
 	}
-	e := c.page.w.engine
+	e := c.page().w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !c.live() {
 		return JobInfo{}, false
 	}
-	return e.jobInfo(core.InfoOfRun(&c.page.w.run)), true
+	return e.jobInfo(core.InfoOfRun(&c.page().w.run)), true
 }
 
 // Progress says how far the job that ctx belongs to has come: done of total, in
@@ -161,18 +188,18 @@ func Progress(ctx context.Context, done, total int64) {
 	if !ok {
 		return
 	}
-	e := c.page.w.engine
+	e := c.page().w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !c.live() {
 		return
 	}
-	c.page.w.run.Done, c.page.w.run.Total = done, total
-	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.page.w.run)), done, total})
+	e.core.Progress(&c.page().w.run, done, total)
+	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.page().w.run)), done, total})
 }
 
 // runsOn reports whether ctx belongs to a running job of this engine.
 func (e *engine) runsOn(ctx context.Context) bool {
 	c, ok := ctx.Value(jobKey{}).(*jobContext)
-	return ok && c.page.w.engine == e && c.live()
+	return ok && c.page().w.engine == e && c.live()
 }

@@ -29,13 +29,13 @@ type worker struct {
 
 	// The worker's own.
 	inJob     bool        // foreign code is running
+	locked    bool        // it holds engine.mu
 	performed bool        // the job at run has ended with result, and is to be settled
 	left      bool        // the engine has no more use for it
 	spins     bool        // it ran dry as the only one, and is the mailbox's spinner unless roused since
 	result    core.Result // of the job performed
 	page      *contextPage
-	contexts  []jobContext // of that page
-	cut       int          // how many of those were given away
+	cut       int // how many of its contexts were given away
 	pace      pace
 }
 
@@ -103,13 +103,20 @@ func (w *worker) perform() {
 		err = w.engine.handler(ctx, w.job())
 	}
 	w.inJob = false
-	w.conclude(err, core.Error)
+	w.performed = true
+	if err != nil {
+		w.conclude(err, core.Error)
+	}
 }
 
 // contain, deferred, is where everything ends that does not return.
 func (w *worker) contain() {
 	if w.left {
 		return
+	}
+	if w.locked {
+		w.locked = false
+		w.engine.mu.Unlock()
 	}
 	v := recover() // nil: a Goexit, which no recover stops
 	switch {
@@ -124,13 +131,10 @@ func (w *worker) contain() {
 	}
 }
 
-// conclude takes down the result of the job. From the first line on it is
+// conclude takes down that the job has failed. From the first line on it is
 // certain to be settled, even if the backoff function should throw as well.
 func (w *worker) conclude(err error, kind core.ResultKind) {
 	w.performed = true
-	if err == nil {
-		return
-	}
 	w.result.Kind, w.result.Err = kind, err
 	if p, ok := errors.AsType[*PanicError](err); ok && kind == core.Panic {
 		w.result.Stack = p.Stack
@@ -149,7 +153,7 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // turn is the worker's one visit to the state between two jobs: it settles the
 // one, claims the other, and collects the mailbox or parks if there is none.
 func (w *worker) turn() (claimed, leave bool) {
-	if w.cut == len(w.contexts) {
+	if w.cut == pageLen || w.page == nil {
 		w.turnPage()
 	}
 	p, e := &w.pace, w.engine
@@ -159,22 +163,26 @@ func (w *worker) turn() (claimed, leave bool) {
 		now = e.now()
 	}
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !fast || !e.easy || !e.core.Proceed(&w.run, now) {
-		return w.longTurn()
+	w.locked = true
+	if fast && e.easy && e.core.Proceed(&w.run, now) {
+		w.performed, claimed = false, true
+		w.endContext()
+		w.beginContext()
+		p.done++
+		if due {
+			p.flush(now)
+			p.started(&w.run)
+		}
+	} else {
+		claimed, leave = w.longTurn()
 	}
-	w.performed = false
-	w.endContext()
-	w.beginContext()
-	p.done++
-	if due {
-		p.flush(now)
-		p.started(&w.run)
-	}
-	return true, false
+	w.locked = false
+	e.mu.Unlock()
+	return claimed, leave
 }
 
-// longTurn is a turn that has to look at the mailbox, or at what follows.
+// longTurn is a turn that has to look at the mailbox, or at what follows, under
+// the engine's lock.
 func (w *worker) longTurn() (claimed, leave bool) {
 	e := w.engine
 	e.mail.mu.Lock()

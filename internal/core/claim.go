@@ -58,18 +58,18 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 // another plain one behind it, if the core is Easy. It reports false, and changes
 // nothing, where more has to be looked at.
 func (c *Core) Proceed(r *Run, now time.Duration) bool {
-	if r.Job != nil || r.odd() {
+	if !r.plain {
 		return false
 	}
-	e, ok := c.lanes[1].list.PopBare()
-	if !ok {
+	fn, id, at := c.lanes[1].list.PopBare()
+	if fn == nil {
 		return false
 	}
 	c.counts.Processed++
 	c.pending--
 	c.held--
-	r.ID, r.Fn = e.ID, e.Fn
-	r.Enqueued, r.ReadyAt, r.StartedAt = e.At, e.At, now
+	r.ID, r.Fn = id, fn
+	r.Enqueued, r.ReadyAt, r.StartedAt = at, at, now
 	return true
 }
 
@@ -84,7 +84,7 @@ func (c *Core) Easy() bool {
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
-	r.ID, r.Fn, r.Job = e.ID, e.Fn, e.Job
+	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.ReadyAt, r.StartedAt = e.At, e.At, now
 	if e.Job != nil {
 		r.ReadyAt = e.Job.readyAt
@@ -244,7 +244,7 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 		r.deadline.Value = r
 		c.deadlines.Add(&r.deadline, now+stuckGrace)
 	}
-	r.Cause = cause
+	r.Cause, r.plain = cause, false
 	c.effect(Effect{Kind: Interrupt, Run: r, Cause: cause})
 }
 

@@ -115,9 +115,14 @@ func (c *Core) RunOf(id uint64) *Run {
 // Excuse exempts a running job from being waited for, because it is the one that waits.
 func (c *Core) Excuse(r *Run) {
 	if r.ID != 0 && !r.Exempt {
-		r.Exempt = true
+		r.Exempt, r.plain = true, false
 		c.exempt++
 	}
+}
+
+// Progress notes how far the running job at r has come.
+func (*Core) Progress(r *Run, done, total int64) {
+	r.Done, r.Total, r.plain = done, total, false
 }
 
 // Refuse turns away every caller that waits for room, because there will be none.

@@ -153,13 +153,9 @@ type Run struct {
 	Owner     any  // the engine's own: whose place it is
 	Exempt    bool // not waited for: it is the one that waits
 	reported  bool // stuck, and said so
+	plain     bool // a plain job to which nothing has been done since it started
 	deadline  timerheap.Item[*Run]
 	pos       int // in Core.runs
-}
-
-// odd reports whether something has been done to the run of a plain job.
-func (r *Run) odd() bool {
-	return r.Cause != NotCancelled || r.Exempt || r.Done|r.Total != 0
 }
 
 // Result is how an attempt ended.

@@ -7,7 +7,7 @@ import (
 
 // Settle ends the attempt at place r, which is free afterwards.
 func (c *Core) Settle(r *Run, res Result, now time.Duration) {
-	if r.Job == nil && res.Kind == OK && !c.cfg.Watched && r.Cause == NotCancelled {
+	if r.plain && res.Kind == OK && !c.cfg.Watched {
 		c.counts.Processed++ // the plain job, as it is nearly always
 		c.free(r)
 		return
@@ -51,7 +51,7 @@ func (c *Core) record(r *Run) *Job {
 func (c *Core) free(r *Run) {
 	c.running--
 	r.ID, r.Fn = 0, nil
-	if r.Job == nil && !r.odd() {
+	if r.plain {
 		return // the plain job, as it is nearly always
 	}
 	c.deadlines.Remove(&r.deadline)

@@ -24,7 +24,7 @@ type chunk[J any] struct {
 	nextID     uint64        // with which a bare entry goes on the last run
 	at         time.Duration // of the last run, as given
 	head, tail uint32        // slots[head:tail] are filled
-	live       uint32        // of those, not taken out
+	holes      uint32        // of those, taken out
 	record     uint32        // index of the first record at or after head
 	mark       uint32        // index of the mark that holds at head
 	records    []*J          // nil for an entry that was taken out
@@ -52,7 +52,6 @@ func (c *chunk[J]) push(e Entry[J]) {
 	}
 	c.nextID++
 	c.tail++
-	c.live++
 }
 
 // begin begins a run with e, unless it goes on the last one to the µs.
@@ -76,6 +75,9 @@ func (c *chunk[J]) fits(e Entry[J]) bool {
 	return c.tail < chunkLen && c.tail > 0 && (e.Job != nil || e.At == c.at || c.near(e.At))
 }
 
+// empty reports whether all that was filled was popped or taken out.
+func (c *chunk[J]) empty() bool { return c.tail-c.head == c.holes }
+
 // near reports whether a mark can hold the time.
 func (c *chunk[J]) near(at time.Duration) bool {
 	return uint64(at-c.base) <= math.MaxUint32*uint64(time.Microsecond)
@@ -92,24 +94,21 @@ func (c *chunk[J]) pop() (e Entry[J], ok bool) {
 		c.records[c.record] = nil // a popped job must not be kept alive
 		c.record++
 		if j == nil {
+			c.holes--
 			return e, false
 		}
-		c.live--
 		return Entry[J]{Job: j}, true
 	}
 	c.slots[i] = nil
-	c.live--
-	if next := int(c.mark) + 1; next < len(c.marks) && c.marks[next].from <= i {
-		c.advance(i)
-	}
-	return c.bare(fn, &c.marks[c.mark], i), true
+	return c.bare(fn, c.markAt(i), i), true
 }
 
-// advance moves on to the mark that holds at slot i.
-func (c *chunk[J]) advance(i uint32) {
+// markAt returns the mark that holds at slot i, which is at or after that of the last call.
+func (c *chunk[J]) markAt(i uint32) *mark {
 	for next := int(c.mark) + 1; next < len(c.marks) && c.marks[next].from <= i; next++ {
 		c.mark++
 	}
+	return &c.marks[c.mark]
 }
 
 func (c *chunk[J]) bare(fn slot, m *mark, i uint32) Entry[J] {
@@ -162,13 +161,13 @@ func (c *chunk[J]) take(i uint32, m *mark) Entry[J] {
 		}
 	}
 	c.records = slices.Insert(c.records, before, nil)
-	c.live--
+	c.holes++
 	return e
 }
 
 // takes makes room for o's entries if c is empty, and reports whether they fit.
 func (c *chunk[J]) takes(o *chunk[J]) bool {
-	if c.live == 0 {
+	if c.empty() {
 		c.clear()
 		c.base = o.base
 	}
@@ -193,7 +192,7 @@ func (c *chunk[J]) copy(o *chunk[J]) {
 	c.records = append(c.records, o.records[o.record:]...)
 	copy(c.slots[c.tail:], o.slots[o.head:o.tail])
 	c.tail += o.tail - o.head
-	c.live += o.live
+	c.holes += o.holes
 	c.nextID, c.at = o.nextID, o.at
 }
 
@@ -201,6 +200,6 @@ func (c *chunk[J]) copy(o *chunk[J]) {
 func (c *chunk[J]) clear() {
 	clear(c.slots[c.head:c.tail])
 	clear(c.records)
-	c.head, c.tail, c.live, c.record, c.mark = 0, 0, 0, 0, 0
+	c.head, c.tail, c.holes, c.record, c.mark = 0, 0, 0, 0, 0
 	c.records, c.marks = c.records[:0], c.marks[:0]
 }

@@ -48,7 +48,7 @@ func (l *List[J]) Push(e Entry[J]) {
 // grow hangs an empty chunk based at e on the end, or rebases the last one if it is empty.
 func (l *List[J]) grow(e Entry[J]) *chunk[J] {
 	c := l.last
-	if c == nil || c.live > 0 {
+	if c == nil || !c.empty() {
 		c = l.newChunk()
 		l.hang(c, c)
 	}
@@ -80,7 +80,7 @@ func (l *List[J]) hang(first, last *chunk[J]) {
 func (l *List[J]) Pop() (Entry[J], bool) {
 	for l.n > 0 {
 		c := l.first
-		if c.live == 0 { // then there is a next one
+		if c.empty() { // then there is a next one
 			l.drop(nil, c)
 			continue
 		}
@@ -92,15 +92,40 @@ func (l *List[J]) Pop() (Entry[J], bool) {
 	return Entry[J]{}, false
 }
 
-// PopBare is Pop if the first entry is a bare function, and else reports false.
-// That it may report false for a bare one after a hole saves it a loop.
-func (l *List[J]) PopBare() (Entry[J], bool) {
-	c := l.first
-	if c == nil || c.head == c.tail || c.slots[c.head%chunkLen] == nil {
-		return Entry[J]{}, false
+// PushBare is Push for a bare function.
+func (l *List[J]) PushBare(fn func(context.Context) error, id uint64, at time.Duration) {
+	c := l.last
+	if c == nil || c.tail == 0 || c.tail >= chunkLen || id != c.nextID || at != c.at || len(c.marks) == 0 {
+		l.Push(Entry[J]{Fn: fn, ID: id, At: at})
+		return
 	}
+	c.slots[c.tail] = fn
+	c.tail++
+	c.nextID++
+	l.n++
+}
+
+// PopBare is Pop if the first entry is a bare function, and else takes nothing and
+// returns nil. It may do so for a bare one behind a hole, which saves it a loop.
+func (l *List[J]) PopBare() (fn func(context.Context) error, id uint64, at time.Duration) {
+	c := l.first
+	if c == nil {
+		return nil, 0, 0
+	}
+	if c.head == c.tail && c.next != nil {
+		l.drop(nil, c)
+		c = l.first
+	}
+	i := c.head
+	if i >= c.tail || i >= chunkLen || c.slots[i] == nil {
+		return nil, 0, 0
+	}
+	fn = c.slots[i]
+	c.slots[i] = nil
+	c.head++
 	l.n--
-	return c.pop()
+	m := c.markAt(i)
+	return fn, m.id + uint64(i-m.from), c.base + time.Duration(m.at)*time.Microsecond
 }
 
 // drop takes the empty chunk c out of the list, whose last it is not.
@@ -171,7 +196,7 @@ func (l *List[J]) Remove(id uint64) (Entry[J], bool) {
 		}
 		e := c.take(i, m)
 		l.n--
-		if c.live == 0 && c.next != nil {
+		if c.empty() && c.next != nil {
 			l.drop(before, c)
 		}
 		return e, true
