@@ -57,21 +57,20 @@ type stdContext struct {
 // what was used stays in memory for as long as the page.
 const maxUsed = 8
 
-// turnPage takes a new page.
-func (w *worker) turnPage() {
-	w.page, w.cut = &contextPage{w: w, cells: numbered}, 0
-}
-
-// beginContext gives the job claimed its context, under the engine's lock. The
-// page must have one left.
+// beginContext gives the job that begins a stretch its context, under the engine's
+// lock, and sees to it that the page has one for each of the others.
 func (w *worker) beginContext() {
-	w.current = &w.page.cells[w.cut]
+	if w.page == nil || len(w.page.used) >= maxUsed || w.cut+w.pace.length > pageLen {
+		w.page, w.cut = &contextPage{w: w, cells: numbered}, 0
+	}
 	w.cut++
 }
 
+// context is that of the job at run.
+func (w *worker) context() *jobContext { return &w.page.cells[w.cut-1] }
+
 // endContext cancels the context of the job that has ended, under the engine's lock.
 func (w *worker) endContext() {
-	w.current = nil
 	if w.std != nil {
 		w.endStd()
 	}
@@ -80,15 +79,12 @@ func (w *worker) endContext() {
 func (w *worker) endStd() {
 	w.std.end(context.Canceled)
 	w.std = nil
-	if len(w.page.used) >= maxUsed {
-		w.cut = pageLen
-	}
 }
 
 // live reports, under the engine's lock, whether the job that c was made for is running.
 func (c *jobContext) live() bool {
 	w := c.page().w
-	return w.current == c && w.run.ID != 0
+	return w.run.ID != 0 && w.context() == c
 }
 
 func (s *stdContext) end(cause error) {

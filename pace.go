@@ -13,37 +13,36 @@ import (
 // pause are always timed one by one.
 const (
 	brief   = time.Microsecond
-	longest = 16
+	longest = 64
 )
 
 // A pace decides how often its worker reads the clock. It belongs to the worker.
 type pace struct {
 	core   *core.Core    // immutable
 	begin  time.Duration // of the stretch: when the clock was last read
+	wait   time.Duration // how long its first job had waited
 	length int           // jobs in a stretch; 0 counts as 1
-	done   int           // jobs of the stretch that have ended
-	wait   time.Duration // how long the first of them had waited
+	left   int           // of those, not yet begun
 }
 
-// due reports whether the clock is to be read when the present job has ended.
-func (p *pace) due() bool { return p.done+1 >= p.length }
+// start begins a stretch with the job that has just started at r.
+func (p *pace) start(r *core.Run) {
+	p.begin, p.wait = r.StartedAt, r.StartedAt-r.ReadyAt()
+	p.length = max(p.length, 1)
+	p.left = p.length - 1
+}
 
-// started notes the beginning of the first job of a stretch.
-func (p *pace) started(r *core.Run) { p.begin, p.wait = r.StartedAt, r.StartedAt-r.ReadyAt }
-
-// flush measures the stretch, which ended at now. If it was longer than as many
-// brief jobs take, one of them was long: it is put down as having taken it all.
+// flush measures the stretch, whose present job ended at now. If it was longer
+// than as many brief jobs take, one of them was long: it is put down as having
+// taken it all.
 func (p *pace) flush(now time.Duration) {
-	took, n := now-p.begin, p.done
-	p.done = 0
-	switch {
-	case n == 0:
-	case took < brief*time.Duration(n):
+	took, n := now-p.begin, p.length-p.left
+	if took < brief*time.Duration(n) {
 		p.core.Measured(p.wait, took/time.Duration(n), uint64(n))
-		p.length = min(max(2*p.length, 2), longest)
-	default:
-		p.core.Measured(p.wait, took, 1)
-		p.core.Measured(p.wait, 0, uint64(n-1))
-		p.length = 1
+		p.length = min(2*p.length, longest)
+		return
 	}
+	p.core.Measured(p.wait, took, 1)
+	p.core.Measured(p.wait, 0, uint64(n-1))
+	p.length = 1
 }

@@ -22,22 +22,30 @@ type worker struct {
 	goid   atomic.Int64  // of the goroutine it runs on; read by those who ask whether they are on it
 
 	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
-	run     core.Run
-	woken   bool        // summoned: it has to take the engine's waking flag back
-	current *jobContext // of the job at run
-	std     *stdContext // what that has become, if it was ever used
+	run   core.Run
+	page  *contextPage
+	cut   int         // how many of its contexts were given away, the last to the job at run
+	woken bool        // summoned: it has to take the engine's waking flag back
+	std   *stdContext // what the context of the job at run has become, if it was ever used
 
 	// The worker's own.
-	inJob     bool        // foreign code is running
-	locked    bool        // it holds engine.mu
-	performed bool        // the job at run has ended with result, and is to be settled
-	left      bool        // the engine has no more use for it
-	spins     bool        // it ran dry as the only one, and is the mailbox's spinner unless roused since
-	result    core.Result // of the job performed
-	page      *contextPage
-	cut       int // how many of its contexts were given away
-	pace      pace
+	inJob  bool        // foreign code is running
+	locked bool        // it holds engine.mu
+	end    endKind     // of the job at run, which is then to be settled
+	left   bool        // the engine has no more use for it
+	spins  bool        // it ran dry as the only one, and is the mailbox's spinner unless roused since
+	result core.Result // of the job at run, where end is otherwise
+	pace   pace
 }
+
+// endKind is whether and how a job has ended.
+type endKind uint8
+
+const (
+	notYet    endKind = iota
+	well              // it returned nil
+	otherwise         // see worker.result
+)
 
 // hire starts a worker, under both locks.
 func (e *engine) hire() *worker {
@@ -94,7 +102,7 @@ func (w *worker) next() bool {
 
 // perform runs the job and takes down how it ended.
 func (w *worker) perform() {
-	ctx := w.current
+	ctx := w.context()
 	w.inJob = true
 	var err error
 	if w.engine.handler == nil {
@@ -103,7 +111,7 @@ func (w *worker) perform() {
 		err = w.engine.handler(ctx, w.job())
 	}
 	w.inJob = false
-	w.performed = true
+	w.end = well
 	if err != nil {
 		w.conclude(err, core.Error)
 	}
@@ -134,7 +142,7 @@ func (w *worker) contain() {
 // conclude takes down that the job has failed. From the first line on it is
 // certain to be settled, even if the backoff function should throw as well.
 func (w *worker) conclude(err error, kind core.ResultKind) {
-	w.performed = true
+	w.end = otherwise
 	w.result.Kind, w.result.Err = kind, err
 	if p, ok := errors.AsType[*PanicError](err); ok && kind == core.Panic {
 		w.result.Stack = p.Stack
@@ -153,26 +161,24 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // turn is the worker's one visit to the state between two jobs: it settles the
 // one, claims the other, and collects the mailbox or parks if there is none.
 func (w *worker) turn() (claimed, leave bool) {
-	if w.cut == pageLen || w.page == nil {
-		w.turnPage()
-	}
-	p, e := &w.pace, w.engine
-	fast := w.performed && w.result.Kind == core.OK && w.run.Job == nil
-	now, due := p.begin, p.due()
-	if fast && due {
+	e, due, now := w.engine, w.pace.left == 0, w.pace.begin
+	if due && w.end == well {
 		now = e.now()
 	}
 	e.mu.Lock()
 	w.locked = true
-	if fast && e.easy && e.core.Proceed(&w.run, now) {
-		w.performed, claimed = false, true
+	if w.end == well && e.easy && e.core.Proceed(&w.run, now) {
+		w.end = notYet
 		w.endContext()
-		w.beginContext()
-		p.done++
 		if due {
-			p.flush(now)
-			p.started(&w.run)
+			w.pace.flush(now)
+			w.pace.start(&w.run)
+			w.beginContext()
+		} else {
+			w.pace.left--
+			w.cut++
 		}
+		claimed = true
 	} else {
 		claimed, leave = w.longTurn()
 	}
@@ -195,8 +201,8 @@ func (w *worker) longTurn() (claimed, leave bool) {
 	}
 	claimed = w.run.ID != 0 || e.core.Claim(&w.run, now) // not zero: a crash came between claim and job
 	if claimed {
+		w.pace.start(&w.run)
 		w.beginContext()
-		w.pace.started(&w.run)
 	} else {
 		leave = w.rest()
 	}
@@ -223,16 +229,15 @@ func (w *worker) rest() (leave bool) {
 
 // settle hands the result of the job performed to the core.
 func (w *worker) settle(now time.Duration) {
-	if !w.performed {
+	if w.end == notYet {
 		return
 	}
 	w.endContext()
 	if w.run.Job == nil {
-		w.pace.done++
 		w.pace.flush(now)
 	}
 	w.engine.core.Settle(&w.run, w.result, now)
-	w.performed = false
+	w.end = notYet
 	if w.result.Kind != core.OK {
 		w.result = core.Result{}
 	}

@@ -69,7 +69,7 @@ func (c *Core) Proceed(r *Run, now time.Duration) bool {
 	c.pending--
 	c.held--
 	r.ID, r.Fn = id, fn
-	r.Enqueued, r.ReadyAt, r.StartedAt = at, at, now
+	r.Enqueued, r.StartedAt = at, now
 	return true
 }
 
@@ -85,12 +85,9 @@ func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
-	r.Enqueued, r.ReadyAt, r.StartedAt = e.At, e.At, now
-	if e.Job != nil {
-		r.ReadyAt = e.Job.readyAt
-	}
+	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidStart, Info: infoOfRun(r), Wait: now - r.ReadyAt})
+		c.effect(Effect{Kind: DidStart, Info: infoOfRun(r), Wait: now - r.ReadyAt()})
 	}
 }
 

@@ -143,7 +143,6 @@ type Run struct {
 	ID        uint64 // of the running job; zero while the place is free
 	Fn        Func
 	Job       *Job // nil for a plain job
-	ReadyAt   time.Duration
 	Enqueued  time.Duration
 	StartedAt time.Duration
 	Cause     Cause
@@ -156,6 +155,14 @@ type Run struct {
 	plain     bool // a plain job to which nothing has been done since it started
 	deadline  timerheap.Item[*Run]
 	pos       int // in Core.runs
+}
+
+// ReadyAt returns when the job became pending.
+func (r *Run) ReadyAt() time.Duration {
+	if r.Job != nil {
+		return r.Job.readyAt
+	}
+	return r.Enqueued
 }
 
 // Result is how an attempt ended.

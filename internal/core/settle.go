@@ -13,7 +13,7 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 		return
 	}
 	j := c.record(r)
-	cause, took, wait := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt
+	cause, took, wait := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt()
 	if cause == NotCancelled && j.Timeout > 0 && took >= j.Timeout {
 		cause = TimedOut // the job's context has seen it before Advance did
 	}
@@ -43,7 +43,7 @@ func (c *Core) record(r *Run) *Job {
 		return r.Job
 	}
 	j := &Job{Fn: r.Fn, MaxAttempts: 1, ID: r.ID, EnqueuedAt: r.Enqueued, Attempt: 1, State: Running, started: true}
-	j.readyAt = r.ReadyAt
+	j.readyAt = r.Enqueued
 	return j
 }
 
