@@ -29,6 +29,7 @@ func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
 		e.do(&effects[i], now)
 	}
 	if len(effects) > 0 {
+		clear(effects) // whose room is used again, and keeps nothing alive until then
 		e.at("effects")
 	}
 }

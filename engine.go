@@ -24,6 +24,7 @@ type engine struct {
 	fault   func(at string) // immutable; set by tests alone, to crash between two steps
 	base    context.Context // values for the jobs; set before the first worker starts
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
+	calls   sync.Pool       // of *call, for Run
 	timer   *time.Timer     // immutable; nil in a queue, whose owner has one
 
 	_ apart
@@ -256,6 +257,19 @@ func (e *engine) cancel(id ID) error {
 	return nil
 }
 
+// offerPlain is the offer of a plain job that is to be told where it stands. It is
+// not done if that takes more than room: then the job needs a record.
+func (e *engine) offerPlain(fn Func) (r Receipt, done bool) {
+	e.step(func(c *core.Core, now time.Duration) {
+		if e.mail.closed || c.Room() <= 0 {
+			return
+		}
+		e.mail.lastID++
+		r, done = Receipt{ID: ID(e.mail.lastID), Position: c.Post(fn, e.mail.lastID, now)}, true
+	})
+	return r, done
+}
+
 // offer puts a job that has rules before the core, and waits for room where the
 // policy says so. With unique keys the receipt can be that of another job.
 func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
@@ -279,7 +293,6 @@ func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
 
 // accept is the change that offer makes.
 func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
-	j.Answer = make(chan error, 1)
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {
 	case core.Kept:
@@ -293,6 +306,7 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 			c.Reject(j, now) // it would wait for its own end
 			return Receipt{}, false, ErrQueueFull
 		}
+		j.Answer = make(chan error, 1)
 		return Receipt{}, true, nil
 	default:
 		e.mail.lastID++

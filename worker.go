@@ -165,7 +165,7 @@ func (w *worker) turn() (claimed, leave bool) {
 	if due && w.end == well {
 		now = e.now()
 	}
-	e.mu.Lock()
+	lockPatiently(&e.mu)
 	w.locked = true
 	if w.end == well && e.easy && e.core.Proceed(&w.run, now) {
 		w.end = notYet

@@ -126,6 +126,19 @@ func (c *Core) Collect(m *Mailbox) {
 	c.lane(Normal).list.Append(m)
 }
 
+// Post accepts a plain job, for which there must be room, and returns where it
+// stands: 1 for the next to start.
+func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
+	l := c.lane(Normal)
+	l.list.PushBare(fn, id, now)
+	c.pending++
+	c.held++
+	if c.cfg.Watched {
+		c.effect(Effect{Kind: DidEnqueue, Info: infoOf(Entry{Fn: fn, ID: id, At: now})})
+	}
+	return c.lane(High).len() + l.len()
+}
+
 // Verdict is the answer to an offer.
 type Verdict uint8
 

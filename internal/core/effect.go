@@ -51,6 +51,9 @@ type Info struct {
 	Done, Total      int64 // progress of a running job
 }
 
+// maxEffects bounds the room for effects that is kept for the next ones.
+const maxEffects = 64
+
 func (c *Core) effect(e Effect) { c.effects = append(c.effects, e) }
 
 // note makes an effect that only observers need.
@@ -70,6 +73,9 @@ func (c *Core) Effects() []Effect {
 	}
 	decided := c.effects
 	c.effects = nil
+	if cap(decided) <= maxEffects {
+		c.effects = decided[:0]
+	}
 	return decided
 }
 

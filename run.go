@@ -1,0 +1,115 @@
+package dray
+
+import (
+	"context"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Run submits fn and waits for its result. If ctx ends first, Run returns its
+// cause at once and cancels the job. A panic of fn is a [*PanicError]. Other
+// errors are those of [Submit], and of [Task.Wait].
+func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (R, error) {
+	if len(opts) == 0 && q.plain && fn != nil && ctx.Err() == nil {
+		b := &body[R]{fn: fn}
+		err := q.call(ctx, b)
+		return b.result(err)
+	}
+	t, err := Submit(ctx, q, fn, opts...)
+	if err != nil {
+		var zero R
+		return zero, err
+	}
+	err = t.await(ctx, q.engine)
+	return t.result(), err
+}
+
+// A call is what Run needs beside the function itself: a job and where to wait
+// for it. Calls that went well are used again, so that a Run allocates only its
+// result and what the caller's function does.
+type call struct {
+	job  core.Job
+	fn   Func         // runs body: made once
+	body runner       // of the present use
+	done chan outcome // capacity 1
+}
+
+// A runner is the function of one Run, and its result.
+type runner interface {
+	run(ctx context.Context) error
+	seal()
+}
+
+// call runs b as a plain job.
+func (e *engine) call(ctx context.Context, b runner) error {
+	c := e.newCall(b)
+	if _, err := e.offer(ctx, &c.job); err != nil {
+		return err
+	}
+	select {
+	case o := <-c.done:
+		if o.err == nil && e.herald == nil {
+			c.body, c.job = nil, core.Job{}
+			e.calls.Put(c) // nobody else has kept the job
+		}
+		return o.err
+	case <-ctx.Done():
+		_ = e.cancel(ID(c.job.ID)) // it may have ended by now, which is as good
+		return &abandoned{context.Cause(ctx)}
+	}
+}
+
+func (e *engine) newCall(b runner) *call {
+	c, ok := e.calls.Get().(*call)
+	if !ok {
+		c = &call{done: make(chan outcome, 1)}
+		c.fn = func(ctx context.Context) error { return c.body.run(ctx) }
+	}
+	c.body = b
+	c.job = core.Job{Fn: c.fn, MaxAttempts: 1, Ref: c}
+	return c
+}
+
+func (*call) accepted(ID) {}
+
+// settled is told the end, under the engine's locks.
+func (c *call) settled(o outcome) {
+	c.body.seal()
+	select {
+	case c.done <- o:
+	default: // told before
+	}
+}
+
+// abandoned says that Run did not wait for the job, whose result is not to be touched.
+type abandoned struct{ error }
+
+// A body is the function of one Run and what it returned.
+type body[R any] struct {
+	fn     func(context.Context) (R, error)
+	value  R
+	sealed bool // the job has settled: if it runs again that is as another one, by Requeue or Restore
+}
+
+func (b *body[R]) run(ctx context.Context) error {
+	if b.sealed {
+		_, err := b.fn(ctx)
+		return err
+	}
+	var zero R
+	b.value = zero // not that of an earlier attempt, if this one throws
+	v, err := b.fn(ctx)
+	b.value = v
+	return err
+}
+
+func (b *body[R]) seal() { b.sealed = true }
+
+// result is what Run returns when the call has ended with err.
+func (b *body[R]) result(err error) (R, error) {
+	if a, ok := err.(*abandoned); ok { //nolint:errorlint // never wrapped
+		var zero R
+		return zero, a.error
+	}
+	return b.value, err
+}
