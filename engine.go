@@ -187,7 +187,7 @@ func (e *engine) summon() {
 	case w != nil:
 		e.waking = true
 		w.woken = true
-		w.rouse()
+		w.wake <- struct{}{}
 	case e.core.Places() < e.core.Limit():
 		e.waking = true
 		e.hire().woken = true
@@ -243,7 +243,7 @@ func (e *engine) close() {
 // dismiss wakes all idle workers, so that those leave for whom there is no use.
 func (e *engine) dismiss() {
 	for w := e.mail.unpark(); w != nil; w = e.mail.unpark() {
-		w.rouse()
+		w.wake <- struct{}{}
 	}
 }
 

@@ -21,7 +21,6 @@ type mailbox struct {
 	closed     bool
 	unattended bool      // no owner collects, so that each job needs a date of its own
 	hold       bool      // no job may start, so that no worker should come
-	spinner    *worker   // idle, and looking out for a signal before it parks; at most one
 	parked     []*worker // idle, the last to park on top; each is waiting for its wake channel
 }
 
@@ -52,20 +51,16 @@ func (e *engine) post(fn Func) bool {
 	m.mu.Unlock()
 	switch {
 	case w != nil:
-		w.rouse()
+		w.wake <- struct{}{}
 	case first:
 		e.poke()
 	}
 	return true
 }
 
-// unpark takes the worker that ran dry last, whose caches are warmest. The caller
-// now owes it a call of rouse.
+// unpark takes the worker that parked last, whose caches are warmest. The caller
+// now owes it a signal, for which its wake channel has room.
 func (m *mailbox) unpark() *worker {
-	if w := m.spinner; w != nil {
-		m.spinner = nil
-		return w
-	}
 	last := len(m.parked) - 1
 	if last < 0 {
 		return nil

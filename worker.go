@@ -17,8 +17,7 @@ import (
 type worker struct {
 	engine *engine       // immutable
 	number int           // immutable, from 1
-	idle   atomic.Int32  // one of lookout, asleep, roused; by the worker, and whoever unparked it
-	wake   chan struct{} // capacity 1; one signal for each time the worker was roused from sleep
+	wake   chan struct{} // capacity 1; one signal for each time the worker was unparked
 	goid   atomic.Int64  // of the goroutine it runs on; read by those who ask whether they are on it
 
 	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
@@ -96,7 +95,7 @@ func (w *worker) next() bool {
 		if leave {
 			return false
 		}
-		w.await()
+		<-w.wake
 	}
 }
 
@@ -162,7 +161,8 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // one, claims the other, and collects the mailbox or parks if there is none.
 func (w *worker) turn() (claimed, leave bool) {
 	e, due, now := w.engine, w.pace.left == 0, w.pace.begin
-	if due && w.end == well {
+	fresh := due && w.end == well
+	if fresh {
 		now = e.now()
 	}
 	lockPatiently(&e.mu)
@@ -180,7 +180,10 @@ func (w *worker) turn() (claimed, leave bool) {
 		}
 		claimed = true
 	} else {
-		claimed, leave = w.longTurn()
+		if !fresh {
+			now = e.now()
+		}
+		claimed, leave = w.longTurn(now)
 	}
 	w.locked = false
 	e.mu.Unlock()
@@ -189,11 +192,10 @@ func (w *worker) turn() (claimed, leave bool) {
 
 // longTurn is a turn that has to look at the mailbox, or at what follows, under
 // the engine's lock.
-func (w *worker) longTurn() (claimed, leave bool) {
+func (w *worker) longTurn(now time.Duration) (claimed, leave bool) {
 	e := w.engine
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
-	now := e.now()
 	e.collect()
 	w.settle(now)
 	if w.woken {
@@ -219,11 +221,7 @@ func (w *worker) rest() (leave bool) {
 		e.herald.emit(WorkerStopped{moment(), w.number, nil})
 		return true
 	}
-	if w.spins = e.mail.spinner == nil; w.spins {
-		e.mail.spinner = w
-	} else {
-		e.mail.parked = append(e.mail.parked, w)
-	}
+	e.mail.parked = append(e.mail.parked, w)
 	return false
 }
 
