@@ -53,7 +53,7 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 		}
 	case core.HasSettled:
 		if end, ok := f.Job.Ref.(ending); ok {
-			end.settled(outcome{id: ID(f.Job.ID), state: f.Info.State, err: endError(f)})
+			end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
 		}
 		fallthrough
 	default:
@@ -66,9 +66,9 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 // endError is the error that a settled job leaves behind.
 func endError(f *core.Effect) error {
 	switch {
-	case f.Info.State == core.Processed || f.Err != nil:
+	case f.Job.State == core.Processed || f.Err != nil:
 		return f.Err
-	case f.Info.State == core.Evicted:
+	case f.Job.State == core.Evicted:
 		return ErrEvicted
 	default:
 		return ErrCancelled

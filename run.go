@@ -2,6 +2,7 @@ package dray
 
 import (
 	"context"
+	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
 )
@@ -29,9 +30,10 @@ func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, erro
 // result and what the caller's function does.
 type call struct {
 	job  core.Job
-	fn   Func         // runs body: made once
-	body runner       // of the present use
-	done chan outcome // capacity 1
+	fn   Func          // runs body: made once
+	body runner        // of the present use
+	err  error         // written before done is sent to
+	done chan struct{} // capacity 1
 }
 
 // A runner is the function of one Run, and its result.
@@ -46,27 +48,40 @@ func (e *engine) call(ctx context.Context, b runner) error {
 	if _, err := e.offer(ctx, &c.job); err != nil {
 		return err
 	}
-	select {
-	case o := <-c.done:
-		if o.err == nil && e.herald == nil {
-			c.body, c.job = nil, core.Job{}
-			e.calls.Put(c) // nobody else has kept the job
-		}
-		return o.err
-	case <-ctx.Done():
-		_ = e.cancel(ID(c.job.ID)) // it may have ended by now, which is as good
+	if !c.await(ctx) {
+		e.step(func(k *core.Core, now time.Duration) { k.CancelJob(&c.job, now) }) // it may have ended by now, which is as good
 		return &abandoned{context.Cause(ctx)}
+	}
+	err := c.err
+	if err == nil && e.herald == nil {
+		c.body, c.job = nil, core.Job{}
+		e.calls.Put(c) // nobody else has kept the job
+	}
+	return err
+}
+
+// await waits for the end of the job, or reports false when ctx ends before.
+func (c *call) await(ctx context.Context) bool {
+	if ctx.Done() == nil {
+		<-c.done
+		return true
+	}
+	select {
+	case <-c.done:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
 func (e *engine) newCall(b runner) *call {
 	c, ok := e.calls.Get().(*call)
 	if !ok {
-		c = &call{done: make(chan outcome, 1)}
+		c = &call{done: make(chan struct{}, 1)}
 		c.fn = func(ctx context.Context) error { return c.body.run(ctx) }
 	}
 	c.body = b
-	c.job = core.Job{Fn: c.fn, MaxAttempts: 1, Ref: c}
+	c.job = core.Job{Fn: c.fn, MaxAttempts: 1, Ref: c, Unlisted: true}
 	return c
 }
 
@@ -74,11 +89,12 @@ func (*call) accepted(ID) {}
 
 // settled is told the end, under the engine's locks.
 func (c *call) settled(o outcome) {
-	c.body.seal()
-	select {
-	case c.done <- o:
-	default: // told before
+	if len(c.done) > 0 {
+		return
 	}
+	c.body.seal()
+	c.err = o.err
+	c.done <- struct{}{}
 }
 
 // abandoned says that Run did not wait for the job, whose result is not to be touched.

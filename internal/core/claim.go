@@ -96,6 +96,9 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 		j.started = true
 		c.held--
 	}
+	if j.Unlisted {
+		c.unlisted--
+	}
 	j.State, j.place, j.run = Running, nowhere, r
 	j.Attempt++
 	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)

@@ -44,17 +44,18 @@ const stuckGrace = 10 * time.Millisecond
 type Core struct {
 	cfg Config
 
-	lanes   [3]lane // pending jobs that may start, by priority
-	seq     uint64  // of the last job with a record that became pending
-	pending int     // Pending jobs: those in lanes, behind their key, or of a paused kind
-	held    int     // waiting jobs that have never started, against the capacity
-	blocked []*Job  // callers wait for their acceptance, in order
-	waiting timerheap.Heap[*Job]
-	delayed int // of those in waiting
-	retries int // of those in waiting
-	live    map[uint64]*Job
-	keys    map[string]*key
-	unique  map[string]*Job
+	lanes    [3]lane // pending jobs that may start, by priority
+	seq      uint64  // of the last job with a record that became pending
+	pending  int     // Pending jobs: those in lanes, behind their key, or of a paused kind
+	held     int     // waiting jobs that have never started, against the capacity
+	blocked  []*Job  // callers wait for their acceptance, in order
+	waiting  timerheap.Heap[*Job]
+	delayed  int             // of those in waiting
+	retries  int             // of those in waiting
+	live     map[uint64]*Job // all jobs with a record, but for the Unlisted
+	unlisted int             // waiting jobs that are Unlisted
+	keys     map[string]*key
+	unique   map[string]*Job
 
 	runs      []*Run // every worker's place
 	running   int
@@ -234,7 +235,11 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	if j.EnqueuedAt == 0 {
 		j.EnqueuedAt = now
 	}
-	c.live[id] = j
+	if j.Unlisted {
+		c.unlisted++
+	} else {
+		c.live[id] = j
+	}
 	c.hold(j)
 	if !j.started {
 		c.held++

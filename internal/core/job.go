@@ -77,6 +77,7 @@ type Job struct {
 	MaxAttempts  int           // at least 1
 	Timeout      time.Duration // per attempt; 0: none
 	Backoff      func(attempt int) time.Duration
+	Unlisted     bool       // nobody is likely to ask for it by its ID: that then takes a search
 	Ref          any        // the engine's own: whom to tell of the end
 	Answer       chan error // the engine's own: where the caller of a blocked offer waits
 
