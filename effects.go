@@ -28,10 +28,8 @@ func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
 	for i := range effects {
 		e.do(&effects[i], now)
 	}
-	if len(effects) > 0 {
-		clear(effects) // whose room is used again, and keeps nothing alive until then
-		e.at("effects")
-	}
+	clear(effects) // whose room is used again, and keeps nothing alive until then
+	e.at("effects")
 }
 
 func (e *engine) do(f *core.Effect, now time.Duration) {
@@ -90,7 +88,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	if e.herald == nil {
 		return
 	}
-	event := JobStuck{happened: moment(), Job: e.jobInfo(f.Info), Cause: causeError(f.Cause)}
+	event := JobStuck{happened: moment(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause)}
 	go func() {
 		event.Stack = stackOf(w.goid.Load())
 		e.herald.emit(event)
@@ -113,7 +111,7 @@ func stackOf(id int64) []byte {
 // eventOf translates an effect for observers.
 func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	at := happened{e.wall(now)}
-	job := e.jobInfo(f.Info)
+	job := e.jobInfo(*f.Info)
 	switch f.Kind {
 	case core.DidEnqueue:
 		return JobEnqueued{at, job}

@@ -139,19 +139,24 @@ func (e *engine) collect() {
 // follow does what the last change calls for. Everything in here may be done
 // again, so that a crash in the middle loses nothing: the next step goes on.
 func (e *engine) follow(now time.Duration) {
-	if e.core.Blocked() {
-		e.mail.lastID += e.core.Admit(e.mail.lastID+1, now)
+	c := e.core
+	if c.Blocked() {
+		e.mail.lastID += c.Admit(e.mail.lastID+1, now)
 		e.at("admit")
 	}
-	e.mail.room = e.core.Room()
-	e.mail.hold = e.core.Barred()
-	e.carryOut(e.core.Effects(), now)
-	e.summon()
-	if due, ok := e.core.Next(); ok && due < e.armed {
+	e.mail.room, e.mail.hold = c.Room(), c.Barred()
+	if decided := c.Effects(); len(decided) > 0 {
+		e.carryOut(decided, now)
+	}
+	more := c.CanStart()
+	if more && !e.waking {
+		e.summon()
+	}
+	if due, ok := c.Next(); ok && due < e.armed {
 		e.alarm(due, now)
 	}
 	e.announce()
-	e.easy = e.core.Easy() && e.drained == nil && (e.waking || !e.core.CanStart())
+	e.easy = (e.waking || !more) && e.drained == nil && c.Easy()
 }
 
 // alarm sees to it that what is due is done: by the owner, or in a pool, which
@@ -176,12 +181,9 @@ func (e *engine) advance() {
 	})
 }
 
-// summon sends for a worker if a job is in line that may start and nobody is on
+// summon sends for a worker, as a job is in line that may start and nobody is on
 // the way. One at a time: the one that comes looks whether another is needed.
 func (e *engine) summon() {
-	if e.waking || !e.core.CanStart() {
-		return
-	}
 	w := e.mail.unpark()
 	switch {
 	case w != nil:

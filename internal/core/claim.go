@@ -87,7 +87,7 @@ func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidStart, Info: infoOfRun(r), Wait: now - r.ReadyAt()})
+		c.effect(Effect{Kind: DidStart, Info: new(infoOfRun(r)), Wait: now - r.ReadyAt()})
 	}
 }
 
@@ -110,6 +110,9 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 
 // parked puts a job aside if its kind is paused.
 func (c *Core) parked(j *Job) bool {
+	if len(c.pausedKinds) == 0 {
+		return false
+	}
 	aside, paused := c.pausedKinds[j.Kind]
 	if paused {
 		c.pausedKinds[j.Kind] = append(aside, j)
@@ -230,7 +233,7 @@ func (c *Core) overdue(r *Run, now time.Duration) {
 		return
 	}
 	r.reported = true
-	c.effect(Effect{Kind: IsStuck, Info: infoOfRun(r), Run: r, Cause: r.Cause})
+	c.effect(Effect{Kind: IsStuck, Info: new(infoOfRun(r)), Run: r, Cause: r.Cause})
 }
 
 // interrupt cancels the context of a running job.

@@ -119,7 +119,7 @@ func (c *Core) Room() int {
 func (c *Core) Collect(m *Mailbox) {
 	if c.cfg.Watched {
 		for e := range m.All() {
-			c.effect(Effect{Kind: DidEnqueue, Info: infoOf(e)})
+			c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(e))})
 		}
 	}
 	c.pending += m.Len()
@@ -135,7 +135,7 @@ func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
 	c.pending++
 	c.held++
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidEnqueue, Info: infoOf(Entry{Fn: fn, ID: id, At: now})})
+		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
 	}
 	return c.lane(High).len() + l.len()
 }
@@ -157,7 +157,7 @@ const (
 // (Accepted or Dropped), and then says where it stands: 1 for the next to start,
 // 0 if it waits for its time. With Kept, existing is the job that was there.
 func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
-	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
+	if old := c.holder(j); old != nil {
 		if v, done := c.collide(j, old, id, now); done {
 			return v, old
 		}
@@ -219,7 +219,7 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 func (c *Core) reject(j *Job, duplicate bool, now time.Duration) {
 	c.counts.Rejected++
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidReject, At: now, Info: infoOfJob(j), Duplicate: duplicate})
+		c.effect(Effect{Kind: DidReject, At: now, Info: new(infoOfJob(j)), Duplicate: duplicate})
 	}
 }
 
@@ -255,6 +255,14 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	c.note(DidEnqueue, j, now)
 }
 
+// holder returns the job that has j's unique key, if any.
+func (c *Core) holder(j *Job) *Job {
+	if j.Unique == "" {
+		return nil
+	}
+	return c.unique[j.Unique]
+}
+
 // hold makes j the holder of its unique key, in whosever place.
 func (c *Core) hold(j *Job) {
 	if j.Unique != "" {
@@ -264,7 +272,7 @@ func (c *Core) hold(j *Job) {
 
 // release gives the unique key up, if j still holds it.
 func (c *Core) release(j *Job) {
-	if c.unique[j.Unique] == j {
+	if c.holder(j) == j {
 		delete(c.unique, j.Unique)
 	}
 }
@@ -277,7 +285,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 		return 0, false
 	}
 	j := c.failures[i].Job.Again()
-	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
+	if old := c.holder(j); old != nil {
 		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
 			c.reject(j, true, now)
 			return Duplicate, true
