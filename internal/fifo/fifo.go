@@ -124,8 +124,8 @@ func (l *List[J]) PopBare() (fn func(context.Context) error, id uint64, at time.
 	c.slots[i] = nil
 	c.head++
 	l.n--
-	m := c.markAt(i)
-	return fn, m.id + uint64(i-m.from), c.base + time.Duration(m.at)*time.Microsecond
+	id, at = c.identify(i)
+	return fn, id, at
 }
 
 // drop takes the empty chunk c out of the list, whose last it is not.
