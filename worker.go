@@ -1,10 +1,12 @@
 package dray
 
 import (
+	"bytes"
 	"errors"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -253,10 +255,14 @@ func (e *engine) crash(p *PanicError) {
 // maxStack bounds the stacks kept in errors and events.
 const maxStack = 16 << 10
 
+// stacks has room for one stack each.
+var stacks = sync.Pool{New: func() any { return new([maxStack]byte) }}
+
 // newPanicError captures the stack of the panic being recovered.
 func newPanicError(v any) *PanicError {
-	buf := make([]byte, maxStack)
-	return &PanicError{Value: v, Stack: append([]byte(nil), buf[:runtime.Stack(buf, false)]...)}
+	buf := stacks.Get().(*[maxStack]byte) //nolint:forcetypeassert // the pool's own
+	defer stacks.Put(buf)
+	return &PanicError{Value: v, Stack: bytes.Clone(buf[:runtime.Stack(buf[:], false)])}
 }
 
 // goid returns the number of the current goroutine. It costs a microsecond and
