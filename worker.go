@@ -34,7 +34,6 @@ type worker struct {
 	locked bool        // it holds engine.mu
 	end    endKind     // of the job at run, which is then to be settled
 	left   bool        // the engine has no more use for it
-	spins  bool        // it ran dry as the only one, and is the mailbox's spinner unless roused since
 	result core.Result // of the job at run, where end is otherwise
 	pace   pace
 }
