@@ -45,7 +45,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.Uint64Var(&o.seed, "seed", 1, "of the order of turns")
 	f.StringVar(&o.only, "only", "", "`regexp` of the works, by letter or name, anchored")
 	f.StringVar(&o.contenders, "contenders", "", "`regexp` of the contenders; the channel always takes part")
-	f.StringVar(&o.cells, "cells", "", "`regexp` of the settings of no-op jobs, such as 1×2")
+	f.StringVar(&o.cells, "cells", "", "`regexp` of the settings of no-op jobs, such as 1x2")
 	return o, f.Parse(args)
 }
 
@@ -107,7 +107,7 @@ func measure(e *works.Env, only *regexp.Regexp, stdout io.Writer) (works.Result,
 				return all, err
 			}
 		}
-		fmt.Fprintf(e.Log, "(%s after %v)\n", w.Name, time.Since(begun).Round(time.Second))
+		_, _ = fmt.Fprintf(e.Log, "(%s after %v)\n", w.Name, time.Since(begun).Round(time.Second))
 	}
 	return all, nil
 }

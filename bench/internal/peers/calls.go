@@ -33,7 +33,7 @@ func Callers() []CallMaker {
 		{"ants", func(w int) Caller { return antsCaller{newAnts(w).(antsPool)} }},
 		{"workerpool", func(w int) Caller { return gammazeroCaller{gammazero{workerpool.New(w)}} }},
 		{"go + WaitGroup", func(int) Caller { return goCaller{} }},
-		{"raw actor", func(int) Caller { return newActor() }},
+		{"raw actor", func(int) Caller { return NewActor() }},
 	}
 }
 
@@ -117,15 +117,16 @@ func (goCaller) Call(n int) int {
 
 func (goCaller) Close() {}
 
-// An actor answers requests one after the other: a plain request and reply over
-// two channels, the replies' pooled. It is what a round trip costs at least.
+// An actor answers requests one after the other.
 type actor struct {
 	requests chan chan int
 	replies  sync.Pool
 	ended    sync.WaitGroup
 }
 
-func newActor() *actor {
+// NewActor returns an actor: a plain request and reply over two channels, the
+// replies' pooled. It is what a round trip costs at least.
+func NewActor() Caller {
 	a := &actor{requests: make(chan chan int), replies: sync.Pool{New: func() any { return make(chan int, 1) }}}
 	a.ended.Go(func() {
 		for reply := range a.requests {

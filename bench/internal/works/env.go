@@ -34,7 +34,7 @@ type Env struct {
 	Rand   *rand.Rand
 	Log    io.Writer      // what is being measured, for those who wait
 	Only   *regexp.Regexp // the contenders, the yardstick besides; nil for all
-	Cells  *regexp.Regexp // the settings of those works that have many, such as 1×2; nil for all
+	Cells  *regexp.Regexp // the settings of those works that have many, such as 1x2; nil for all
 }
 
 // A Work is one sort of work.
@@ -49,9 +49,15 @@ func All() []Work {
 	return []Work{
 		{"a", "noop", noop},
 		{"b", "burst", burst},
+		{"c", "spin", spin},
 		{"d", "latency", latency},
 		{"e", "result", result},
+		{"e", "calls", roundTrips},
 		{"f", "sleep", sleep},
+		{"g", "restart", restart},
+		{"h", "options", options},
+		{"i", "growth", growth},
+		{"s", "schedule", schedule},
 	}
 }
 
@@ -86,33 +92,37 @@ type contender struct {
 	run  func() []float64
 }
 
-// base is the name that the yardstick has in every work.
+// base is the name of the yardstick in most works.
 const base = "channel"
+
+// say tells those who wait what is going on. That they cannot be told is nobody's error.
+func (e *Env) say(format string, args ...any) { _, _ = fmt.Fprintf(e.Log, format, args...) }
 
 // measure lets the contenders take turns, in another order each round, so that
 // what disturbs one of them disturbs its neighbours as well and no one always
-// follows the same.
+// follows the same. The first of them is the yardstick.
 func (e *Env) measure(what string, cs []contender) series {
-	s := series{rounds: map[string][][]float64{}}
+	s := series{base: cs[0].name, rounds: map[string][][]float64{}}
 	cs = slices.DeleteFunc(cs, func(c contender) bool {
-		return e.Only != nil && c.name != base && !e.Only.MatchString(c.name)
+		return e.Only != nil && c.name != s.base && !e.Only.MatchString(c.name)
 	})
 	for _, c := range cs {
 		s.names = append(s.names, c.name)
 	}
 	for round := range e.Rounds {
 		for _, i := range e.Rand.Perm(len(cs)) {
-			fmt.Fprintf(e.Log, "\r\033[K%s, round %d of %d: %s", what, round+1, e.Rounds, cs[i].name)
+			e.say("\r\033[K%s, round %d of %d: %s", what, round+1, e.Rounds, cs[i].name)
 			runtime.GC()
 			s.add(cs[i].name, cs[i].run())
 		}
 	}
-	fmt.Fprint(e.Log, "\r\033[K")
+	e.say("\r\033[K")
 	return s
 }
 
 // A series is what the contenders came to, round by round.
 type series struct {
+	base   string
 	names  []string
 	rounds map[string][][]float64 // by name, then by column
 }
@@ -144,7 +154,20 @@ func (s series) ratio(name, to string, column int) float64 {
 	return stat.Median(stat.Ratios(s.column(name, column), s.column(to, column)))
 }
 
+// toBase is the ratio to the yardstick.
+func (s series) toBase(name string, column int) float64 { return s.ratio(name, s.base, column) }
+
+// extra returns the median of the differences to the yardstick within the rounds.
+func (s series) extra(name string, column int) float64 {
+	more, plain := s.column(name, column), s.column(s.base, column)
+	diffs := make([]float64, min(len(more), len(plain)))
+	for i := range diffs {
+		diffs[i] = more[i] - plain[i]
+	}
+	return stat.Median(diffs)
+}
+
 // withRatio returns a time and, in brackets, what multiple of the yardstick's it is.
 func (s series) withRatio(name string, column int) string {
-	return fmt.Sprintf("%s (%s)", report.Ns(s.median(name, column)), report.Ratio(s.ratio(name, base, column)))
+	return fmt.Sprintf("%s (%s)", report.Ns(s.median(name, column)), report.Ratio(s.toBase(name, column)))
 }

@@ -14,11 +14,12 @@ func latency(e *Env) Result {
 	r := Result{Ratios: map[string]float64{}}
 	waits := e.latencies("waits", e.pick(20_000, 5_000, 20), (*idler).thenWait)
 	goesOn := e.latencies("goes on", e.pick(2_000, 500, 20), (*idler).thenGoOn)
-	r.Ratios["latency p50"] = waits.ratio(peers.Dray.Name, base, 0)
-	r.Ratios["latency p99"] = waits.ratio(peers.Dray.Name, base, 1)
+	r.Ratios["latency p50"] = waits.toBase(peers.Dray.Name, 0)
+	r.Ratios["latency p99"] = waits.toBase(peers.Dray.Name, 1)
 	r.Tables = []report.Table{
 		latencyTable("the caller waits for the job", "So the worker can have the caller's processor.", waits),
-		latencyTable("the caller goes on", "So another processor has to come for the worker, which takes the Go scheduler its time.", goesOn),
+		latencyTable("the caller goes on",
+			"So another processor has to come for the worker, which takes the Go scheduler its time.", goesOn),
 	}
 	return r
 }

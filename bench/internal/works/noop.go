@@ -13,7 +13,11 @@ import (
 // A setting is a number of producers and of workers.
 type setting struct{ producers, workers int }
 
+// String returns the setting as the tables show it, such as 1×2.
 func (s setting) String() string { return fmt.Sprintf("%d×%d", s.producers, s.workers) }
+
+// typed returns it as it is typed on a command line, such as 1x2.
+func (s setting) typed() string { return fmt.Sprintf("%dx%d", s.producers, s.workers) }
 
 func settings() (all []setting) {
 	for _, producers := range []int{1, 8, 64} {
@@ -28,14 +32,14 @@ func settings() (all []setting) {
 func noop(e *Env) Result {
 	cells, found := []setting{}, []series{}
 	for _, c := range settings() {
-		if e.Cells == nil || e.Cells.MatchString(c.String()) {
+		if e.Cells == nil || e.Cells.MatchString(c.typed()) {
 			cells = append(cells, c)
 			found = append(found, e.noopCell(c))
 		}
 	}
 	r := Result{Ratios: map[string]float64{}, Plots: map[string]plot.Chart{"noop": noopPlot(cells, found)}}
 	for i, c := range cells {
-		r.Ratios["noop "+c.String()] = found[i].ratio(peers.Dray.Name, base, 0)
+		r.Ratios["noop "+c.typed()] = found[i].toBase(peers.Dray.Name, 0)
 	}
 	r.Tables = []report.Table{noopTable(cells, found), noopPeers(cells, found)}
 	return r

@@ -23,8 +23,8 @@ func result(e *Env) Result {
 			report.Number(one.median(name, 2)), eight.withRatio(name, 0))
 	}
 	return Result{Tables: []report.Table{t}, Ratios: map[string]float64{
-		"result 1 caller":    one.ratio("dray Run", base, 0),
-		"result 8 callers":   eight.ratio("dray Run", base, 0),
+		"result 1 caller":    one.toBase("dray Run", 0),
+		"result 8 callers":   eight.toBase("dray Run", 0),
 		"result allocations": one.median("dray Run", 1),
 	}}
 }

@@ -28,10 +28,10 @@ func sleep(e *Env) Result {
 		Header: []string{"", "jobs/s", "to the channel"},
 	}
 	for _, name := range s.names {
-		t.Add(name, report.Count(s.median(name, 0)), report.Ratio(s.ratio(name, base, 0)))
+		t.Add(name, report.Count(s.median(name, 0)), report.Ratio(s.toBase(name, 0)))
 	}
 	return Result{Tables: []report.Table{t}, Ratios: map[string]float64{
-		"sleep": s.ratio(peers.Dray.Name, base, 0),
+		"sleep": s.toBase(peers.Dray.Name, 0),
 	}}
 }
 
