@@ -6,80 +6,42 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"regexp"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/a622d8ee/dray/bench/internal/works"
 )
 
-// options are the command line.
-type options struct {
-	short      bool
-	rounds     int
-	procs      int
-	seed       uint64
-	only       string
-	contenders string
-	cells      string
-}
-
 func main() {
-	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
+	if err := run(os.Args[1:], os.Stdout, progress(os.Stderr)); err != nil {
 		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, err)
+			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
 		os.Exit(1)
 	}
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
-	var o options
-	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.BoolVar(&o.short, "short", false, "less work: a minute instead of ten")
-	f.IntVar(&o.rounds, "rounds", 0, "how often each contender has its turn; 0 for 7, or 3 with -short")
-	f.IntVar(&o.procs, "procs", 2, "GOMAXPROCS")
-	f.Uint64Var(&o.seed, "seed", 1, "of the order of turns")
-	f.StringVar(&o.only, "only", "", "`regexp` of the works, by letter or name, anchored")
-	f.StringVar(&o.contenders, "contenders", "", "`regexp` of the contenders; the channel always takes part")
-	f.StringVar(&o.cells, "cells", "", "`regexp` of the settings of no-op jobs, such as 1x2")
-	return o, f.Parse(args)
+// progress returns where to tell how far it is: nowhere, unless somebody watches.
+func progress(f *os.File) io.Writer {
+	if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		return f
+	}
+	return io.Discard
 }
 
-// env returns the surroundings that the options ask for.
-func (o options) env(log io.Writer) (*works.Env, error) {
-	e := &works.Env{Rounds: 7, Procs: o.procs, Rand: rand.New(rand.NewPCG(o.seed, 0)), Log: log}
-	if o.short {
-		e.Rounds, e.Size = 3, works.Short
-	}
-	if o.rounds > 0 {
-		e.Rounds = o.rounds
-	}
-	var err error
-	if e.Only, err = pattern(o.contenders); err != nil {
-		return nil, err
-	}
-	e.Cells, err = pattern(o.cells)
-	return e, err
-}
-
-// pattern returns nil, for all, if there is none.
-func pattern(s string) (*regexp.Regexp, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // no pattern is a pattern
-	}
-	return regexp.Compile("^(?:" + s + ")$")
-}
-
-func run(args []string, stdout, stderr io.Writer) error {
-	o, err := parse(args, stderr)
+func run(args []string, stdout, log io.Writer) error {
+	o, err := parse(args, os.Stderr)
 	if err != nil {
 		return err
 	}
-	e, err := o.env(stderr)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.procs))
+	if o.gate != "" {
+		return checkGate(o, stdout, log)
+	}
+	e, err := o.env(log)
 	if err != nil {
 		return err
 	}
@@ -87,9 +49,11 @@ func run(args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(o.procs)
-	_, err = measure(e, only, stdout)
-	return err
+	r, err := measure(e, only, stdout)
+	if err != nil || o.out == "" {
+		return err
+	}
+	return publish(o, r)
 }
 
 // measure runs the works, and prints what each came to as soon as it is known.
@@ -102,12 +66,25 @@ func measure(e *works.Env, only *regexp.Regexp, stdout io.Writer) (works.Result,
 		}
 		r := w.Run(e)
 		all.Merge(r)
-		for _, t := range r.Tables {
-			if _, err := fmt.Fprintln(stdout, t.Markdown()); err != nil {
-				return all, err
-			}
+		if _, err := fmt.Fprint(stdout, markdown(r)); err != nil {
+			return all, err
 		}
-		_, _ = fmt.Fprintf(e.Log, "(%s after %v)\n", w.Name, time.Since(begun).Round(time.Second))
+		_, _ = fmt.Fprintf(e.Log, "(%s after %v)\n", w.Name, time.Since(begun).Round(time.Second)) // nobody has to know
+	}
+	if t, ok := works.Bars(all); ok {
+		all.Tables = append(all.Tables, t)
+		if _, err := fmt.Fprintln(stdout, t.Markdown()); err != nil {
+			return all, err
+		}
 	}
 	return all, nil
+}
+
+// markdown returns the tables of a result.
+func markdown(r works.Result) string {
+	var b strings.Builder
+	for _, t := range r.Tables {
+		b.WriteString(t.Markdown() + "\n")
+	}
+	return b.String()
 }

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-co-op/gocron/v2"
@@ -33,7 +34,7 @@ type SchedulerMaker struct {
 // Schedulers returns all contenders; the first, bare timers, is what it costs at least.
 func Schedulers() []SchedulerMaker {
 	return []SchedulerMaker{
-		{"time.AfterFunc", func(n int) Scheduler { return &timers{make([]*time.Timer, n)} }},
+		{"time.AfterFunc", func(n int) Scheduler { return &timers{all: make([]*time.Timer, n)} }},
 		{"dray", newDrayScheduler},
 		{"gocron", newGocron},
 		{"robfig/cron", func(n int) Scheduler { return &robfig{cron.New(), make([]cron.EntryID, n)} }},
@@ -67,29 +68,31 @@ func (g Grid) Description() string { return "grid" }
 // taskName names the i-th task for those that want a name.
 func taskName(i int) string { return strconv.Itoa(i) }
 
-type timers struct{ all []*time.Timer }
+type timers struct {
+	all     []*time.Timer
+	stopped atomic.Bool // by Close: a timer that was just being set again goes off once, and no more
+}
 
 func (*timers) Start() {}
 
 func (t *timers) Add(i int, when Grid, fn func()) {
-	var timer *time.Timer
-	ready := make(chan struct{})
-	timer = time.AfterFunc(time.Until(when.First), func() {
+	ready := make(chan struct{}) // the timer can go off before its variable is set
+	t.all[i] = time.AfterFunc(time.Until(when.First), func() {
 		<-ready
-		timer.Reset(time.Until(when.Next(time.Now())))
-		fn()
+		if !t.stopped.Load() {
+			t.all[i].Reset(time.Until(when.Next(time.Now())))
+			fn()
+		}
 	})
 	close(ready)
-	t.all[i] = timer
 }
 
 func (t *timers) Remove(i int) { t.all[i].Stop() }
 
 func (t *timers) Close() {
+	t.stopped.Store(true)
 	for _, timer := range t.all {
-		if timer != nil {
-			timer.Stop()
-		}
+		timer.Stop()
 	}
 }
 

@@ -127,7 +127,7 @@ func growthPlot(s series, waiting []int) plot.Chart {
 		c.X = append(c.X, report.Count(float64(w)))
 	}
 	for _, name := range growthNames {
-		line := plot.Line{Name: name}
+		line := plot.Line{Name: name, Bold: name == peers.Dray.Name}
 		for _, w := range waiting {
 			line.Y = append(line.Y, s.median(grownName(name, w), together))
 		}

@@ -147,7 +147,7 @@ func noopPlot(cells []setting, found []series) plot.Chart {
 		c.X = append(c.X, s.String())
 	}
 	for _, name := range names(found) {
-		line := plot.Line{Name: name}
+		line := plot.Line{Name: name, Bold: name == peers.Dray.Name}
 		for _, s := range found {
 			line.Y = append(line.Y, s.median(name, 0))
 		}

@@ -3,6 +3,7 @@ package works
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/bench/internal/peers"
@@ -51,9 +52,9 @@ func (s series) behindBest(name string) float64 {
 }
 
 func (e *Env) spins(d time.Duration) series {
-	n := max(e.pick(200, 50, 1)*int(time.Millisecond/d), 2*e.Procs)
+	n := e.pick(200, 50, 1) * int(time.Millisecond/d)
 	loops := loopsFor(d)
-	cs := []contender{{"plain loops", func() []float64 { return []float64{perJob(e.loops(loops, n), n)} }}}
+	cs := []contender{{"plain loops", func() []float64 { return []float64{perJob(e.loops(loops, n, d), n)} }}}
 	for _, m := range peers.Pools() {
 		cs = append(cs, contender{m.Name, func() []float64 {
 			p := m.New(e.Procs)
@@ -65,14 +66,19 @@ func (e *Env) spins(d time.Duration) series {
 	return e.measure(fmt.Sprintf("jobs of %v", d), cs)
 }
 
-// loops is the work without any queue.
-func (e *Env) loops(loops, n int) time.Duration {
+// loops is the work without any queue. Its goroutines take shares of a tenth of a
+// millisecond, so that one whose processor is wanted elsewhere leaves the rest to others.
+func (e *Env) loops(loops, n int, d time.Duration) time.Duration {
 	var running sync.WaitGroup
+	var taken atomic.Int64
+	share := max(int64(100*time.Microsecond/d), 1)
 	begun := time.Now()
 	for range e.Procs {
 		running.Go(func() {
-			for range n / e.Procs {
-				mustCompute(loops)
+			for taken.Add(share) <= int64(n) {
+				for range share {
+					mustCompute(loops)
+				}
 			}
 		})
 	}
