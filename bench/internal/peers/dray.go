@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/a622d8ee/dray"
 )
@@ -24,7 +25,20 @@ func NewDray(workers int, opts ...dray.Option) *DrayPool {
 	q, err := dray.New(all...)
 	check(err)
 	check(q.Start())
+	latest.Store(q)
 	return &DrayPool{q}
+}
+
+// latest is the queue that was made last, for Latest.
+var latest atomic.Pointer[dray.Queue]
+
+// Latest describes the queue of dray that was made last, for those who look into
+// why a turn does not end.
+func Latest() string {
+	if q := latest.Load(); q != nil {
+		return q.String()
+	}
+	return "none"
 }
 
 // Enqueue implements [Pool].

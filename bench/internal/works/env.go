@@ -113,7 +113,7 @@ func (e *Env) measure(what string, cs []contender) series {
 		for _, i := range e.Rand.Perm(len(cs)) {
 			e.say("\r\033[K%s, round %d of %d: %s", what, round+1, e.Rounds, cs[i].name)
 			runtime.GC()
-			s.add(cs[i].name, cs[i].run())
+			s.add(cs[i].name, watched(what+", "+cs[i].name, cs[i].run))
 		}
 	}
 	e.say("\r\033[K")

@@ -1,6 +1,7 @@
 package works
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"math"
@@ -140,4 +141,14 @@ func TestMergeKeepsAll(t *testing.T) {
 	b, err := json.Marshal(r.Ratios)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"a":1,"b":2}`, string(b))
+}
+
+func TestDiagnosisNamesTheTurnAndWhereEverybodyIs(t *testing.T) {
+	p := peers.NewDray(1)
+	defer p.Close()
+	var b bytes.Buffer
+	diagnose(&b, "sleep, dray")
+	require.Contains(t, b.String(), "sleep, dray has not ended")
+	require.Contains(t, b.String(), "TestDiagnosis", "the stacks")
+	require.Contains(t, b.String(), `"Pending":0`, "the queue's statistics")
 }
