@@ -25,7 +25,7 @@ type chunk[J any] struct {
 	turn       uint32 // the slots before it, from head on, have IDs from ids and the time date
 	ids        uint64 // the ID that slot 0 would have
 	date       time.Duration
-	nextID     uint64        // with which a bare entry goes on the last run
+	nextID     uint64        // with which a bare entry goes on the last run; 0 while there is none
 	at         time.Duration // of the last run, as given
 
 	base    time.Duration // of the times in marks
@@ -49,12 +49,14 @@ func (c *chunk[J]) push(e Entry[J]) {
 	if e.Job != nil {
 		c.records = append(c.records, e.Job)
 	} else {
-		if e.ID != c.nextID || e.At != c.at || len(c.marks) == 0 {
+		if e.ID != c.nextID || e.At != c.at || c.nextID == 0 {
 			c.begin(e)
 		}
 		c.slots[c.tail] = e.Fn
 	}
-	c.nextID++
+	if c.nextID != 0 {
+		c.nextID++
+	}
 	c.tail++
 }
 
@@ -220,6 +222,6 @@ func (c *chunk[J]) copy(o *chunk[J]) {
 func (c *chunk[J]) clear() {
 	clear(c.slots[c.head:c.tail])
 	clear(c.records)
-	c.head, c.tail, c.holes, c.turn, c.record, c.mark = 0, 0, 0, 0, 0, 0
+	c.head, c.tail, c.holes, c.turn, c.record, c.mark, c.nextID = 0, 0, 0, 0, 0, 0, 0
 	c.records, c.marks = c.records[:0], c.marks[:0]
 }
