@@ -86,7 +86,8 @@ Stats.Wait and Stats.Run count every attempt. Jobs with options are timed one by
 one. Plain jobs are too while they take a microsecond or longer; a worker that
 finds them shorter reads the clock once for up to 64 of them, and counts each as
 having taken the average. A longer one among them is counted with its time, and
-ends that. The same holds for JobInfo.StartedAt of a plain job. Of jobs that are
+ends that; until the stretch is over its jobs are not in the statistics. The same
+holds for JobInfo.StartedAt of a plain job. Of jobs that are
 enqueued so fast that nobody collects them in between, up to 64 share a date; they
 are collected within microseconds unless all processors are busy.
 
