@@ -85,9 +85,10 @@ likes, and may call dray.
 Stats.Wait and Stats.Run count every attempt. Jobs with options are timed one by
 one. Plain jobs are too while they take a microsecond or longer; a worker that
 finds them shorter reads the clock once for up to 64 of them, and counts each as
-having taken the average. A longer one among them is counted with its time, and
-ends that; until the stretch is over its jobs are not in the statistics. The same
-holds for JobInfo.StartedAt of a plain job. Of jobs that are
+having taken the average. If they took longer after all, one of them is counted
+with the whole time: that is too much by a millisecond at most. Until the last of
+them has ended they are not in the statistics. JobInfo.StartedAt of a plain job is
+exact to a millisecond for the same reason. Of jobs that are
 enqueued so fast that nobody collects them in between, up to 64 share a date; they
 are collected within microseconds unless all processors are busy.
 

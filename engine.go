@@ -35,6 +35,10 @@ type engine struct {
 	waking  bool          // a worker is on the way for the jobs in line; set by wakeOne, cleared by that worker
 	easy    bool          // nothing follows from a plain job's end but the next one's start; set by follow
 	hired   int           // workers ever started, for their numbers
+	beats   uint32        // counted by the owner while workers are in stretches, which that ends
+	beatAt  time.Duration // when the next one is due, if beating; as beating
+	beating bool          // set by the first stretch, cleared by the owner when there are none any more
+	strides bool          // a stretch has begun since the last beat
 	crashed *PanicError   // a broken rule, for the owner to die of
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle

@@ -50,7 +50,7 @@ const (
 // hire starts a worker, under both locks.
 func (e *engine) hire() *worker {
 	e.hired++
-	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{core: e.core}}
+	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{engine: e}}
 	w.run.Owner = w
 	e.core.Join(&w.run)
 	e.herald.emit(WorkerStarted{moment(), w.number})
@@ -161,14 +161,14 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // turn is the worker's one visit to the state between two jobs: it settles the
 // one, claims the other, and collects the mailbox or parks if there is none.
 func (w *worker) turn() (claimed, leave bool) {
-	e, due, now := w.engine, w.pace.left == 0, w.pace.begin
+	e, due, now := w.engine, w.pace.over(), w.pace.begin
 	fresh := due && w.end == well
 	if fresh {
 		now = e.now()
 	}
 	lockPatiently(&e.mu)
 	w.locked = true
-	if w.end == well && e.easy && e.core.Proceed(&w.run, now) {
+	if w.end == well && e.easy && (due || w.pace.beats == e.beats) && e.core.Proceed(&w.run, now) {
 		w.end = notYet
 		w.endContext()
 		if due {
