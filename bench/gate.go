@@ -38,7 +38,7 @@ func checkGate(o options, stdout, log io.Writer) error {
 func measureGated(o options, thorough bool, stdout, log io.Writer) (works.Result, error) {
 	o.short, o.rounds = true, 7
 	if thorough {
-		o.short, o.rounds = o.tiny, 21
+		o.short, o.rounds = o.tiny, 15
 	}
 	if o.tiny {
 		o.rounds = 1

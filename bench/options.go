@@ -30,7 +30,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	o := options{args: args}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.BoolVar(&o.short, "short", false, "less work: about a minute instead of ten")
+	f.BoolVar(&o.short, "short", false, "less work")
 	f.IntVar(&o.rounds, "rounds", 0, "how often each contender has its turn; 0 for 7, or 3 with -short")
 	f.IntVar(&o.procs, "procs", 2, "GOMAXPROCS")
 	f.Uint64Var(&o.seed, "seed", 1, "of the order of turns")

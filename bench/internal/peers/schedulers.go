@@ -27,18 +27,19 @@ type Scheduler interface {
 
 // A SchedulerMaker makes the schedulers of one contender, with room for n tasks.
 type SchedulerMaker struct {
-	Name string
-	New  func(n int) Scheduler
+	Name   string
+	New    func(n int) Scheduler
+	Linear bool // in the number of tasks, to add one: a hundred thousand take minutes
 }
 
 // Schedulers returns all contenders; the first, bare timers, is what it costs at least.
 func Schedulers() []SchedulerMaker {
 	return []SchedulerMaker{
-		{"time.AfterFunc", func(n int) Scheduler { return &timers{all: make([]*time.Timer, n)} }},
-		{"dray", newDrayScheduler},
-		{"gocron", newGocron},
-		{"robfig/cron", func(n int) Scheduler { return &robfig{cron.New(), make([]cron.EntryID, n)} }},
-		{"go-quartz", newQuartz},
+		{Name: "time.AfterFunc", New: func(n int) Scheduler { return &timers{all: make([]*time.Timer, n)} }},
+		{Name: "dray", New: newDrayScheduler},
+		{Name: "gocron", New: newGocron},
+		{Name: "robfig/cron", New: func(n int) Scheduler { return &robfig{cron.New(), make([]cron.EntryID, n)} }},
+		{Name: "go-quartz", New: newQuartz, Linear: true},
 	}
 }
 

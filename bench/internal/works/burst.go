@@ -109,7 +109,7 @@ const burstWorkers = 2
 
 // burstOf returns the time, the bytes and the allocations per job.
 func burstOf(m peers.Maker, n, producers int) []float64 {
-	before := memory()
+	before := collected() // what the turn before left to be collected is not this one's
 	p := m.New(burstWorkers)
 	defer p.Close()
 	job, release := hold(p, m)

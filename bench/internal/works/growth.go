@@ -52,7 +52,7 @@ var growthNames = []string{base, peers.Dray.Name, peers.PondGo.Name}
 // for the small numbers to be measured over as many jobs as the large ones.
 func (e *Env) fillAndDrain(m peers.Maker, waiting int) []float64 {
 	times := max(e.pick(1_000_000, 200_000, 1)/waiting, 1)
-	before := memory()
+	before := collected() // what the turn before left to be collected is not this one's
 	p := m.New(burstWorkers)
 	defer p.Close()
 	sum := make([]float64, bytesWaiting+1)

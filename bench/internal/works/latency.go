@@ -13,7 +13,7 @@ import (
 func latency(e *Env) Result {
 	r := Result{Ratios: map[string]float64{}}
 	waits := e.latencies("waits", e.pick(20_000, 5_000, 20), (*idler).thenWait)
-	goesOn := e.latencies("goes on", e.pick(2_000, 500, 20), (*idler).thenGoOn)
+	goesOn := e.latencies("goes on", e.pick(1000, 200, 2), (*idler).thenGoOn) // a job takes a millisecond
 	r.Ratios["latency p50"] = waits.toBase(peers.Dray.Name, 0)
 	r.Ratios["latency p99"] = waits.toBase(peers.Dray.Name, 1)
 	r.Tables = []report.Table{

@@ -10,8 +10,8 @@ import (
 	"github.com/a622d8ee/dray/bench/internal/peers"
 )
 
-// longest is more than any turn takes on a busy machine: those of the schedulers
-// with a hundred thousand tasks take a quarter of it.
+// longest is several times what any turn takes, on a busy machine too: most take
+// less than a second, those of the schedulers with a hundred thousand tasks up to twenty.
 const longest = 2 * time.Minute
 
 // watched runs one turn. A contender that loses a job would let the program, and

@@ -23,42 +23,40 @@ func tiny(rounds int) *Env {
 	return &Env{Rounds: rounds, Size: Tiny, Procs: 2, Rand: rand.New(rand.NewPCG(1, 0)), Log: io.Discard}
 }
 
-// Every work with every contender, with next to nothing to do.
+// Every work with every contender, with next to nothing to do. The gate and the
+// bars look for ratios by their names.
 func TestEveryWorkRuns(t *testing.T) {
+	var all Result
 	for _, w := range All() {
 		t.Run(w.Name, func(t *testing.T) {
 			r := w.Run(tiny(1))
-			require.NotEmpty(t, r.Tables)
-			for _, table := range r.Tables {
-				require.NotEmpty(t, table.Rows, table.Title)
-				for _, row := range table.Rows {
-					require.Len(t, row, len(table.Header), "%s: %v", table.Title, row)
-				}
-			}
-			for name, c := range r.Plots {
-				for _, line := range c.Lines {
-					require.Len(t, line.Y, len(c.X), name)
-				}
-			}
+			requireWhole(t, r)
+			all.Merge(r)
 		})
-	}
-}
-
-// The gate and the bars look for ratios by their names.
-func TestRatiosThatAreLookedForAreThere(t *testing.T) {
-	var all Result
-	for _, w := range All() {
-		all.Merge(w.Run(tiny(1)))
 	}
 	for _, name := range Gated() {
 		require.Contains(t, all.Ratios, name)
 	}
-	for _, b := range bars() {
-		require.Contains(t, all.Ratios, b.ratio)
-	}
 	table, ok := Bars(all)
 	require.True(t, ok)
-	require.Len(t, table.Rows, len(bars()))
+	require.Len(t, table.Rows, len(bars()), "each bar has its ratio")
+}
+
+// requireWhole finds rows and lines that miss a value.
+func requireWhole(t *testing.T, r Result) {
+	t.Helper()
+	require.NotEmpty(t, r.Tables)
+	for _, table := range r.Tables {
+		require.NotEmpty(t, table.Rows, table.Title)
+		for _, row := range table.Rows {
+			require.Len(t, row, len(table.Header), "%s: %v", table.Title, row)
+		}
+	}
+	for name, c := range r.Plots {
+		for _, line := range c.Lines {
+			require.Len(t, line.Y, len(c.X), name)
+		}
+	}
 }
 
 func TestMeasureTakesTurns(t *testing.T) {
