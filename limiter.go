@@ -47,7 +47,7 @@ type fetcher struct {
 func (e *engine) sendFor(l *core.Limit) {
 	t := &e.tokens
 	if t.ctx == nil {
-		t.ctx, t.stop = context.WithCancel(context.Background()) //nolint:fatcontext // made once
+		t.ctx, t.stop = context.WithCancel(context.Background())
 	}
 	t.fetchers++
 	go fetcher{e, t.ctx, l}.run(nil)

@@ -53,7 +53,7 @@ func (x *extra) attach(j *core.Job) {
 
 // run is the job where the queue has no middleware: the context is as the worker gave it.
 func (x *extra) run(ctx context.Context) error {
-	return x.handler(ctx, ctx.(*jobContext).page().w.job()) //nolint:forcetypeassert,errorlint // see there
+	return x.handler(ctx, ctx.(*jobContext).page().w.job()) //nolint:forcetypeassert // see there
 }
 
 // extraOf returns j's extra, or nil.

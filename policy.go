@@ -55,7 +55,7 @@ func (p policy) with(opts []JobOption) (policy, error) {
 }
 
 // check says why the options of a call make no sense together, for n jobs on q.
-func (p *policy) check(q *Queue, n int) error {
+func (p policy) check(q *Queue, n int) error {
 	switch {
 	case p.deadline > 0 && p.delay >= p.deadline:
 		return fmt.Errorf("dray: WithDelay(%v): not before WithDeadline(%v)", p.delay, p.deadline)

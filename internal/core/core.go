@@ -207,7 +207,7 @@ func (c *Core) reject(j *Job, duplicate bool, now time.Duration) {
 // admit makes j an accepted job.
 func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	j.ID = id
-	if j.EnqueuedAt == 0 {
+	if !j.restored {
 		j.EnqueuedAt = now
 	}
 	if j.Unlisted {
@@ -234,9 +234,10 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 }
 
 // Restore takes over a job that another queue left, whatever the room. Its State
-// says whether it was Retrying. If it held
-// its place in its key there, it does so here if there is one.
+// says whether it was Retrying, and it keeps its EnqueuedAt. If it held its place in
+// its key there, it does so here if there is one.
 func (c *Core) Restore(j *Job, heldKey bool, id uint64, now time.Duration) {
+	j.restored = true
 	if heldKey && c.keyOf(j).taken < j.KeyLimit {
 		c.keyOf(j).taken++
 		j.keyed = true

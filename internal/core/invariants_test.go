@@ -63,7 +63,7 @@ func (w *world) checkBooks() {
 		settled := s.Processed + s.Failed + s.Cancelled + s.Evicted
 		w.must(len(w.ended) == int(settled), "len(w.ended) == int(settled)")
 		for id, times := range w.ended {
-			w.must(1 == times, "job %d settled more than once", id)
+			w.must(times == 1, "job %d settled more than once", id)
 		}
 	}
 	w.must(len(w.c.failures) <= w.cfg.FailuresKept, "len(w.c.failures) <= w.cfg.FailuresKept")
@@ -126,7 +126,7 @@ func (w *world) checkKeys() {
 		w.must(key == "" || n <= limit[key], "%d of key %q run", n, key)
 	}
 	for u, n := range uniques {
-		w.must(1 == n, "waiting jobs with the unique key %q", u)
+		w.must(n == 1, "waiting jobs with the unique key %q", u)
 	}
 }
 

@@ -94,18 +94,19 @@ type Job struct {
 	Stack      []byte        // of the last panic
 	State      State
 
-	readyAt time.Duration // when it last became pending
-	seq     uint64        // its turn among all jobs with a record that became pending
-	prompt  bool          // in its lane since it was accepted
-	member  bool          // counted by its Group
-	passed  int           // of its limits, those whose token it has
-	limits  []*Limit      // those of its Limiters, until it settles
-	started bool          // has begun once: no longer counts against the capacity
-	keyed   bool          // holds one of its key's places
-	place   place         // while Pending
-	timer   timerheap.Item[*Job]
-	expiry  *timerheap.Item[*Job] // nil without a deadline
-	run     *Run                  // while Running
+	readyAt  time.Duration // when it last became pending
+	seq      uint64        // its turn among all jobs with a record that became pending
+	restored bool          // from another queue, where it was accepted
+	prompt   bool          // in its lane since it was accepted
+	member   bool          // counted by its Group
+	passed   int           // of its limits, those whose token it has
+	limits   []*Limit      // those of its Limiters, until it settles
+	started  bool          // has begun once: no longer counts against the capacity
+	keyed    bool          // holds one of its key's places
+	place    place         // while Pending
+	timer    timerheap.Item[*Job]
+	expiry   *timerheap.Item[*Job] // nil without a deadline
+	run      *Run                  // while Running
 
 	older, younger *Job // among the records that hold room
 }

@@ -1,5 +1,7 @@
 package core
 
+import "maps"
+
 // A table is a map that gives memory back. A Go map keeps the room of the most
 // entries it ever had, which after a million keys is a hundred megabytes for ever.
 // The zero value is empty and ready to use.
@@ -35,8 +37,6 @@ func (t *table[K, V]) remove(k K) {
 		return
 	}
 	m := make(map[K]V, len(t.m))
-	for k, v := range t.m {
-		m[k] = v
-	}
+	maps.Copy(m, t.m)
 	t.m, t.peak = m, len(m)
 }
