@@ -116,15 +116,19 @@ func (c *jobContext) std() *stdContext {
 
 // newStd makes the standard context, in the state in which the job is by now.
 func (e *engine) newStd(c *jobContext) *stdContext {
-	ctx, cancel := context.WithCancelCause(e.base)
+	base := e.base
+	if x := extraOf(c.page().w.run.Job); x != nil && x.values != nil && c.live() {
+		base = valuesFrom{x.values, e.base}
+	}
+	ctx, cancel := context.WithCancelCause(base)
 	s := &stdContext{Context: ctx, of: c, cancel: cancel, stop: func() {}}
 	if !c.live() {
 		cancel(context.Canceled)
 		return s
 	}
 	r := &c.page().w.run
-	if r.Job != nil && r.Job.Timeout > 0 {
-		s.Context, s.stop = context.WithDeadlineCause(ctx, e.wall(r.StartedAt+r.Job.Timeout), ErrTimeout)
+	if end, cause := r.Until(); cause != core.NotCancelled {
+		s.Context, s.stop = context.WithDeadlineCause(ctx, e.wall(end), causeError(cause))
 	}
 	if r.Cause != core.NotCancelled {
 		cancel(causeError(r.Cause))
@@ -138,6 +142,8 @@ func causeError(c core.Cause) error {
 	switch c {
 	case core.TimedOut:
 		return ErrTimeout
+	case core.Expired:
+		return ErrDeadline
 	case core.Shutdown:
 		return ErrShutdown
 	default:

@@ -44,20 +44,35 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 		}
 		f.Job.Answer <- nil
 	case core.WasRefused:
-		if f.Duplicate {
-			f.Job.Answer <- ErrDuplicate
-		} else {
-			f.Job.Answer <- ErrClosed
-		}
+		f.Job.Answer <- refusal(f)
+	case core.NeedToken:
+		e.sendFor(f.Limit)
+	case core.GroupDone:
+		groupOf(f.Group).finish()
 	case core.HasSettled:
 		if end, ok := f.Job.Ref.(ending); ok {
 			end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
+		}
+		if g := groupOf(f.Job.Group); g != nil {
+			g.add(endError(f))
 		}
 		fallthrough
 	default:
 		if e.herald != nil {
 			e.herald.emit(e.eventOf(f, now))
 		}
+	}
+}
+
+// refusal is why a caller that waited for room got none.
+func refusal(f *core.Effect) error {
+	switch {
+	case f.Duplicate:
+		return ErrDuplicate
+	case f.Group != nil:
+		return ErrGroupDone
+	default:
+		return ErrClosed
 	}
 }
 
@@ -74,9 +89,9 @@ func endError(f *core.Effect) error {
 }
 
 // interrupt cancels the context of the job at f.Run, if it has ever been used. A
-// timeout comes from the context's own timer, set for the same moment.
+// timeout or a deadline comes from the context's own timer, set for the same moment.
 func (e *engine) interrupt(f *core.Effect) {
-	if s := e.workerAt(f.Run).std; s != nil && f.Cause != core.TimedOut {
+	if s := e.workerAt(f.Run).std; s != nil && f.Cause != core.TimedOut && f.Cause != core.Expired {
 		s.cancel(causeError(f.Cause))
 	}
 }

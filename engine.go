@@ -42,6 +42,7 @@ type engine struct {
 	crashed *PanicError   // a broken rule, for the owner to die of
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
+	tokens  tokens
 
 	_    apart
 	mail mailbox
@@ -74,6 +75,10 @@ func newEngine(c common, cfg core.Config) *engine {
 func (e *engine) now() time.Duration              { return time.Since(e.epoch) }
 func (e *engine) wall(t time.Duration) time.Time  { return e.epoch.Add(t) }
 func (e *engine) since(t time.Time) time.Duration { return t.Sub(e.epoch) }
+
+// ahead returns when t is on the core's clock: as far from now as it is by the wall
+// clock, whatever that did since the epoch.
+func (e *engine) ahead(t time.Time) time.Duration { return e.now() + time.Until(t) }
 
 // poke tells the owner to look. If it has been told already that is enough.
 func (e *engine) poke() {
@@ -305,6 +310,8 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 		return Receipt{ID: ID(existing.ID), Position: c.Place(existing)}, false, nil
 	case core.Duplicate:
 		return Receipt{}, false, ErrDuplicate
+	case core.NoGroup:
+		return Receipt{}, false, ErrGroupDone
 	case core.Full:
 		return Receipt{}, false, ErrQueueFull
 	case core.Waits:

@@ -3,6 +3,8 @@ package dray
 import (
 	"errors"
 	"fmt"
+
+	"github.com/a622d8ee/dray/internal/core"
 )
 
 // Sentinel errors. All of them work with [errors.Is] through any wrapping;
@@ -34,6 +36,9 @@ var (
 	ErrGoexit = errors.New("dray: runtime.Goexit called")
 	// ErrEvicted is the error of a waiting job that an overflow policy dropped.
 	ErrEvicted = errors.New("dray: evicted")
+	// ErrGroupDone is returned by an enqueue call whose [WithGroup] is complete, or
+	// was cancelled.
+	ErrGroupDone = errors.New("dray: group takes no more jobs")
 	// ErrIntensity is returned by [Supervisor.Serve], and by [Queue.Serve] for
 	// the queue's own tree, when children crashed more often than the restart
 	// intensity allows. It wraps the last failure.
@@ -41,6 +46,9 @@ var (
 
 	// ErrTimeout is the [context.Cause] inside a job whose [WithTimeout] elapsed.
 	ErrTimeout = errors.New("dray: job timed out")
+	// ErrDeadline is the [context.Cause] inside a job whose [WithDeadline] is over,
+	// and the error of one that was not run, or not run again, because of it.
+	ErrDeadline = core.ErrDeadline
 	// ErrCancelled is the [context.Cause] inside a job that a user cancelled, and
 	// the error of a job that was cancelled before it could start.
 	ErrCancelled = errors.New("dray: job cancelled")
@@ -48,6 +56,9 @@ var (
 	// pool or supervisor interrupts.
 	ErrShutdown = errors.New("dray: shut down")
 )
+
+// errNilQueue is what functions return that take a queue, if they get none.
+var errNilQueue = errors.New("dray: nil queue")
 
 // errDiscarded is the error of a job that returned Discard(nil).
 var errDiscarded = errors.New("dray: discarded without a reason")

@@ -1,6 +1,8 @@
 package dray
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -31,21 +33,58 @@ func (q *Queue) Failures() []Failure {
 	return kept
 }
 
-// Requeue enqueues a kept failure again, with the options it had but no delay,
-// and forgets the failure. It counts as a new job and gets a new ID, as the old
-// one has settled; there is always room for it. Errors, in which case nothing is
-// changed: [ErrNotFound] if no failure with that ID is kept, [ErrDuplicate] if
-// another job holds its unique key and is not to be replaced, [ErrClosed].
+// Requeue enqueues a kept failure again, with the options it had but no delay and
+// no group, and forgets the failure. It counts as a new job and gets a new ID, as
+// the old one has settled; there is always room for it. Errors, in which case
+// nothing is changed: [ErrNotFound] if no failure with that ID is kept,
+// [ErrDuplicate] if another job holds its unique key and is not to be replaced,
+// [ErrClosed].
 func (q *Queue) Requeue(id ID) error {
-	return q.stepOpen(func(c *core.Core) error {
-		v, found := c.Requeue(uint64(id), q.mail.lastID+1, q.now())
-		switch {
-		case !found:
-			return ErrNotFound
-		case v == core.Duplicate:
-			return ErrDuplicate
+	return q.stepOpen(func(c *core.Core) error { return q.requeue(c, id) })
+}
+
+// RequeueAll is [Queue.Requeue] for all kept failures, the oldest first, at one
+// moment. It returns how many were enqueued. Those whose unique key is taken are
+// kept, and give an error that is [ErrDuplicate] and joins one for each of them.
+func (q *Queue) RequeueAll() (requeued int, err error) {
+	err = q.stepOpen(func(c *core.Core) error {
+		var errs []error
+		for _, f := range slices.Backward(c.Failures()) {
+			if err := q.requeue(c, ID(f.Job.ID)); err != nil {
+				errs = append(errs, fmt.Errorf("dray: RequeueAll: job %d: %w", f.Job.ID, err))
+				continue
+			}
+			requeued++
 		}
-		q.mail.lastID++
-		return nil
+		return errors.Join(errs...)
 	})
+	return requeued, err
+}
+
+func (q *Queue) requeue(c *core.Core, id ID) error {
+	v, found := c.Requeue(uint64(id), q.mail.lastID+1, q.now())
+	switch {
+	case !found:
+		return ErrNotFound
+	case v == core.Duplicate:
+		return ErrDuplicate
+	}
+	q.mail.lastID++
+	return nil
+}
+
+// DropFailure forgets a kept failure. It returns [ErrNotFound] if none with that ID
+// is kept. The job stays counted in Stats.Failed.
+func (q *Queue) DropFailure(id ID) error {
+	found := false
+	q.step(func(c *core.Core, _ time.Duration) { found = c.DropFailure(uint64(id)) })
+	if !found {
+		return ErrNotFound
+	}
+	return nil
+}
+
+// DropFailures forgets all kept failures, and returns how many there were.
+func (q *Queue) DropFailures() int {
+	return q.count(func(c *core.Core, _ time.Duration) int { return c.DropFailures() })
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"strconv"
 	"time"
 
@@ -31,7 +30,7 @@ type Receipt struct {
 	ID ID
 	// Position is where the job stands in line: 1 for the next to start. It is 0
 	// for a job that first waits for its time ([WithDelay], [WithRunAt]) or, under
-	// [KeepExisting], runs already, and for one that [DropNewest] dropped.
+	// [KeepExisting], runs already or has settled, and for one that [DropNewest] dropped.
 	Position int
 }
 
@@ -96,47 +95,6 @@ type JobInfo struct {
 	LastError  error     // of the last failed attempt
 	// Done of Total is what the running job told Progress.
 	Done, Total int64
-}
-
-// Job is what a [Middleware] sees of the job around which it is called.
-type Job struct {
-	ID         ID
-	Kind       string
-	Label      string
-	Attempt    int
-	EnqueuedAt time.Time
-	fn         Func
-}
-
-// Handler runs a job; see [Middleware].
-type Handler func(ctx context.Context, j *Job) error
-
-// Middleware wraps the running of every job of a queue, as with net/http. It
-// must call next at most once, on the goroutine on which it is called.
-type Middleware func(next Handler) Handler
-
-// job makes what the middleware sees of the worker's job.
-func (w *worker) job() *Job {
-	r := &w.run
-	j := &Job{ID: ID(r.ID), Attempt: 1, EnqueuedAt: w.engine.wall(r.Enqueued), fn: r.Fn}
-	if r.Job != nil {
-		j.Kind, j.Label, j.Attempt = r.Job.Kind, r.Job.Label, r.Job.Attempt
-	}
-	return j
-}
-
-// chain makes one handler of the middleware, the first outermost.
-func chain(ms []Middleware) (Handler, error) {
-	if len(ms) == 0 {
-		return nil, nil
-	}
-	h := Handler(func(ctx context.Context, j *Job) error { return j.fn(ctx) })
-	for _, m := range slices.Backward(ms) {
-		if h = m(h); h == nil {
-			return nil, fmt.Errorf("dray: WithMiddleware: it returned a nil handler: %w", ErrNilFunc)
-		}
-	}
-	return h, nil
 }
 
 // jobInfo translates the core's view of a job.

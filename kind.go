@@ -16,8 +16,11 @@ type Kind[T any] struct {
 
 // Handle registers fn as the handler of a kind of job on q. The options are
 // defaults for its jobs. Errors: [ErrNilFunc], [ErrDuplicate] if q has that kind
-// already, an empty name, or that of an option.
+// already, a nil queue, an empty name, or that of an option.
 func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opts ...JobOption) (*Kind[T], error) {
+	if q == nil {
+		return nil, fmt.Errorf("dray: Handle(%q): %w", kind, errNilQueue)
+	}
 	if fn == nil {
 		return nil, fmt.Errorf("dray: Handle(%q): %w", kind, ErrNilFunc)
 	}

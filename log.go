@@ -36,6 +36,8 @@ func (l *logger) observe(ev Event) {
 		l.drop(e.Time)
 	case EventsDropped:
 		l.Warn("observers are too slow", "events_dropped", e.Count)
+	case RateLimitFailed:
+		l.Error("rate limiter failed", "error", e.Err)
 	case TaskSkipped:
 		l.Warn("run of periodic task skipped", "task", e.Task, "due", e.Due, "reason", e.Err)
 	case TaskEnded:

@@ -24,7 +24,7 @@ type Observer func(Event)
 //   - periodic tasks: [TaskScheduled], [TaskFired], [TaskSkipped], [TaskEnded],
 //     [TaskUnscheduled];
 //   - the queue: [QueueStarted], [QueuePaused], [QueueResumed], [QueueResized],
-//     [QueueStopped];
+//     [RateLimitFailed], [QueueStopped];
 //   - the stream of events itself: [EventsDropped].
 //
 // Later versions may add types, so a switch needs no default case but must not
@@ -230,6 +230,11 @@ type (
 	QueueResized struct {
 		happened
 		Workers int
+	}
+	// RateLimitFailed: a [Limiter] returned an error or panicked; it is asked again.
+	RateLimitFailed struct {
+		happened
+		Err error
 	}
 	// QueueStopped: the shutdown is complete. The books are those at that moment.
 	QueueStopped struct {

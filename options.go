@@ -1,7 +1,6 @@
 package dray
 
 import (
-	"errors"
 	"fmt"
 	"runtime"
 	"time"
@@ -40,7 +39,7 @@ type config struct {
 	failuresKept      int
 	stuckAllowance    int
 	latency           bool
-	middleware        []Middleware
+	middleware        []Middleware // around every job
 	periodic          []periodic
 	jobs              policy // defaults
 }
@@ -104,7 +103,7 @@ const (
 	Reject     Overflow = iota // Enqueue returns ErrQueueFull; counted in Rejected
 	Block                      // Enqueue waits for room until its context ends, first come first served
 	DropNewest                 // the new job is accepted and evicted at once
-	DropOldest                 // the job that has waited longest is evicted, of the lowest priority there is
+	DropOldest                 // of the jobs that have never started the one accepted first is evicted, whatever its priority
 )
 
 // WithOverflow sets the overflow policy. Defaults to [Reject].
@@ -143,20 +142,6 @@ func WithoutLatency() Option {
 	return queueOption(func(c *config) error { c.latency = false; return nil })
 }
 
-// WithMiddleware wraps every job of the queue; the first given is the outermost.
-// What a middleware throws counts as thrown by the job.
-func WithMiddleware(ms ...Middleware) Option {
-	return queueOption(func(c *config) error {
-		for _, m := range ms {
-			if m == nil {
-				return fmt.Errorf("dray: WithMiddleware: %w", ErrNilFunc)
-			}
-		}
-		c.middleware = append(c.middleware, ms...)
-		return nil
-	})
-}
-
 // A periodic is a task given to New.
 type periodic struct {
 	name string
@@ -172,41 +157,6 @@ func WithPeriodic(name string, when Schedule, fn Func, opts ...TaskOption) Optio
 		return nil
 	})
 }
-
-// A policy is what the job options add up to.
-type policy struct {
-	label        string
-	timeout      time.Duration
-	maxAttempts  int
-	backoff      Backoff
-	delay        time.Duration
-	runAt        time.Time
-	key          string
-	keyLimit     int
-	unique       string
-	uniquePolicy UniquePolicy
-	priority     Priority
-	set          bool // any option was given
-}
-
-// with returns p with more options applied.
-func (p policy) with(opts []JobOption) (policy, error) {
-	for _, o := range opts {
-		if o == nil {
-			return p, errors.New("dray: nil job option")
-		}
-		if err := o.applyJob(&p); err != nil {
-			return p, err
-		}
-	}
-	return p, nil
-}
-
-type jobOption func(*policy) error
-
-func (o jobOption) applyJob(p *policy) error      { p.set = true; return o(p) }
-func (o jobOption) applyQueue(c *config) error    { return o.applyJob(&c.jobs) }
-func (o jobOption) applyTask(c *taskConfig) error { c.jobs = append(c.jobs, o); return nil }
 
 // WithLabel describes the job in listings, events and logs. Defaults to none.
 func WithLabel(label string) JobOption {
@@ -261,8 +211,9 @@ func WithDelay(d time.Duration) JobOption {
 	})
 }
 
-// WithRunAt makes the job pending only at t, as far as t is from now by the wall
-// clock when it is enqueued; at once if t is past. It replaces [WithDelay].
+// WithRunAt makes the job pending only at t; at once if t is past. It replaces
+// [WithDelay]. How far away t is, is measured once, when the job is enqueued, by the
+// wall clock of that moment; a jump of the wall clock after that moves nothing.
 func WithRunAt(t time.Time) JobOption {
 	return jobOption(func(p *policy) error { p.delay, p.runAt = 0, t; return nil })
 }
@@ -297,7 +248,10 @@ const (
 )
 
 // WithUnique lets only one job with the given key be in the queue, from its
-// acceptance until it settles, however it does.
+// acceptance until it settles, however it does; see [WithUniquePeriod] for longer.
+// A call that waits for room under [Block] holds its key meanwhile, and all but
+// ReplacePending then get [ErrDuplicate], as there is no job yet to be kept. A
+// batch of more than one cannot be unique.
 func WithUnique(key string, p UniquePolicy) JobOption {
 	return jobOption(func(j *policy) error {
 		j.unique, j.uniquePolicy = key, p

@@ -85,7 +85,7 @@ func (p *Pool) take(fn Func, end ending) error {
 		if s := c.Snapshot(); s.Pending >= s.Idle {
 			return ErrNoWorkers
 		}
-		j := p.newJob(fn, "", policy{maxAttempts: 1})
+		j := p.newJob(context.Background(), fn, "", &policy{maxAttempts: 1})
 		if end != nil {
 			j.Ref = end
 			end.accepted(ID(p.mail.lastID + 1))

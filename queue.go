@@ -42,7 +42,7 @@ func New(opts ...Option) (*Queue, error) {
 	}
 	q := &Queue{engine: newEngine(cfg.common, cfg.core()), jobs: cfg.jobs, kinds: map[string]struct{}{}}
 	var err error
-	if q.handler, err = chain(cfg.middleware); err != nil {
+	if q.handler, err = chain(cfg.middleware, specific); err != nil {
 		return nil, err
 	}
 	q.plain = !cfg.jobs.set
@@ -61,8 +61,9 @@ func New(opts ...Option) (*Queue, error) {
 // not. Under [Block] it waits for room, until ctx ends. ctx bounds this call
 // alone; the job gets a context of its own.
 //
-// Errors: [ErrNilFunc], [ErrClosed], [ErrQueueFull], [ErrDuplicate], that of an
-// option, or the cause of ctx's end. Without options and by default it allocates nothing.
+// Errors: [ErrNilFunc], [ErrClosed], [ErrQueueFull], [ErrDuplicate],
+// [ErrGroupDone], that of an option or of a combination of options that makes no
+// sense, or the cause of ctx's end. Without options and by default it allocates nothing.
 func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 	if fn == nil {
 		return ErrNilFunc
@@ -90,20 +91,6 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 	return q.enqueue(ctx, fn, "", q.jobs, nil, opts)
 }
 
-// EnqueueBatch enqueues the functions in order, until one is not accepted; how
-// many were, and why no more, is what it returns. A nil function accepts none.
-func (q *Queue) EnqueueBatch(ctx context.Context, fns []Func, opts ...JobOption) (accepted int, err error) {
-	if slices.ContainsFunc(fns, func(fn Func) bool { return fn == nil }) {
-		return 0, ErrNilFunc
-	}
-	for i, fn := range fns {
-		if err := q.Enqueue(ctx, fn, opts...); err != nil {
-			return i, err
-		}
-	}
-	return len(fns), nil
-}
-
 // enqueue is the way of every job that needs a record: one with options, of a
 // kind, or whose caller wants to know more than that it was accepted.
 func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end ending, opts []JobOption) (Receipt, error) {
@@ -114,27 +101,14 @@ func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end
 	if err != nil {
 		return Receipt{}, err
 	}
-	j := q.newJob(fn, kind, p)
+	if err := p.check(q, 1); err != nil {
+		return Receipt{}, err
+	}
+	j := q.newJob(ctx, fn, kind, &p)
 	if end != nil {
 		j.Ref = end
 	}
 	return q.offer(ctx, j)
-}
-
-// newJob makes the record of a job.
-func (e *engine) newJob(fn Func, kind string, p policy) *core.Job {
-	j := &core.Job{
-		Fn: fn, Kind: kind, Label: p.label, Key: p.key, KeyLimit: p.keyLimit,
-		Unique: p.unique, UniquePolicy: core.UniquePolicy(p.uniquePolicy), Priority: core.Priority(p.priority),
-		MaxAttempts: p.maxAttempts, Timeout: p.timeout, Backoff: p.backoff,
-	}
-	switch {
-	case p.delay > 0:
-		j.RunAt = e.now() + p.delay
-	case !p.runAt.IsZero():
-		j.RunAt = max(e.since(p.runAt), 0)
-	}
-	return j
 }
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
@@ -203,11 +177,6 @@ func (e *engine) resize(workers int) error {
 		return nil
 	})
 }
-
-// Cancel settles a waiting job as cancelled. If it is running, its context is
-// cancelled with the cause [ErrCancelled], and what it then returns decides. It
-// returns [ErrNotFound] if the job has settled, or never was.
-func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
 
 // Jobs yields the jobs that have not settled, as they were at the moment of the
 // call of Jobs: the running ones, the longest first, then the waiting ones in

@@ -33,8 +33,8 @@ func (e *engine) leave() Report {
 	var r Report
 	e.step(func(c *core.Core, now time.Duration) {
 		c.Seal()
-		r.Interrupted = e.leftovers(c.InterruptedJobs())
-		r.Waiting = e.leftovers(c.WaitingJobs())
+		r.Interrupted = e.leftovers(c, c.InterruptedJobs())
+		r.Waiting = e.leftovers(c, c.WaitingJobs())
 		for _, i := range c.RunningJobs() {
 			r.Abandoned = append(r.Abandoned, e.jobInfo(i))
 		}
@@ -43,16 +43,21 @@ func (e *engine) leave() Report {
 			Waiting: len(r.Waiting), Interrupted: len(r.Interrupted), Abandoned: len(r.Abandoned),
 		})
 	})
+	e.stopFetching()
 	return r
 }
 
-func (e *engine) leftovers(jobs []*core.Job) []Leftover {
+func (e *engine) leftovers(c *core.Core, jobs []*core.Job) []Leftover {
 	var left []Leftover
 	for _, j := range jobs {
 		info := e.jobInfo(core.Describe(j))
-		left = append(left, Leftover{JobInfo: info, Func: j.Fn, record: j, taken: new(atomic.Bool)})
+		left = append(left, Leftover{JobInfo: info, Func: funcOf(j), record: j, taken: new(atomic.Bool)})
 		if end, ok := j.Ref.(ending); ok {
 			end.settled(outcome{id: info.ID, state: core.Interrupted, err: ErrShutdown})
+		}
+		if g := groupOf(j.Group); g != nil {
+			g.add(ErrShutdown)
+			c.HandBack(j)
 		}
 	}
 	return left
@@ -84,7 +89,7 @@ func (q *Queue) Restore(r Report) error {
 
 func (q *Queue) restore(c *core.Core, l Leftover) error {
 	j := q.revive(l)
-	if c.Holds(j.Unique) || l.taken != nil && l.taken.Swap(true) {
+	if c.Holds(j.Unique, q.now()) || l.taken != nil && l.taken.Swap(true) {
 		return fmt.Errorf("dray: Restore: job %d: %w", l.ID, ErrDuplicate)
 	}
 	q.mail.lastID++
@@ -100,12 +105,13 @@ func (q *Queue) revive(l Leftover) *core.Job {
 	}
 	if l.record != nil {
 		j = l.record.Again()
-		j.Fn, j.Errs = l.Func, l.record.Errs
+		withFunc(j, l.Func)
+		j.Errs = l.record.Errs
 	}
 	j.Attempt = l.Attempt
-	j.EnqueuedAt = q.since(l.EnqueuedAt)
+	j.EnqueuedAt = q.ahead(l.EnqueuedAt)
 	if !l.RunAt.IsZero() {
-		j.RunAt = q.since(l.RunAt)
+		j.RunAt = q.ahead(l.RunAt)
 		if l.State == Retrying {
 			j.State = core.Retrying
 		}

@@ -11,7 +11,7 @@ import (
 // cause at once and cancels the job. A panic of fn is a [*PanicError]. Other
 // errors are those of [Submit], and of [Task.Wait].
 func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (R, error) {
-	if len(opts) == 0 && q.plain && fn != nil && ctx.Err() == nil {
+	if q != nil && len(opts) == 0 && q.plain && fn != nil && ctx.Err() == nil {
 		b := &body[R]{fn: fn}
 		err := q.call(ctx, b)
 		return b.result(err)

@@ -26,6 +26,9 @@ func newTask[R any](fn func(context.Context) (R, error)) *Task[R] { return &Task
 // Errors are those of Enqueue. With [WithUnique] and [KeepExisting] a job that is
 // there already gives [ErrDuplicate], as its result is not this task's.
 func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (*Task[R], error) {
+	if q == nil {
+		return nil, errNilQueue
+	}
 	if fn == nil {
 		return nil, ErrNilFunc
 	}

@@ -1,10 +1,6 @@
 package core
 
-import (
-	"time"
-
-	"github.com/a622d8ee/dray/internal/fifo"
-)
+import "time"
 
 // Join adds a worker's place.
 func (c *Core) Join(r *Run) {
@@ -47,7 +43,8 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 			c.begin(r, e, now)
 			return true
 		}
-		if !c.parked(e.Job) {
+		e.Job.place = nowhere
+		if !c.parked(e.Job, now) {
 			c.beginJob(r, e.Job, now)
 			return true
 		}
@@ -77,7 +74,7 @@ func (c *Core) Proceed(r *Run, now time.Duration) bool {
 // follow another without further ado. Proceed keeps it so.
 func (c *Core) Easy() bool {
 	return !c.cfg.Watched && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
-		c.lanes[0].len()+c.lanes[2].len()+len(c.lanes[1].front) == 0
+		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len() == 0
 }
 
 // begin takes a job from the line to the place r.
@@ -94,13 +91,16 @@ func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	if !j.started {
 		j.started = true
-		c.held--
+		c.vacate(j)
 	}
 	if j.Unlisted {
 		c.unlisted--
 	}
 	j.State, j.place, j.run = Running, nowhere, r
 	j.Attempt++
+	if j.passed > 0 {
+		c.useTokens(j)
+	}
 	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)
 	if j.Timeout > 0 {
 		r.deadline.Value = r
@@ -108,106 +108,51 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	}
 }
 
-// parked puts a job aside if its kind is paused.
-func (c *Core) parked(j *Job) bool {
-	if len(c.pausedKinds) == 0 {
-		return false
+// parked puts a job aside that may not start although it is its turn: because its
+// kind is paused, or there is no token for it. One past its deadline it ends.
+func (c *Core) parked(j *Job, now time.Duration) bool {
+	if j.lateAt(now) {
+		c.expire(j, now)
+		return true
 	}
-	aside, paused := c.pausedKinds[j.Kind]
-	if paused {
-		c.pausedKinds[j.Kind] = append(aside, j)
+	if aside, paused := c.pausedKinds[j.Kind]; paused {
+		aside.push(j)
 		j.place = withKind
+		c.returnTokens(j, now)
+		return true
 	}
-	return paused
+	return c.limited(j)
 }
 
 // pick takes the first job of the lane that is to go first.
 func (c *Core) pick(now time.Duration) (Entry, bool) {
-	best := &c.lanes[1]
+	best := 1
 	if c.lanes[0].len() > 0 || c.lanes[2].len() > 0 {
 		best = c.urgent(now)
 	}
-	return best.pop()
+	return c.lanes[best].pop()
 }
 
-// urgent returns the lane whose first job has the highest priority, one more for
-// each time it has waited for ageing; of equals the one that has waited longer,
-// then the lower one.
-func (c *Core) urgent(now time.Duration) *lane {
-	best, rank, first := &c.lanes[0], time.Duration(-1), time.Duration(0)
+// urgent returns which lane is to go first, of which one has a job.
+func (c *Core) urgent(now time.Duration) int {
+	var since [3]time.Duration
+	var there [3]bool
 	for i := range c.lanes {
-		l := &c.lanes[i]
-		since, ok := l.since()
-		if !ok {
-			continue
-		}
-		r := min(time.Duration(2-i)+(now-since)/ageing, 2)
-		if r > rank || r == rank && since <= first {
-			best, rank, first = l, r, since
-		}
+		since[i], there[i] = c.lanes[i].since()
 	}
-	return best
+	return urgent(since, there, now)
 }
 
-// len returns how many live jobs stand in the lane.
-func (l *lane) len() int { return len(l.front) + l.list.Len() - l.dead }
-
-func (l *lane) pop() (Entry, bool) {
-	if len(l.front) > 0 {
-		j := l.front[0]
-		l.front[0], l.front = nil, l.front[1:]
-		return Entry{Job: j}, true
-	}
-	for {
-		e, ok := l.list.Pop()
-		if !ok || l.alive(e) {
-			return e, ok
-		}
-		l.dead--
-	}
-}
-
-// alive reports whether e is still in line, not cancelled where it stood.
-func (*lane) alive(e Entry) bool {
-	return e.Job == nil || e.Job.State == Pending && e.Job.place == inList
-}
-
-// bury notes that one more entry of the list is dead, and clears them out when
-// they are the most, so that cancelling costs no memory in the long run.
-func (l *lane) bury() {
-	l.dead++
-	if l.dead < 64 || l.dead < l.list.Len()/2 {
-		return
-	}
-	var old fifo.List[Job]
-	old, l.list, l.dead = l.list, old, 0
-	for e := range old.All() {
-		if l.alive(e) {
-			l.list.Push(e)
-		}
-	}
-}
-
-// since returns when the first job of the lane became ready.
-func (l *lane) since() (time.Duration, bool) {
-	if len(l.front) > 0 {
-		return l.front[0].readyAt, true
-	}
-	for e := range l.list.All() {
-		switch {
-		case e.Job == nil:
-			return e.At, true
-		case l.alive(e):
-			return e.Job.readyAt, true
-		}
-	}
-	return 0, false
-}
-
-// Advance makes everything happen that is due at now: jobs whose time has come
-// become pending, attempts that have run too long are cancelled, and those that
+// Advance makes everything happen that is due at now: jobs whose deadline is over
+// end, unique keys are freed, jobs whose time has come become pending, attempts that have run too long are cancelled, and those that
 // did not heed it are reported.
 func (c *Core) Advance(now time.Duration) {
+	for it, ok := c.expiries.Pop(now); ok; it, ok = c.expiries.Pop(now) {
+		c.expire(it.Value, now)
+	}
+	for it, ok := c.spents.Pop(now); ok; it, ok = c.spents.Pop(now) {
+		c.spent.remove(it.Value.key)
+	}
 	for {
 		it, ok := c.waiting.Pop(now)
 		if !ok {
@@ -253,12 +198,14 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 
 // Next returns when Advance has something to do.
 func (c *Core) Next() (due time.Duration, ok bool) {
-	a, okA := c.waiting.Next()
-	b, okB := c.deadlines.Next()
-	if okA && (!okB || a < b) {
-		return a, true
+	for _, next := range [...]func() (time.Duration, bool){
+		c.waiting.Next, c.deadlines.Next, c.expiries.Next, c.spents.Next,
+	} {
+		if t, there := next(); there && (!ok || t < due) {
+			due, ok = t, true
+		}
 	}
-	return b, okB
+	return due, ok
 }
 
 // Ready returns how many jobs stand in the lanes and may be claimed: an upper
@@ -274,5 +221,5 @@ func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.la
 
 // Idle reports whether nothing is running or will start, which is the end of a drain.
 func (c *Core) Idle() bool {
-	return c.running-c.exempt == 0 && (c.paused || c.halted || c.inLanes() == 0)
+	return c.running-c.exempt == 0 && (c.paused || c.halted || c.inLanes()+c.Expected() == 0)
 }

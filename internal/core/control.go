@@ -25,7 +25,7 @@ func (c *Core) Resume() bool {
 func (c *Core) PauseKind(kind string) bool {
 	_, paused := c.pausedKinds[kind]
 	if !paused {
-		c.pausedKinds[kind] = nil
+		c.pausedKinds[kind] = new(line)
 	}
 	return !paused
 }
@@ -35,15 +35,17 @@ func (c *Core) PauseKind(kind string) bool {
 func (c *Core) ResumeKind(kind string) bool {
 	aside, paused := c.pausedKinds[kind]
 	delete(c.pausedKinds, kind)
-	for _, j := range aside {
+	if !paused {
+		return false
+	}
+	for _, j := range aside.all() {
 		j.place = inFront
-		l := c.lane(j.Priority)
-		l.front = append(l.front, j)
+		c.lane(j.Priority).front.push(j)
 	}
 	for i := range c.lanes { // other kinds may have been resumed just before
-		slices.SortFunc(c.lanes[i].front, byTurn)
+		slices.SortFunc(c.lanes[i].front.jobs, byTurn)
 	}
-	return paused
+	return true
 }
 
 // byTurn orders jobs by when they became pending.
@@ -100,9 +102,6 @@ func (c *Core) InterruptAll(now time.Duration) {
 // Runs returns every place, to be read only.
 func (c *Core) Runs() []*Run { return c.runs }
 
-// Holds reports whether a job has the given unique key.
-func (c *Core) Holds(unique string) bool { return unique != "" && c.unique[unique] != nil }
-
 // RunOf returns the place of the running job with the given ID, or nil.
 func (c *Core) RunOf(id uint64) *Run {
 	i := slices.IndexFunc(c.runs, func(r *Run) bool { return r.ID == id })
@@ -123,14 +122,4 @@ func (c *Core) Excuse(r *Run) {
 // Progress notes how far the running job at r has come.
 func (*Core) Progress(r *Run, done, total int64) {
 	r.Done, r.Total, r.plain = done, total, false
-}
-
-// Refuse turns away every caller that waits for room, because there will be none.
-func (c *Core) Refuse() {
-	for _, j := range c.blocked {
-		j.State = Offered
-		c.release(j)
-		c.effect(Effect{Kind: WasRefused, Job: j})
-	}
-	c.blocked = nil
 }

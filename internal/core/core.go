@@ -1,10 +1,8 @@
 package core
 
 import (
-	"slices"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/fifo"
 	"github.com/a622d8ee/dray/internal/latency"
 	"github.com/a622d8ee/dray/internal/timerheap"
 )
@@ -50,12 +48,20 @@ type Core struct {
 	held     int     // waiting jobs that have never started, against the capacity
 	blocked  []*Job  // callers wait for their acceptance, in order
 	waiting  timerheap.Heap[*Job]
-	delayed  int             // of those in waiting
-	retries  int             // of those in waiting
-	live     map[uint64]*Job // all jobs with a record, but for the Unlisted
-	unlisted int             // waiting jobs that are Unlisted
-	keys     map[string]*key
-	unique   map[string]*Job
+	delayed  int                 // of those in waiting
+	retries  int                 // of those in waiting
+	live     table[uint64, *Job] // all jobs with a record, but for the Unlisted
+	unlisted int                 // waiting jobs that are Unlisted
+	keys     table[string, *key]
+	unique   table[string, *Job]
+	spent    table[string, *spent] // unique keys taken by jobs that have settled
+	spents   timerheap.Heap[*spent]
+	expiries timerheap.Heap[*Job] // by their deadlines over all attempts
+
+	eldest, youngest *Job // of the records that hold room, under DropOldest alone
+
+	limits    table[any, *Limit] // by their limiters
+	completed []*Group           // their completion jobs are to be accepted
 
 	runs      []*Run // every worker's place
 	running   int
@@ -67,7 +73,7 @@ type Core struct {
 	closed      bool // no claims for now
 	sealed      bool // the report is made: what was left is nobody's any more
 	halted      bool // nor will there be: what waits is not waited for
-	pausedKinds map[string][]*Job
+	pausedKinds map[string]*line
 	interrupted []*Job
 	failures    []Failure // the newest last, at most cfg.FailuresKept
 
@@ -76,17 +82,10 @@ type Core struct {
 	effects   []Effect
 }
 
-// A lane holds the pending jobs of one priority.
-type lane struct {
-	front []*Job // before the list: jobs of a kind that was paused
-	list  fifo.List[Job]
-	dead  int // entries of list whose job was cancelled where it stood
-}
-
 // A key holds the places of one key, and the jobs behind them.
 type key struct {
 	taken int // by jobs in a lane, running, or waiting for a retry
-	queue []*Job
+	queue line
 }
 
 // Counts only ever grow.
@@ -97,21 +96,7 @@ type Counts struct {
 
 // New returns a core without workers or jobs.
 func New(cfg Config) *Core {
-	return &Core{
-		cfg:         cfg,
-		live:        make(map[uint64]*Job),
-		keys:        make(map[string]*key),
-		unique:      make(map[string]*Job),
-		pausedKinds: make(map[string][]*Job),
-	}
-}
-
-// Room returns how many jobs may still be accepted.
-func (c *Core) Room() int {
-	if c.cfg.Capacity < 0 {
-		return int(^uint(0) >> 1)
-	}
-	return max(c.cfg.Capacity-c.held-len(c.blocked), 0)
+	return &Core{cfg: cfg, pausedKinds: make(map[string]*line)}
 }
 
 // Collect takes over the plain jobs that have arrived, whole. The mailbox
@@ -151,16 +136,34 @@ const (
 	Full              // Reject
 	Waits             // Block: an effect WasAdmitted follows, unless it is withdrawn
 	Dropped           // DropNewest: accepted and evicted
+	NoGroup           // its group is complete, or was cancelled
 )
 
 // Accept offers a job, whose ID is the given one if it becomes an accepted job
 // (Accepted or Dropped), and then says where it stands: 1 for the next to start,
 // 0 if it waits for its time. With Kept, existing is the job that was there.
 func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
+	if j.Group == nil {
+		return c.accept(j, id, now)
+	}
+	if j.Group.over() {
+		return NoGroup, nil
+	}
+	c.join(j)
+	v, existing = c.accept(j, id, now)
+	if v == Kept || v == Duplicate || v == Full {
+		c.quit(j)
+	}
+	return v, existing
+}
+
+func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
 	if old := c.holder(j); old != nil {
 		if v, done := c.collide(j, old, id, now); done {
 			return v, old
 		}
+	} else if s := c.spentOn(j.Unique, now); s != nil {
+		return c.collideSpent(j, s, now)
 	}
 	if c.Room() > 0 {
 		c.admit(j, id, now)
@@ -169,33 +172,11 @@ func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 	return c.overflow(j, id, now), nil
 }
 
-// collide applies the unique policy of a job whose key old holds. If that does
-// not decide the matter, it is not done.
-func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, done bool) {
-	switch {
-	case old.State == Blocked: // nothing has been accepted yet that could be kept or replaced
-		c.reject(j, true, now)
-		return Duplicate, true
-	case j.UniquePolicy == ReplacePending && old.State == Running:
-		return Accepted, false // it has seen the old payload; this one waits besides
-	case j.UniquePolicy == ReplacePending:
-		c.evict(old)
-		j.started = old.started // one out, one in: it needs no more room than the other did
-		c.admit(j, id, now)
-		return Accepted, true
-	case j.UniquePolicy == RejectDuplicate:
-		c.reject(j, true, now)
-		return Duplicate, true
-	default:
-		return Kept, true
-	}
-}
-
 func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 	switch c.cfg.Overflow {
 	case Block:
 		j.State = Blocked
-		if c.unique[j.Unique] == nil {
+		if !c.unique.has(j.Unique) {
 			c.hold(j)
 		}
 		c.blocked = append(c.blocked, j)
@@ -207,7 +188,7 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 		return Dropped
 	case DropOldest:
 		if old := c.oldest(); old != nil {
-			c.evict(old)
+			c.evict(old, now)
 			c.admit(j, id, now)
 			return Accepted
 		}
@@ -223,29 +204,26 @@ func (c *Core) reject(j *Job, duplicate bool, now time.Duration) {
 	}
 }
 
-// Reject turns away a job that waits for room.
-func (c *Core) Reject(j *Job, now time.Duration) {
-	c.Withdraw(j)
-	c.reject(j, false, now)
-}
-
 // admit makes j an accepted job.
 func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	j.ID = id
-	if j.EnqueuedAt == 0 {
+	if !j.restored {
 		j.EnqueuedAt = now
 	}
 	if j.Unlisted {
 		c.unlisted++
 	} else {
-		c.live[id] = j
+		c.live.put(id, j)
 	}
 	c.hold(j)
+	c.watch(j)
+	j.limits = c.limitsOf(j)
 	if !j.started {
-		c.held++
+		c.occupy(j)
 	}
 	switch {
 	case j.RunAt <= now:
+		j.prompt = true
 		c.ready(j, now)
 	case j.State == Retrying: // restored
 		c.delay(j, Retrying)
@@ -255,52 +233,11 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	c.note(DidEnqueue, j, now)
 }
 
-// holder returns the job that has j's unique key, if any.
-func (c *Core) holder(j *Job) *Job {
-	if j.Unique == "" {
-		return nil
-	}
-	return c.unique[j.Unique]
-}
-
-// hold makes j the holder of its unique key, in whosever place.
-func (c *Core) hold(j *Job) {
-	if j.Unique != "" {
-		c.unique[j.Unique] = j
-	}
-}
-
-// release gives the unique key up, if j still holds it.
-func (c *Core) release(j *Job) {
-	if c.holder(j) == j {
-		delete(c.unique, j.Unique)
-	}
-}
-
-// Requeue accepts the job of a kept failure again, whatever the room, unless
-// another one holds its unique key. It reports false if there is no such failure.
-func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found bool) {
-	i := slices.IndexFunc(c.failures, func(f Failure) bool { return f.Job.ID == failed })
-	if i < 0 {
-		return 0, false
-	}
-	j := c.failures[i].Job.Again()
-	if old := c.holder(j); old != nil {
-		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
-			c.reject(j, true, now)
-			return Duplicate, true
-		}
-		c.evict(old)
-	}
-	c.failures = slices.Delete(c.failures, i, i+1)
-	c.admit(j, id, now)
-	return Accepted, true
-}
-
 // Restore takes over a job that another queue left, whatever the room. Its State
-// says whether it was Retrying. If it held
-// its place in its key there, it does so here if there is one.
+// says whether it was Retrying, and it keeps its EnqueuedAt. If it held its place in
+// its key there, it does so here if there is one.
 func (c *Core) Restore(j *Job, heldKey bool, id uint64, now time.Duration) {
+	j.restored = true
 	if heldKey && c.keyOf(j).taken < j.KeyLimit {
 		c.keyOf(j).taken++
 		j.keyed = true
@@ -312,17 +249,17 @@ func (c *Core) Restore(j *Job, heldKey bool, id uint64, now time.Duration) {
 func (j *Job) HoldsKey() bool { return j.keyed }
 
 func (c *Core) keyOf(j *Job) *key {
-	k := c.keys[j.Key]
+	k := c.keys.get(j.Key)
 	if k == nil {
 		k = new(key)
-		c.keys[j.Key] = k
+		c.keys.put(j.Key, k)
 	}
 	return k
 }
 
 // delay puts j among those that wait for their time.
 func (c *Core) delay(j *Job, s State) {
-	j.State = s
+	j.State, j.prompt = s, false
 	if s == Delayed {
 		c.delayed++
 	} else {
@@ -349,9 +286,9 @@ func (c *Core) ready(j *Job, now time.Duration) {
 	c.pending++
 	if j.Key != "" && !j.keyed {
 		k := c.keyOf(j)
-		if len(k.queue) > 0 || k.taken >= j.KeyLimit {
-			k.queue = append(k.queue, j)
-			j.place = inKey
+		if k.queue.len() > 0 || k.taken >= j.KeyLimit {
+			k.queue.push(j)
+			j.place, j.prompt = inKey, false
 			return
 		}
 		k.taken++
@@ -366,76 +303,40 @@ func (c *Core) lineUp(j *Job) {
 	c.lane(j.Priority).list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
 }
 
+// toFront puts a pending job that stood aside back before those in its lane, among
+// others like it in the order in which they became pending.
+func (c *Core) toFront(j *Job) {
+	j.place = inFront
+	f := &c.lane(j.Priority).front
+	f.push(j)
+	for i := len(f.jobs) - 1; i > 0 && f.jobs[i-1].seq > j.seq; i-- {
+		f.jobs[i-1], f.jobs[i] = f.jobs[i], f.jobs[i-1]
+	}
+}
+
 // leaveKey gives up j's place in its key to the next job of that key.
 func (c *Core) leaveKey(j *Job) {
 	if !j.keyed {
 		return
 	}
 	j.keyed = false
-	c.keys[j.Key].taken--
+	c.keys.get(j.Key).taken--
 	c.promote(j.Key)
 }
 
 // promote moves jobs of a key into their lanes, as far as it has places.
 func (c *Core) promote(name string) {
-	k := c.keys[name]
-	for len(k.queue) > 0 && k.taken < k.queue[0].KeyLimit {
-		next := k.queue[0]
-		k.queue[0], k.queue = nil, k.queue[1:]
+	k := c.keys.get(name)
+	for next := k.queue.first(); next != nil && k.taken < next.KeyLimit; next = k.queue.first() {
+		k.queue.pop()
 		k.taken++
 		next.keyed = true
 		c.lineUp(next)
 	}
-	if k.taken == 0 && len(k.queue) == 0 {
-		delete(c.keys, name)
+	if k.taken == 0 && k.queue.len() == 0 {
+		c.keys.remove(name)
 	}
 }
 
 // lane returns the lane of a priority: lanes[0] is High.
 func (c *Core) lane(p Priority) *lane { return &c.lanes[High-p] }
-
-// Admit accepts the callers that wait for room, as far as there is some. It
-// returns how many IDs it used, from the given one on.
-func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
-	for len(c.blocked) > 0 && (c.cfg.Capacity < 0 || c.held < c.cfg.Capacity) {
-		j := c.blocked[0]
-		c.blocked[0], c.blocked = nil, c.blocked[1:]
-		if !c.admitBlocked(j, id+used, now) {
-			c.effect(Effect{Kind: WasRefused, Job: j, Duplicate: true})
-			continue
-		}
-		c.effect(Effect{Kind: WasAdmitted, Job: j})
-		used++
-	}
-	return used
-}
-
-// admitBlocked admits a job that has waited for room, unless another one got its
-// unique key in the meantime.
-func (c *Core) admitBlocked(j *Job, id uint64, now time.Duration) bool {
-	j.State = Offered
-	if old := c.unique[j.Unique]; c.replaced(j) && old != nil {
-		if v, done := c.collide(j, old, id, now); done {
-			return v == Accepted
-		}
-	}
-	c.admit(j, id, now)
-	return true
-}
-
-// Blocked reports whether callers wait for room.
-func (c *Core) Blocked() bool { return len(c.blocked) > 0 }
-
-// Withdraw takes back an offer that waits for room. It reports false if the job
-// was accepted in the meantime.
-func (c *Core) Withdraw(j *Job) bool {
-	for i, b := range c.blocked {
-		if b == j {
-			c.blocked = append(c.blocked[:i], c.blocked[i+1:]...)
-			j.State = Offered
-			c.release(j)
-			return true
-		}
-	}
-	return false
-}

@@ -29,8 +29,8 @@ func TestPlainJobAllocatesNothing(t *testing.T) {
 	}))
 }
 
-// spent returns how many bytes are in use more after f than before.
-func spent(f func()) int64 {
+// inUse returns how many bytes are in use more after f than before.
+func inUse(f func()) int64 {
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
@@ -76,7 +76,7 @@ func TestCancelledJobsTakeNoMemory(t *testing.T) {
 			if c.name == "unique" {
 				require.True(t, q.Cancel(1, 0))
 			}
-			bytes := spent(func() {
+			bytes := inUse(func() {
 				for id := uint64(2); id < 20_000; id++ {
 					c.offer(q, id)
 					require.True(t, q.Cancel(id, 0))
@@ -91,7 +91,7 @@ func TestCancelledJobsTakeNoMemory(t *testing.T) {
 func TestDroppedJobsTakeNoMemory(t *testing.T) {
 	for _, policy := range []Overflow{Reject, DropNewest, DropOldest} {
 		c := New(Config{Workers: 1, Capacity: 10, Overflow: policy})
-		bytes := spent(func() {
+		bytes := inUse(func() {
 			for id := uint64(1); id < 20_000; id++ {
 				c.Accept(newJob(""), id, 0)
 			}

@@ -5,14 +5,15 @@ import "time"
 // EffectKind tells effects apart.
 type EffectKind uint8
 
-// The effects. Interrupt, IsStuck, WasAdmitted, WasRefused and HasSettled ask for
-// something to be done; the others only tell observers, and are not made without.
+// The effects. Those up to GroupDone ask for something to be done; the others only tell observers, and are not made without.
 const (
 	Interrupt   EffectKind = iota // cancel the context of Run
 	IsStuck                       // Run did not heed it
 	WasAdmitted                   // Job, whose caller waited for room, is accepted
 	WasRefused                    // or will not be
 	HasSettled                    // Job has reached its final state, Info.State
+	NeedToken                     // a job waits for a token of Limit
+	GroupDone                     // Group is complete
 	DidEnqueue
 	DidReject
 	DidStart
@@ -27,6 +28,8 @@ type Effect struct {
 	At    time.Duration // zero means now
 	Job   *Job
 	Run   *Run
+	Limit *Limit
+	Group *Group // beside WasRefused: why, as it was cancelled
 	Cause Cause
 	Info  *Info // for observers; nil for HasSettled when there are none
 	Err   error

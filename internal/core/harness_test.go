@@ -18,24 +18,27 @@ var (
 // collects the mailbox, admits callers when there is room, and carries out the
 // effects, which here means to keep them. Every job is labelled with its name.
 type world struct {
-	t     require.TestingT
-	cfg   Config
-	c     *Core
-	box   Mailbox
-	now   time.Duration
-	last  uint64            // ID given out
-	names map[uint64]string // of the jobs, by ID
-	runs  map[string]*Run
-	seen  []Effect       // of the last command
-	ended map[uint64]int // HasSettled, by ID
-	bound int            // the most workers there ever were, and those that may be lent
-	first uint64         // plain job claimed last, to see that they start in order
+	t      require.TestingT
+	cfg    Config
+	c      *Core
+	box    Mailbox
+	now    time.Duration
+	last   uint64            // ID given out
+	names  map[uint64]string // of the jobs, by ID
+	runs   map[string]*Run
+	seen   []Effect       // of the last command
+	ended  map[uint64]int // HasSettled, by ID
+	bound  int            // the most workers there ever were, and those that may be lent
+	groups map[string]*Group
+	story  func() string // what led here
+	first  uint64        // plain job claimed last, to see that they start in order
 }
 
 func newWorld(t require.TestingT, cfg Config) *world {
 	return &world{
 		t: t, cfg: cfg, c: New(cfg), now: time.Second, names: map[uint64]string{},
-		runs: map[string]*Run{}, ended: map[uint64]int{}, bound: cfg.Workers + cfg.StuckAllowance,
+		runs: map[string]*Run{}, ended: map[uint64]int{}, bound: cfg.Workers + cfg.StuckAllowance, groups: map[string]*Group{},
+		story: func() string { return "" },
 	}
 }
 
@@ -49,6 +52,10 @@ func (w *world) follow() {
 		switch e.Kind {
 		case WasAdmitted:
 			w.names[e.Job.ID] = e.Job.Label
+		case GroupDone:
+			for id := w.last; id > 0 && w.names[id] == ""; id-- {
+				w.names[id] = w.c.live.get(id).Label
+			}
 		case HasSettled:
 			w.ended[e.Job.ID]++
 		}
@@ -97,7 +104,7 @@ func (w *world) run(name string) *Run {
 
 func (w *world) claim(name string) bool {
 	defer w.follow()
-	can, whole := w.c.CanStart(), len(w.c.pausedKinds) == 0
+	can, whole := w.c.CanStart(), len(w.c.pausedKinds)+w.c.limits.len()+w.c.expiries.Len() == 0
 	r := w.run(name)
 	ok := w.c.Claim(r, w.now)
 	switch {
@@ -125,6 +132,30 @@ func (w *world) advance(d time.Duration) {
 	due, ok := w.c.Next()
 	require.False(w.t, ok && due <= w.now, "something is still due")
 	w.follow()
+}
+
+// group returns the group of that name, made when first used. Its completion job
+// has that name, too.
+func (w *world) group(name string) *Group {
+	g := w.groups[name]
+	if g == nil {
+		g = &Group{Ref: name, Completion: func() *Job { return newJob(name) }}
+		w.groups[name] = g
+	}
+	return g
+}
+
+// limit returns the limit of that key, nil when nobody uses it.
+func (w *world) limit(key string) *Limit { return w.c.limits.get(key) }
+
+// grant hands in the token that was asked for; false if none was.
+func (w *world) grant(key string) bool {
+	l := w.limit(key)
+	if l == nil || !l.asking {
+		return false
+	}
+	w.do(func(c *Core) { c.Grant(l, w.now) })
+	return true
 }
 
 // do makes any other change.
@@ -158,6 +189,11 @@ func (w *world) requeue(id uint64) (v Verdict, found bool) {
 // Nothing may be running.
 func (w *world) handOver() {
 	left := append(w.c.InterruptedJobs(), w.c.WaitingJobs()...)
+	w.c.Seal()
+	for _, j := range left {
+		w.c.HandBack(j)
+	}
+	w.groups = map[string]*Group{}
 	names := w.names
 	w.c, w.names, w.runs, w.last, w.first = New(w.cfg), map[uint64]string{}, map[string]*Run{}, 0, 0
 	w.ended, w.bound = map[uint64]int{}, w.cfg.Workers+w.cfg.StuckAllowance
@@ -182,7 +218,7 @@ func newJob(name string) *Job { return &Job{Fn: noop, Label: name, KeyLimit: 1, 
 func failed() Result { return Result{Kind: Error, Err: errJob} }
 
 func (v Verdict) String() string {
-	return [...]string{"accepted", "kept", "duplicate", "full", "waits", "dropped"}[v]
+	return [...]string{"accepted", "kept", "duplicate", "full", "waits", "dropped", "no group"}[v]
 }
 
 func (s State) String() string {
@@ -192,11 +228,13 @@ func (s State) String() string {
 	}[s]
 }
 
-func (c Cause) String() string { return [...]string{"", "timeout", "shutdown", "cancel"}[c] }
+func (c Cause) String() string {
+	return [...]string{"", "timeout", "deadline", "shutdown", "cancel"}[c]
+}
 
 func (k EffectKind) String() string {
 	return [...]string{
-		"interrupt", "stuck", "admitted", "refused", "settled", "enqueued",
+		"interrupt", "stuck", "admitted", "refused", "settled", "token", "done", "enqueued",
 		"rejected", "started", "retry", "snooze", "interrupted",
 	}[k]
 }

@@ -1,11 +1,20 @@
 package core
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
 	"github.com/stretchr/testify/require"
 )
+
+// must asks require only about what does not hold, as most of it costs less than
+// the question.
+func (w *world) must(holds bool, format string, args ...any) {
+	if !holds {
+		require.Fail(w.t, fmt.Sprintf(format, args...), "%v", w.story())
+	}
+}
 
 // check looks at everything that must hold between any two steps.
 func (w *world) check() {
@@ -13,50 +22,73 @@ func (w *world) check() {
 	w.checkLines()
 	w.checkRuns()
 	w.checkKeys()
+	w.checkLimits()
 	w.checkMemory()
+}
+
+// checkLimits: a limit has no more than one token, and has one coming while it is wanted.
+func (w *world) checkLimits() {
+	users := map[*Limit]int{}
+	for _, j := range w.c.live.m {
+		for _, l := range j.limits {
+			users[l]++
+		}
+	}
+	for _, l := range w.c.limits.m {
+		tokens := 0
+		for _, there := range []bool{l.asking, l.spare, l.holder != nil} {
+			if there {
+				tokens++
+			}
+		}
+		w.must(tokens <= 1, "tokens <= 1")
+		w.must(tokens == 1 || l.waiting() == 0, "jobs wait for a token that nobody asked for")
+		w.must(users[l] == l.users, "users[l] is not l.users")
+		w.must(l.users > 0 || l.asking, "a limit of nobody is kept")
+	}
 }
 
 func (w *world) checkBooks() {
 	s := w.c.Snapshot()
-	require.Equal(w.t, w.last, s.Accepted(), "the books do not balance: %+v", s)
+	w.must(w.last == s.Accepted(), "the books do not balance: %+v", s)
 	counts := []int{
 		s.Pending, s.Delayed, s.Retrying, s.Running, s.Stuck, s.Idle, w.c.held, w.c.exempt,
 		w.c.Ready(), w.c.Room(),
 	}
-	require.GreaterOrEqual(w.t, slices.Min(counts), 0, "%v", counts)
+	w.must(slices.Min(counts) >= 0, "%v", counts)
 	if w.cfg.Capacity >= 0 {
-		require.LessOrEqual(w.t, w.c.Room(), w.cfg.Capacity)
+		w.must(w.c.Room() <= w.cfg.Capacity, "w.c.Room() <= w.cfg.Capacity")
 	}
 	if w.cfg.Watched {
 		settled := s.Processed + s.Failed + s.Cancelled + s.Evicted
-		require.Len(w.t, w.ended, int(settled))
+		w.must(len(w.ended) == int(settled), "len(w.ended) == int(settled)")
 		for id, times := range w.ended {
-			require.Equal(w.t, 1, times, "job %d settled more than once", id)
+			w.must(times == 1, "job %d settled more than once", id)
 		}
 	}
-	require.LessOrEqual(w.t, len(w.c.failures), w.cfg.FailuresKept)
+	w.must(len(w.c.failures) <= w.cfg.FailuresKept, "len(w.c.failures) <= w.cfg.FailuresKept")
 }
 
 func (w *world) checkLines() {
 	s := w.c.Snapshot()
 	waiting := slices.Concat(w.c.InterruptedJobs(), w.c.WaitingJobs())
-	require.Len(w.t, waiting, s.Pending+s.Delayed+s.Retrying)
+	w.must(len(waiting) == s.Pending+s.Delayed+s.Retrying, "len(waiting) == s.Pending+s.Delayed+s.Retrying")
 	states, held := map[State]int{}, 0
 	ids := map[uint64]bool{}
 	for _, j := range waiting {
-		require.False(w.t, ids[j.ID], "job %d is listed twice", j.ID)
-		require.Nil(w.t, w.c.RunOf(j.ID), "job %d waits and runs", j.ID)
-		require.LessOrEqual(w.t, j.EnqueuedAt, w.now)
+		w.must(!ids[j.ID], "job %d is listed twice", j.ID)
+		w.must(w.c.RunOf(j.ID) == nil, "job %d waits and runs", j.ID)
+		w.must(j.EnqueuedAt <= w.now, "j.EnqueuedAt <= w.now")
 		ids[j.ID] = true
 		states[j.State]++
 		if !j.started {
 			held++
 		}
 	}
-	require.Equal(w.t, s.Pending, states[Pending]+states[Interrupted])
-	require.Equal(w.t, s.Delayed, states[Delayed])
-	require.Equal(w.t, s.Retrying, states[Retrying])
-	require.Equal(w.t, held, w.c.held)
+	w.must(s.Pending == states[Pending]+states[Interrupted], "s.Pending is not states[Pending]+states[Interrupted]")
+	w.must(s.Delayed == states[Delayed], "s.Delayed is not states[Delayed]")
+	w.must(s.Retrying == states[Retrying], "s.Retrying is not states[Retrying]")
+	w.must(held == w.c.held, "held is not w.c.held")
 }
 
 func (w *world) checkRuns() {
@@ -70,19 +102,19 @@ func (w *world) checkRuns() {
 			stuck++
 		}
 		if r.Job != nil {
-			require.Equal(w.t, Running, r.Job.State)
-			require.Same(w.t, r, r.Job.run)
+			w.must(Running == r.Job.State, "Running is not r.Job.State")
+			w.must(r == r.Job.run, "r == r.Job.run")
 		}
 	}
-	require.Equal(w.t, running, w.c.running)
-	require.Equal(w.t, stuck, w.c.stuck)
-	require.LessOrEqual(w.t, running, w.bound)
-	require.Len(w.t, w.c.RunningJobs(), running)
+	w.must(running == w.c.running, "running is not w.c.running")
+	w.must(stuck == w.c.stuck, "stuck is not w.c.stuck")
+	w.must(running <= w.bound, "running <= w.bound")
+	w.must(len(w.c.RunningJobs()) == running, "len(w.c.RunningJobs()) == running")
 }
 
 func (w *world) checkKeys() {
 	running, limit, uniques := map[string]int{}, map[string]int{}, map[string]int{}
-	for _, j := range w.c.live {
+	for _, j := range w.c.live.m {
 		limit[j.Key] = max(limit[j.Key], j.KeyLimit)
 		if j.State == Running {
 			running[j.Key]++
@@ -91,10 +123,10 @@ func (w *world) checkKeys() {
 		}
 	}
 	for key, n := range running {
-		require.True(w.t, key == "" || n <= limit[key], "%d of key %q run", n, key)
+		w.must(key == "" || n <= limit[key], "%d of key %q run", n, key)
 	}
 	for u, n := range uniques {
-		require.Equal(w.t, 1, n, "waiting jobs with the unique key %q", u)
+		w.must(n == 1, "waiting jobs with the unique key %q", u)
 	}
 }
 
@@ -103,19 +135,19 @@ func (w *world) checkMemory() {
 	s := w.c.Snapshot()
 	for i := range w.c.lanes {
 		l := &w.c.lanes[i]
-		require.LessOrEqual(w.t, l.dead, max(64, l.list.Len()/2))
+		w.must(l.dead <= max(64, l.list.Len()/2), "l.dead <= max(64, l.list.Len()/2)")
 	}
-	require.LessOrEqual(w.t, len(w.c.live), s.Pending+s.Delayed+s.Retrying+s.Running)
-	require.Equal(w.t, s.Delayed+s.Retrying, w.c.waiting.Len())
+	w.must(w.c.live.len() <= s.Pending+s.Delayed+s.Retrying+s.Running, "w.c.live.len() <= s.Pending+s.Delayed+s.Retrying+s.Running")
+	w.must(s.Delayed+s.Retrying == w.c.waiting.Len(), "s.Delayed+s.Retrying is not w.c.waiting.Len()")
 	keys := map[string]bool{}
-	for j := range maps.Values(w.c.live) {
+	for j := range maps.Values(w.c.live.m) {
 		keys[j.Key] = true
 	}
-	for key := range w.c.keys {
-		require.True(w.t, keys[key], "the key %q is kept of nobody", key)
+	for key := range w.c.keys.m {
+		w.must(keys[key], "the key %q is kept of nobody", key)
 	}
-	for u, j := range w.c.unique {
-		require.Equal(w.t, u, j.Unique)
-		require.True(w.t, j.State == Blocked || w.c.live[j.ID] == j, "%q is held by a settled job", u)
+	for u, j := range w.c.unique.m {
+		w.must(u == j.Unique, "u is not j.Unique")
+		w.must(j.State == Blocked || w.c.live.m[j.ID] == j, "%q is held by a settled job", u)
 	}
 }

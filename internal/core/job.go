@@ -73,10 +73,15 @@ type Job struct {
 	KeyLimit     int    // at least 1 where Key is set
 	Unique       string
 	UniquePolicy UniquePolicy
+	UniqueFor    time.Duration // from acceptance: the key stays taken for at least so long
 	Priority     Priority
 	MaxAttempts  int           // at least 1
 	Timeout      time.Duration // per attempt; 0: none
+	Within       time.Duration // from acceptance: the time for all attempts; 0: any
 	Backoff      func(attempt int) time.Duration
+	Limiters     []any      // keys of Limits, all different; it collects their tokens in that order
+	Group        *Group     // that it was offered to; nil for none
+	Extra        any        // the engine's own: what it needs to run it
 	Unlisted     bool       // nobody is likely to ask for it by its ID: that then takes a search
 	Ref          any        // the engine's own: whom to tell of the end
 	Answer       chan error // the engine's own: where the caller of a blocked offer waits
@@ -89,13 +94,21 @@ type Job struct {
 	Stack      []byte        // of the last panic
 	State      State
 
-	readyAt time.Duration // when it last became pending
-	seq     uint64        // its turn among all jobs with a record that became pending
-	started bool          // has begun once: no longer counts against the capacity
-	keyed   bool          // holds one of its key's places
-	place   place         // while Pending
-	timer   timerheap.Item[*Job]
-	run     *Run // while Running
+	readyAt  time.Duration // when it last became pending
+	seq      uint64        // its turn among all jobs with a record that became pending
+	restored bool          // from another queue, where it was accepted
+	prompt   bool          // in its lane since it was accepted
+	member   bool          // counted by its Group
+	passed   int           // of its limits, those whose token it has
+	limits   []*Limit      // those of its Limiters, until it settles
+	started  bool          // has begun once: no longer counts against the capacity
+	keyed    bool          // holds one of its key's places
+	place    place         // while Pending
+	timer    timerheap.Item[*Job]
+	expiry   *timerheap.Item[*Job] // nil without a deadline
+	run      *Run                  // while Running
+
+	older, younger *Job // among the records that hold room
 }
 
 // place is where a pending job stands.
@@ -107,12 +120,13 @@ const (
 	inFront        // of its lane
 	inKey          // behind others of its key
 	withKind       // aside, as its kind is paused
+	atLimit        // aside, as it wants a token
 )
 
 // Renew makes a settled job that ran well ready to be accepted again, as if it
 // were another one.
 func (j *Job) Renew() {
-	j.ID, j.EnqueuedAt, j.RunAt, j.Attempt, j.State, j.readyAt, j.seq, j.started = 0, 0, 0, 0, Offered, 0, 0, false
+	j.ID, j.EnqueuedAt, j.RunAt, j.Attempt, j.State, j.readyAt, j.seq, j.started, j.prompt = 0, 0, 0, 0, Offered, 0, 0, false, false
 }
 
 // maxErrs bounds the history of errors kept per job.
@@ -140,6 +154,7 @@ type Cause uint8
 const (
 	NotCancelled Cause = iota
 	TimedOut
+	Expired // its deadline over all attempts
 	Shutdown
 	UserCancel
 )

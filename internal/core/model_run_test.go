@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -20,10 +21,17 @@ func (m *model) claim() *mjob {
 		switch {
 		case j == nil:
 			return nil
+		case m.late(j, m.now):
+			m.end(j, Failed)
+			continue
 		case m.kinds[j.Kind] && !j.plain:
 			j.aside, j.front = true, false
+			m.giveBack(j)
+			continue
+		case !m.collect(j):
 			continue
 		}
+		m.useTokens(j)
 		j.state, j.front, j.roomless = Running, false, true
 		j.attempt, j.started = j.attempt+1, m.now
 		if j.Timeout > 0 {
@@ -33,16 +41,22 @@ func (m *model) claim() *mjob {
 	}
 }
 
-// next compares the first job of each lane: priority, one more per minute; of
-// equals the one that has waited longer; of these the lower lane.
-func (m *model) next() (best *mjob) {
-	rank := func(j *mjob) int { return min(int(j.Priority)+int((m.now-j.pending)/time.Minute), int(High)) }
+// next is the first job of the lane that is to go first.
+func (m *model) next() *mjob {
+	var firsts []*mjob
 	for p := High; p >= Low; p-- {
-		lane := m.lane(p)
-		if len(lane) == 0 {
-			continue
+		if lane := m.lane(p); len(lane) > 0 {
+			firsts = append(firsts, lane[0])
 		}
-		j := lane[0]
+	}
+	return m.first(firsts)
+}
+
+// first compares the first jobs of each priority, the highest first: priority, one
+// more per minute; of equals the one that has waited longer; of these the lower one.
+func (m *model) first(firsts []*mjob) (best *mjob) {
+	rank := func(j *mjob) int { return min(int(j.Priority)+int((m.now-j.pending)/time.Minute), int(High)) }
+	for _, j := range firsts {
 		if best == nil || rank(j) > rank(best) || rank(j) == rank(best) && j.pending <= best.pending {
 			best = j
 		}
@@ -54,6 +68,9 @@ func (m *model) next() (best *mjob) {
 func (m *model) settle(j *mjob, res Result) {
 	if j.cause == NotCancelled && j.Timeout > 0 && m.now >= j.started+j.Timeout {
 		j.cause = TimedOut // its context has told it so, whether or not the core has noticed
+	}
+	if m.late(j, m.now) {
+		j.cause = max(j.cause, Expired)
 	}
 	again := res.Kind == Snooze && j.cause == NotCancelled || res.Kind != Discard && j.attempt < j.MaxAttempts
 	if res.Kind == Panic {
@@ -69,6 +86,9 @@ func (m *model) settle(j *mjob, res Result) {
 	case j.cause == Shutdown:
 		j.attempt--
 		m.wait(j, Interrupted, 0)
+		m.dismiss()
+	case again && m.late(j, m.now+res.Delay):
+		m.end(j, Failed)
 	case res.Kind == Snooze && j.cause == NotCancelled:
 		j.attempt--
 		m.wait(j, Delayed, m.now+res.Delay)
@@ -90,6 +110,18 @@ func byTime(a, b *mjob) int {
 // advance lets happen what is due. A cancelled job has a grace before it is
 // reported, which is not cut short by another cause.
 func (m *model) advance() {
+	byDeadline := func(a, b *mjob) int {
+		return cmp.Or(cmp.Compare(a.accepted+a.Within, b.accepted+b.Within), cmp.Compare(a.id, b.id))
+	}
+	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Pending, Delayed, Retrying, Running))), byDeadline) {
+		switch {
+		case !m.late(j, m.now):
+		case j.state == Running:
+			m.interrupt(j, Expired)
+		default:
+			m.end(j, Failed)
+		}
+	}
 	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime) {
 		if j.runAt <= m.now {
 			m.ready(j)
@@ -136,10 +168,8 @@ func (m *model) resumeKind(kind string) {
 	}
 }
 
-func (m *model) withdraw(name string) bool {
-	n := len(m.blocked)
+func (m *model) withdraw(name string) {
 	m.blocked = slices.DeleteFunc(m.blocked, func(j *mjob) bool { return j.Label == name })
-	return len(m.blocked) < n
 }
 
 // requeue takes a kept failure for a new job.
@@ -154,6 +184,9 @@ func (m *model) requeue(id uint64) (Verdict, bool) {
 			return Duplicate, true
 		}
 		m.end(old, Evicted)
+	} else if s := m.spent[m.fails[i].Unique]; s != nil && s.until > m.now && s.id != id {
+		m.counts.Rejected++
+		return Duplicate, true
 	}
 	j := &mjob{Job: m.fails[i].Job}
 	m.fails = slices.Delete(m.fails, i, i+1)
@@ -172,7 +205,7 @@ func (m *model) waiting() []*mjob {
 	var lanes, now, later []*mjob
 	for p := High; p >= Low; p-- {
 		lanes = append(lanes, m.lane(p)...)
-		back := m.those(of(p), func(j *mjob) bool { return behindKey(j) || j.state == Pending && j.aside })
+		back := m.those(of(p), func(j *mjob) bool { return behindKey(j) || j.state == Pending && (j.aside || j.parked > 0) })
 		for _, j := range slices.SortedFunc(slices.Values(back), byTurnOf) {
 			if behindTimer(j) {
 				later = append(later, j)
@@ -198,7 +231,7 @@ func (m *model) position(j *mjob) int {
 		return n + i + 1
 	}
 	n += len(lane) + 1
-	if j.aside {
+	if j.aside || j.parked > 0 {
 		return n - 1
 	}
 	ahead := m.those(behindKey, func(o *mjob) bool { return o.Key == j.Key && o.turn < j.turn })
@@ -210,7 +243,7 @@ func (m *model) handOver() *model {
 	n := newModel(m.cfg, m.now)
 	cut := slices.SortedFunc(slices.Values(m.those(in(Interrupted))), byTurnOf)
 	for _, j := range append(cut, m.waiting()...) {
-		f := &mjob{Job: j.Job, attempt: j.attempt, retries: j.state == Retrying}
+		f := &mjob{Job: j.Job, attempt: j.attempt, accepted: j.accepted, retries: j.state == Retrying}
 		f.keyed = j.keyed && n.taken(j.Key) < j.KeyLimit
 		if j.state == Delayed || j.state == Retrying {
 			f.runAt = j.runAt

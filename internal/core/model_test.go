@@ -19,7 +19,26 @@ type model struct {
 	last    uint64
 	turn    int
 	counts  Counts
+	spent   map[string]*mspent
+	limits  map[any]*mlimit
+	groups  map[string]*mgroup
+	over    []string // groups whose completion jobs are to be accepted
 }
+
+// An mspent is a unique key that is taken though its job has settled.
+type mspent struct {
+	id    uint64
+	until time.Duration
+}
+
+// An mlimit is where the one token of a limiter is.
+type mlimit struct {
+	holder                 *mjob
+	spare, asking, failing bool
+}
+
+// An mgroup is a group; its jobs say themselves that they belong to it.
+type mgroup struct{ closed, cancelled, lost, done bool }
 
 // An mjob is a job of the model. Its rules are those of the Job it was made of.
 type mjob struct {
@@ -41,11 +60,18 @@ type mjob struct {
 	reserves bool          // its unique key, while it waits for room
 	retries  bool          // it was handed over between two attempts
 	cause    Cause
+	accepted time.Duration
+	tokens   int           // of its limiters, in their order
+	parked   int           // when it began to wait for the next of them; 0: it does not
+	group    string        // that it is counted by
 	deadline time.Duration // of the attempt, or of the grace after its cancellation; 0: none
 }
 
 func newModel(cfg Config, now time.Duration) *model {
-	return &model{cfg: cfg, now: now, kinds: map[string]bool{}}
+	return &model{
+		cfg: cfg, now: now, kinds: map[string]bool{}, spent: map[string]*mspent{},
+		limits: map[any]*mlimit{}, groups: map[string]*mgroup{},
+	}
 }
 
 func (m *model) tick() int { m.turn++; return m.turn }
@@ -64,7 +90,7 @@ func in(states ...State) func(*mjob) bool {
 	return func(j *mjob) bool { return slices.Contains(states, j.state) }
 }
 
-func inLine(j *mjob) bool    { return j.state == Pending && j.line > 0 && !j.aside }
+func inLine(j *mjob) bool    { return j.state == Pending && j.line > 0 && !j.aside && j.parked == 0 }
 func behindKey(j *mjob) bool { return j.state == Pending && j.line == 0 }
 func takesRoom(j *mjob) bool { return !j.roomless }
 
@@ -108,25 +134,45 @@ func (m *model) holder(u string) *mjob {
 }
 
 func (m *model) offer(j *mjob) (Verdict, *mjob) {
-	if old := m.holder(j.Unique); old != nil {
-		switch {
-		case old.state == Blocked || j.UniquePolicy == RejectDuplicate:
-			m.counts.Rejected++
-			return Duplicate, old
-		case j.UniquePolicy == KeepExisting:
-			return Kept, old
-		case old.state != Running:
-			m.end(old, Evicted)
-			j.roomless = old.roomless
-			m.admit(j)
-			return Accepted, nil
+	if j.Group != nil {
+		g := m.group(j.Group)
+		if g.done || g.cancelled {
+			return NoGroup, nil
 		}
+		j.group = j.Group.Ref.(string) //nolint:forcetypeassert // a name
+	}
+	if old := m.holder(j.Unique); old != nil {
+		if v, decided := m.collide(j, old); decided {
+			return v, old
+		}
+	} else if s := m.spent[j.Unique]; s != nil && s.until > m.now {
+		if j.UniquePolicy == KeepExisting {
+			return Kept, &mjob{id: s.id}
+		}
+		m.counts.Rejected++
+		return Duplicate, nil
 	}
 	if m.room() > 0 {
 		m.admit(j)
 		return Accepted, nil
 	}
 	return m.overflow(j), nil
+}
+
+func (m *model) collide(j, old *mjob) (v Verdict, decided bool) {
+	switch {
+	case j.UniquePolicy == ReplacePending && old.state != Running && old.state != Blocked:
+		m.end(old, Evicted)
+		j.roomless = old.roomless
+		m.admit(j)
+		return Accepted, true
+	case j.UniquePolicy == ReplacePending:
+		return Accepted, false
+	case j.UniquePolicy == KeepExisting && old.state != Blocked:
+		return Kept, true
+	}
+	m.counts.Rejected++
+	return Duplicate, true
 }
 
 func (m *model) overflow(j *mjob) Verdict {
@@ -150,16 +196,8 @@ func (m *model) overflow(j *mjob) Verdict {
 	return Full
 }
 
-// oldest is the job to evict: of the lowest priority that has one in line the
-// first, else whichever was accepted first.
+// oldest is the job to evict: of those that take room the one accepted first.
 func (m *model) oldest() *mjob {
-	for p := Low; p <= High; p++ {
-		for _, j := range m.lane(p) {
-			if takesRoom(j) {
-				return j
-			}
-		}
-	}
 	if all := m.those(takesRoom); len(all) > 0 {
 		return slices.MinFunc(all, func(a, b *mjob) int { return cmp.Compare(a.id, b.id) })
 	}
@@ -168,10 +206,14 @@ func (m *model) oldest() *mjob {
 
 func (m *model) admit(j *mjob) {
 	if old := m.holder(j.Unique); old != nil && old != j {
-		old.replaced = true
+		old.replaced, old.reserves = old.state != Blocked, false
 	}
+	delete(m.spent, j.Unique)
 	m.last++
 	j.id = m.last
+	if j.accepted == 0 {
+		j.accepted = m.now
+	}
 	m.jobs = append(m.jobs, j)
 	if j.runAt > m.now {
 		state := Delayed
@@ -220,8 +262,13 @@ func (m *model) taken(key string) int {
 // end settles j.
 func (m *model) end(j *mjob, s State) {
 	m.jobs = slices.DeleteFunc(m.jobs, func(o *mjob) bool { return o == j })
+	if j.Unique != "" && !j.replaced && j.UniqueFor > 0 {
+		m.spent[j.Unique] = &mspent{j.id, j.accepted + j.UniqueFor}
+	}
+	m.giveBack(j)
 	j.state = s
 	m.promote(j.Key)
+	m.dismiss()
 	switch s {
 	case Processed:
 		m.counts.Processed++
@@ -237,21 +284,20 @@ func (m *model) end(j *mjob, s State) {
 	}
 }
 
-// follow admits those who wait for room.
+// follow admits the completion jobs of groups, and those who wait for room.
 func (m *model) follow() {
+	m.completeGroups()
 	for len(m.blocked) > 0 && (m.cfg.Capacity < 0 || len(m.those(takesRoom)) < m.cfg.Capacity) {
 		j := m.blocked[0]
 		m.blocked = m.blocked[1:]
 		old := m.holder(j.Unique)
-		switch {
-		case j.reserves || old == nil || old.state == Running:
+		if j.reserves || old == nil {
 			m.admit(j)
-		case old.state == Blocked:
+		} else if v, decided := m.collide(j, old); !decided {
+			m.admit(j)
+		} else if v == Kept {
 			m.counts.Rejected++
-		default:
-			m.end(old, Evicted)
-			j.roomless = old.roomless
-			m.admit(j)
 		}
+		m.completeGroups()
 	}
 }

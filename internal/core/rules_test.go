@@ -40,7 +40,7 @@ func TestReplaceWaitsForRoom(t *testing.T) {
 			v, b := w.unique("b", "u", ReplacePending)
 			require.Equal(t, Waits, v)
 			c.give(w, b)
-			require.True(t, w.c.Holds("u"), "a is still there")
+			require.True(t, w.c.Holds("u", w.now), "a is still there")
 			w.settle("w", failed())
 			s := w.c.Snapshot()
 			require.Equal(t, 1, s.Retrying, "a has another attempt: %+v", s)
@@ -62,7 +62,7 @@ func TestReplacedWhenAdmitted(t *testing.T) {
 	require.True(t, w.claim("w")) // x starts and makes room for b
 	w.check()
 	require.Equal(t, Pending, b.State)
-	require.True(t, w.c.Holds("u"))
+	require.True(t, w.c.Holds("u", w.now))
 }
 
 // The place of a job that was there is its place in line, also if its kind was
@@ -302,7 +302,7 @@ func TestRejectOfOneThatWaits(t *testing.T) {
 	w.do(func(c *Core) { c.Reject(j, w.now) })
 	require.Equal(t, DidReject, w.seen[0].Kind)
 	require.False(t, w.c.Blocked())
-	require.False(t, w.c.Holds("u"))
+	require.False(t, w.c.Holds("u", w.now))
 	require.EqualValues(t, 1, w.c.Snapshot().Rejected)
 	w.check()
 }

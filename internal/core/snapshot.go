@@ -2,7 +2,6 @@ package core
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -53,10 +52,10 @@ func (c *Core) Place(j *Job) int {
 	behind := 0
 	l := c.lane(j.Priority)
 	if j.State == Pending && j.place == inFront {
-		behind = l.len() - 1 - slices.Index(l.front, j)
+		behind = l.len() - 1 - l.front.place(j)
 	}
 	if j.State == Pending && j.place == inList {
-		behind = l.len() - len(l.front)
+		behind = l.len() - l.front.len()
 		for e := range l.list.All() {
 			if l.alive(e) {
 				behind--
@@ -65,6 +64,10 @@ func (c *Core) Place(j *Job) int {
 				break
 			}
 		}
+	}
+	if j.State == Pending && j.place == inKey {
+		q := &c.keys.get(j.Key).queue
+		behind = q.len() - 1 - q.place(j)
 	}
 	return c.Position(j) - behind
 }
@@ -81,17 +84,10 @@ func (c *Core) Position(j *Job) int {
 	for p := High; p >= j.Priority; p-- {
 		n += c.lane(p).len()
 	}
-	if k := c.keys[j.Key]; j.place == inKey {
-		n += slices.Index(k.queue, j) + 1
+	if j.place == inKey {
+		n += c.keys.get(j.Key).queue.len()
 	}
 	return n
-}
-
-// Failures returns the kept failures, newest first.
-func (c *Core) Failures() []Failure {
-	f := slices.Clone(c.failures)
-	slices.Reverse(f)
-	return f
 }
 
 // RunningJobs returns what is running, the longest first.
@@ -109,13 +105,13 @@ func (c *Core) RunningJobs() []Info {
 }
 
 // WaitingJobs returns the waiting jobs in the order in which they will start, as
-// far as is decided now: the lanes, then what is behind its key or of a paused
-// kind, then what waits for its time. Plain jobs get a record of their own.
+// far as is decided now: the lanes, then what is behind its key, of a paused kind
+// or waits for a token, then what waits for its time. Plain jobs get a record of their own.
 func (c *Core) WaitingJobs() []*Job {
 	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
 	for i := range c.lanes {
 		l := &c.lanes[i]
-		jobs = append(jobs, l.front...)
+		jobs = append(jobs, l.front.all()...)
 		for e := range l.list.All() {
 			switch {
 			case e.Job == nil:
@@ -142,15 +138,20 @@ func (c *Core) heldBack() (now, later []*Job) {
 			asleep[it.Value.Key] = true
 		}
 	}
-	for name, k := range c.keys {
+	for name, k := range c.keys.m {
 		if asleep[name] {
-			later = append(later, k.queue...)
+			later = append(later, k.queue.all()...)
 		} else {
-			now = append(now, k.queue...)
+			now = append(now, k.queue.all()...)
 		}
 	}
-	for aside := range maps.Values(c.pausedKinds) {
-		now = append(now, aside...)
+	for _, aside := range c.pausedKinds {
+		now = append(now, aside.all()...)
+	}
+	for _, l := range c.limits.m {
+		for i := range l.lines {
+			now = append(now, l.lines[i].all()...)
+		}
 	}
 	for _, jobs := range [][]*Job{now, later} {
 		slices.SortFunc(jobs, func(a, b *Job) int {

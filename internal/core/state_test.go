@@ -1,6 +1,7 @@
 package core
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,8 +29,14 @@ func (tr *trace) effect(e Effect) string {
 	if info.ID != 0 || e.Kind == DidReject {
 		words = append(words, tr.info(info))
 	}
+	if e.Limit != nil {
+		words = append(words, fmt.Sprint(e.Limit.Key))
+	}
+	if e.Group != nil {
+		words = append(words, fmt.Sprint(e.Group.Ref))
+	}
 	if e.Err != nil {
-		words = append(words, "err")
+		words = append(words, said(errors.Is(e.Err, ErrDeadline), said(errors.Is(e.Err, errJob), "err+deadline", "deadline"), "err"))
 	}
 	if e.Wait != 0 {
 		words = append(words, fmt.Sprintf("waited=%v", e.Wait))
@@ -112,7 +119,7 @@ func (tr *trace) running() string {
 		}
 		parts = append(parts, s)
 	}
-	return line("running", parts)
+	return row("running", parts)
 }
 
 func (tr *trace) inLine() string {
@@ -120,7 +127,7 @@ func (tr *trace) inLine() string {
 	for p := High; p >= Low; p-- {
 		l := tr.c.lane(p)
 		var names []string
-		for _, j := range l.front {
+		for _, j := range l.front.all() {
 			names = append(names, j.Label)
 		}
 		for e := range l.list.All() {
@@ -132,7 +139,7 @@ func (tr *trace) inLine() string {
 			parts = append(parts, fmt.Sprintf("%s[%s]", [...]string{"low", "normal", "high"}[p+1], strings.Join(names, " ")))
 		}
 	}
-	return line("lanes", parts)
+	return row("lanes", parts)
 }
 
 func (tr *trace) entry(e Entry) string {
@@ -156,20 +163,29 @@ func (tr *trace) waiting() string {
 	for _, it := range tr.c.waiting.Sorted() {
 		parts = append(parts, fmt.Sprintf("%s@%v", tr.names[it.Value.ID], it.Due))
 	}
-	return line("timers", parts)
+	return row("timers", parts)
 }
 
 func (tr *trace) rest() string {
 	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(tr.c.keys)) {
-		k := tr.c.keys[name]
-		parts = append(parts, fmt.Sprintf("key %s=%d%s", name, k.taken, labels(k.queue)))
+	for _, name := range slices.Sorted(maps.Keys(tr.c.keys.m)) {
+		k := tr.c.keys.m[name]
+		parts = append(parts, fmt.Sprintf("key %s=%d%s", name, k.taken, labels(k.queue.all())))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(tr.c.pausedKinds)) {
-		parts = append(parts, "paused "+kind+labels(tr.c.pausedKinds[kind]))
+		parts = append(parts, "paused "+kind+labels(tr.c.pausedKinds[kind].all()))
 	}
-	for _, u := range slices.Sorted(maps.Keys(tr.c.unique)) {
-		parts = append(parts, "unique "+u+"="+tr.c.unique[u].Label)
+	for _, u := range slices.Sorted(maps.Keys(tr.c.unique.m)) {
+		parts = append(parts, "unique "+u+"="+tr.c.unique.m[u].Label)
+	}
+	for _, u := range slices.Sorted(maps.Keys(tr.c.spent.m)) {
+		parts = append(parts, fmt.Sprintf("unique %s until %v", u, tr.c.spent.m[u].timer.Due))
+	}
+	for _, l := range tr.limits() {
+		parts = append(parts, tr.limitState(l))
+	}
+	for _, name := range slices.Sorted(maps.Keys(tr.groups)) {
+		parts = append(parts, tr.groupState(name))
 	}
 	if len(tr.c.blocked) > 0 {
 		parts = append(parts, "blocked"+labels(tr.c.blocked))
@@ -188,11 +204,51 @@ func (tr *trace) rest() string {
 		}
 		parts = append(parts, "failures["+strings.Join(names, " ")+"]")
 	}
-	return line("", parts)
+	return row("", parts)
 }
 
-// line joins the parts, if there are any.
-func line(name string, parts []string) string {
+func (w *world) limits() []*Limit {
+	return slices.SortedFunc(maps.Values(w.c.limits.m), func(a, b *Limit) int {
+		return strings.Compare(fmt.Sprint(a.Key), fmt.Sprint(b.Key))
+	})
+}
+
+func (tr *trace) limitState(l *Limit) string {
+	s := fmt.Sprintf("limit %v", l.Key)
+	for _, f := range []struct {
+		name string
+		on   bool
+	}{{"asking", l.asking}, {"spare", l.spare}, {"failing", l.failing}} {
+		if f.on {
+			s += " " + f.name
+		}
+	}
+	if l.holder != nil {
+		s += " for " + l.holder.Label
+	}
+	var jobs []*Job
+	for i := range l.lines {
+		jobs = append(jobs, l.lines[i].all()...)
+	}
+	return s + labels(jobs)
+}
+
+func (tr *trace) groupState(name string) string {
+	g := tr.groups[name]
+	s := fmt.Sprintf("group %s=%d", name, g.open)
+	for _, f := range []struct {
+		name string
+		on   bool
+	}{{"closed", g.closed}, {"cancelled", g.cancelled}, {"lost", g.lost}, {"done", g.done}} {
+		if f.on {
+			s += " " + f.name
+		}
+	}
+	return s
+}
+
+// row joins the parts, if there are any.
+func row(name string, parts []string) string {
 	if len(parts) == 0 {
 		return ""
 	}

@@ -142,6 +142,16 @@ func (tr *trace) job(name string, words []string) *Job {
 			j.MaxAttempts = tr.number(v)
 		case "timeout":
 			j.Timeout = tr.duration(v)
+		case "deadline":
+			j.Within = tr.duration(v)
+		case "period":
+			j.UniqueFor = tr.duration(v)
+		case "limiters":
+			for l := range strings.SplitSeq(v, ",") {
+				j.Limiters = append(j.Limiters, l)
+			}
+		case "group":
+			j.Group = tr.group(v)
 		case "kind":
 			j.Kind = v
 		case "unique":
@@ -176,6 +186,8 @@ func (tr *trace) command(verb string, args []string) string {
 		ok := false
 		tr.do(func(c *Core) { ok = c.Cancel(tr.id(arg), tr.now) })
 		return said(ok, "found", "not found")
+	case "token":
+		return said(tr.grant(arg), "", "not asked for")
 	case "requeue":
 		v, found := tr.requeue(tr.id(arg))
 		return said(found, v.String(), "not found")
@@ -212,6 +224,24 @@ func (tr *trace) control(verb, arg string) (answer string) {
 			c.InterruptAll(tr.now)
 		case verb == "refuse":
 			c.Refuse()
+		case verb == "cancelkey":
+			answer = strconv.Itoa(c.CancelKey(arg, tr.now))
+		case verb == "cancelkind":
+			answer = strconv.Itoa(c.CancelKind(arg, tr.now))
+		case verb == "cancelgroup":
+			answer = strconv.Itoa(c.CancelGroup(tr.group(arg), tr.now))
+		case verb == "closegroup":
+			c.CloseGroup(tr.group(arg))
+		case verb == "limiterfails":
+			if l := tr.limit(arg); l == nil || !l.asking {
+				answer = "not asked for"
+				return
+			}
+			answer = said(c.Fail(tr.limit(arg)), "ask again", "not wanted")
+		case verb == "dropfailure":
+			answer = said(c.DropFailure(tr.id(arg)), "dropped", "not found")
+		case verb == "dropfailures":
+			answer = strconv.Itoa(c.DropFailures())
 		case verb == "excuse":
 			c.Excuse(tr.run(arg))
 			tr.bound++
@@ -252,6 +282,9 @@ func (tr *trace) settleAs(args []string) string {
 	}
 	if len(args) > 2 {
 		res.Delay = tr.duration(args[2])
+	}
+	if tr.run(args[0]).ID == 0 {
+		return "nothing there"
 	}
 	tr.settle(args[0], res)
 	return ""

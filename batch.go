@@ -1,0 +1,136 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// EnqueueBatch enqueues the functions in order, all at one moment as far as there
+// is room, and returns how many were accepted. What becomes of those for which
+// there is none:
+//
+//   - under [Reject] they are not accepted: ErrQueueFull, each counted in Rejected;
+//   - under [Block] they wait, one after the other, until ctx ends;
+//   - under [DropNewest] they are accepted, and evicted at once;
+//   - under [DropOldest] all are accepted, and evict the jobs accepted before them,
+//     in a batch larger than the capacity also the first of their own.
+//
+// The first of fns are accepted in any case, so that fns[accepted:] are left. A nil
+// function accepts none. The options are for each job; [WithUnique] is an error
+// from a batch of more than one. Errors are those of [Queue.Enqueue]. Without
+// options and by default it allocates nothing per job.
+func (q *Queue) EnqueueBatch(ctx context.Context, fns []Func, opts ...JobOption) (accepted int, err error) {
+	if slices.ContainsFunc(fns, func(fn Func) bool { return fn == nil }) {
+		return 0, ErrNilFunc
+	}
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if len(opts) == 0 && q.plain {
+		accepted = q.postAll(fns)
+	}
+	if accepted == len(fns) {
+		return accepted, nil
+	}
+	n, err := q.enqueueBatch(ctx, fns[accepted:], "", q.jobs, opts)
+	return accepted + n, err
+}
+
+// EnqueueBatch accepts a job for each payload, as [Queue.EnqueueBatch] does.
+func (k *Kind[T]) EnqueueBatch(ctx context.Context, vs []T, opts ...JobOption) (accepted int, err error) {
+	if k == nil || k.queue == nil {
+		return 0, ErrUnknownKind
+	}
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	fns := make([]Func, len(vs))
+	for i, v := range vs {
+		fns[i] = func(ctx context.Context) error { return k.fn(ctx, v) }
+	}
+	return k.queue.enqueueBatch(ctx, fns, k.name, k.jobs, opts)
+}
+
+// postAll is post for as many plain jobs as there is room for.
+func (e *engine) postAll(fns []Func) int {
+	m := &e.mail
+	m.mu.Lock()
+	n := min(m.room, len(fns))
+	if n <= 0 || m.closed {
+		m.mu.Unlock()
+		return 0
+	}
+	first := m.list.Len() == 0
+	m.stamp = e.now()
+	m.room -= n
+	for _, fn := range fns[:n] {
+		m.lastID++
+		m.list.PushBare(fn, m.lastID, m.stamp)
+	}
+	var w *worker
+	if first && !m.hold {
+		w = m.unpark()
+	}
+	m.mu.Unlock()
+	switch {
+	case w != nil:
+		w.wake <- struct{}{}
+	case first:
+		e.poke()
+	}
+	return n
+}
+
+// enqueueBatch is enqueue for several.
+func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p policy, opts []JobOption) (accepted int, err error) {
+	p, err = p.with(opts)
+	if err != nil {
+		return 0, err
+	}
+	if err := p.check(q, len(fns)); err != nil {
+		return 0, err
+	}
+	jobs := make([]*core.Job, len(fns))
+	for i, fn := range fns {
+		jobs[i] = q.newJob(ctx, fn, kind, &p)
+	}
+	for accepted < len(jobs) {
+		n, waiting, err := q.offerAll(ctx, jobs[accepted:])
+		accepted += n
+		if waiting {
+			if _, err = q.awaitRoom(ctx, jobs[accepted]); err == nil {
+				accepted++
+			}
+		}
+		if err != nil {
+			return accepted, err
+		}
+	}
+	return accepted, nil
+}
+
+// offerAll offers jobs until one is not accepted: then it waits for room, or the
+// others are turned away like it.
+func (e *engine) offerAll(ctx context.Context, jobs []*core.Job) (accepted int, waiting bool, err error) {
+	err = errBroken
+	e.step(func(c *core.Core, now time.Duration) {
+		if err = nil; e.mail.closed {
+			err = ErrClosed
+			return
+		}
+		for _, j := range jobs {
+			_, waiting, err = e.accept(ctx, c, j, now)
+			switch {
+			case err == nil && !waiting:
+				accepted++
+			case !errors.Is(err, ErrQueueFull): // which the next ones get, too
+				return
+			}
+		}
+	})
+	return accepted, waiting, err
+}

@@ -1,0 +1,31 @@
+package dray
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Cancel settles a waiting job as cancelled. If it is running, its context is
+// cancelled with the cause [ErrCancelled], and what it then returns decides. It
+// returns [ErrNotFound] if the job has settled, or never was.
+func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
+
+// CancelKey is [Queue.Cancel] for all jobs of a key ([WithKey]), at one moment. It
+// returns how many there were, 0 for the empty key. Its cost is in proportion to
+// the number of jobs with options.
+func (q *Queue) CancelKey(key string) int {
+	return q.count(func(c *core.Core, now time.Duration) int { return c.CancelKey(key, now) })
+}
+
+// CancelKind is [Queue.CancelKey] for all jobs of a kind. It returns 0 for a kind
+// that was never registered.
+func (q *Queue) CancelKind(kind string) int {
+	return q.count(func(c *core.Core, now time.Duration) int { return c.CancelKind(kind, now) })
+}
+
+// count makes a change that says how many it concerned.
+func (e *engine) count(change func(*core.Core, time.Duration) int) (n int) {
+	e.step(func(c *core.Core, now time.Duration) { n = change(c, now) })
+	return n
+}

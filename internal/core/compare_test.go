@@ -1,0 +1,77 @@
+package core
+
+import (
+	"slices"
+
+	"github.com/stretchr/testify/require"
+)
+
+// compare looks at everything in which core and model could differ. It is done
+// after each step, so it asks require only about what does.
+func (d *duel) compare() {
+	same(d, d.model.snapshot(), d.c.Snapshot(), "the books")
+	same(d, d.model.room(), d.c.Room(), "the room")
+	same(d, d.model.expected(), d.c.Expected(), "jobs that wait for a token")
+	d.compareWaiting()
+	for _, r := range d.c.runs {
+		if r.ID != 0 {
+			same(d, d.model.find(r.ID).cause, r.Cause, "the cause")
+		}
+	}
+	d.compareFailures()
+	d.compareLimits()
+	d.compareGroups()
+}
+
+func same[T comparable](d *duel, want, got T, what string) {
+	if want != got {
+		require.Equal(d.t, want, got, "%s: %s", what, d)
+	}
+}
+
+func (d *duel) compareWaiting() {
+	want, got := d.model.waiting(), d.c.WaitingJobs()
+	ids := func(yield func(uint64) bool) {
+		for _, j := range got {
+			_ = yield(j.ID)
+		}
+	}
+	same(d, len(want), len(got), "waiting jobs")
+	for i, j := range got {
+		if want[i].id != j.ID {
+			require.Equal(d.t, want, slices.Collect(ids), "the order of those that wait: %s", d)
+		}
+		same(d, want[i].state, j.State, "the state")
+		same(d, want[i].attempt, j.Attempt, "the attempt")
+	}
+}
+
+func (d *duel) compareFailures() {
+	same(d, len(d.model.fails), len(d.c.failures), "failures")
+	for i, f := range d.c.failures {
+		same(d, d.model.fails[i].id, f.Job.ID, "a failure")
+	}
+}
+
+func (d *duel) compareLimits() {
+	for key := range d.model.limits {
+		l := d.c.limits.get(key)
+		if l == nil {
+			same(d, "", d.model.look(key), "a limit that the core has forgotten")
+			continue
+		}
+		got := mlimit{spare: l.spare, asking: l.asking, failing: l.failing}
+		if l.holder != nil {
+			got.holder = d.model.find(l.holder.ID)
+		}
+		same(d, *d.model.limits[key], got, "a limit")
+	}
+}
+
+func (d *duel) compareGroups() {
+	for name, g := range d.model.groups {
+		got := d.groups[name]
+		same(d, d.model.members(name), got.open, "jobs of a group")
+		same(d, *g, mgroup{got.closed, got.cancelled, got.lost, got.done}, "a group")
+	}
+}

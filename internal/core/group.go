@@ -1,0 +1,103 @@
+package core
+
+import "time"
+
+// A Group counts its jobs. It is complete when it has been closed and none of
+// them is left; then comes the effect GroupDone.
+type Group struct {
+	Ref        any         // the engine's own
+	Completion func() *Job // makes the job that is accepted when it is complete; nil for none
+
+	open      int // jobs that have not settled, and offers that wait for room
+	closed    bool
+	cancelled bool
+	lost      bool // a job was handed back: it will not settle here
+	unserved  bool // complete, and its completion job not accepted
+	done      bool
+}
+
+// Unserved reports whether the group is complete and its completion job will not
+// run, because jobs were handed back, or after a shutdown.
+func (g *Group) Unserved() bool { return g.unserved }
+
+// over reports whether the group takes no more jobs.
+func (g *Group) over() bool { return g.done || g.cancelled }
+
+// join makes an offered job one of its group's.
+func (*Core) join(j *Job) {
+	j.member = true
+	j.Group.open++
+}
+
+// quit takes j out of its group, if it is in one.
+func (c *Core) quit(j *Job) {
+	if j.member {
+		j.member = false
+		j.Group.open--
+		c.complete(j.Group)
+	}
+}
+
+// complete ends a group that has no more to wait for. Its completion job is
+// accepted by the next Admit, unless it would be told of an end that was none.
+func (c *Core) complete(g *Group) {
+	if g.done || !g.closed || g.open > 0 {
+		return
+	}
+	g.done = true
+	c.effect(Effect{Kind: GroupDone, Group: g})
+	switch {
+	case g.Completion == nil:
+	case g.lost || c.sealed:
+		g.unserved = true
+	default:
+		c.completed = append(c.completed, g)
+	}
+}
+
+// CloseGroup says that nobody but its own jobs will add to the group.
+func (c *Core) CloseGroup(g *Group) {
+	g.closed = true
+	c.complete(g)
+}
+
+// CancelGroup cancels all jobs of the group, and lets in no more. It returns how
+// many jobs it cancelled.
+func (c *Core) CancelGroup(g *Group, now time.Duration) int {
+	g.cancelled = true
+	for _, j := range c.blockedOf(g) {
+		c.Withdraw(j)
+		c.effect(Effect{Kind: WasRefused, Job: j, Group: g})
+	}
+	n := c.CancelAll(func(j *Job) bool { return j.Group == g }, now)
+	c.CloseGroup(g)
+	return n
+}
+
+func (c *Core) blockedOf(g *Group) (jobs []*Job) {
+	for _, j := range c.blocked {
+		if j.Group == g {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
+}
+
+// HandBack tells the group of a job that was left over by a shutdown.
+func (c *Core) HandBack(j *Job) {
+	if j.member {
+		j.Group.lost = true
+		c.quit(j)
+	}
+}
+
+// admitCompleted accepts the completion jobs of groups, whatever the room: they
+// follow from jobs that were accepted. It returns how many IDs it used.
+func (c *Core) admitCompleted(id uint64, now time.Duration) (used uint64) {
+	for _, g := range c.completed {
+		c.admit(g.Completion(), id+used, now)
+		used++
+	}
+	c.completed = nil
+	return used
+}

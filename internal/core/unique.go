@@ -1,0 +1,110 @@
+package core
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/timerheap"
+)
+
+// A spent is a unique key that stays taken though its job has settled.
+type spent struct {
+	key   string
+	id    uint64 // of the job
+	timer timerheap.Item[*spent]
+}
+
+// spentOn returns what keeps a unique key taken that no job holds, or nil.
+func (c *Core) spentOn(unique string, now time.Duration) *spent {
+	if unique == "" {
+		return nil
+	}
+	if s := c.spent.get(unique); s != nil && s.timer.Due > now {
+		return s
+	}
+	return nil
+}
+
+// spend lets j's unique key stay taken until its period is over. Only the key and
+// the ID are kept. That time may have passed: then the next Advance frees it.
+func (c *Core) spend(j *Job) {
+	if j.UniqueFor <= 0 {
+		return
+	}
+	s := &spent{key: j.Unique, id: j.ID}
+	s.timer.Value = s
+	c.spent.put(j.Unique, s)
+	c.spents.Add(&s.timer, j.EnqueuedAt+j.UniqueFor)
+}
+
+// forget frees a unique key that no job holds.
+func (c *Core) forget(unique string) {
+	if s := c.spent.get(unique); s != nil {
+		c.spents.Remove(&s.timer)
+		c.spent.remove(unique)
+	}
+}
+
+// collideSpent applies the unique policy of a job whose key is still taken by
+// one that has settled: there is nothing left to be replaced.
+func (c *Core) collideSpent(j *Job, s *spent, now time.Duration) (Verdict, *Job) {
+	if j.UniquePolicy == KeepExisting {
+		return Kept, &Job{ID: s.id, State: Processed}
+	}
+	c.reject(j, true, now)
+	return Duplicate, nil
+}
+
+// collide applies the unique policy of a job whose key old holds. If that does
+// not decide the matter, it is not done.
+func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, done bool) {
+	switch {
+	case j.UniquePolicy == ReplacePending && (old.State == Running || old.State == Blocked):
+		// A running one has seen the old payload; this one waits besides. One that
+		// waits for room is there to be replaced only once it has got it.
+		return Accepted, false
+	case j.UniquePolicy == ReplacePending:
+		c.evict(old, now)
+		j.started = old.started // one out, one in: it needs no more room than the other did
+		c.admit(j, id, now)
+		return Accepted, true
+	case old.State == Blocked, j.UniquePolicy == RejectDuplicate: // nothing has been accepted yet that could be kept
+		c.reject(j, true, now)
+		return Duplicate, true
+	default:
+		return Kept, true
+	}
+}
+
+// holder returns the job that has j's unique key, if any.
+func (c *Core) holder(j *Job) *Job {
+	if j.Unique == "" {
+		return nil
+	}
+	return c.unique.get(j.Unique)
+}
+
+// hold makes j the holder of its unique key, in whosever place.
+func (c *Core) hold(j *Job) {
+	if j.Unique != "" {
+		c.unique.put(j.Unique, j)
+		c.forget(j.Unique)
+	}
+}
+
+// release gives the unique key up. It reports false if j did not hold it any more.
+func (c *Core) release(j *Job) bool {
+	if c.holder(j) != j {
+		return false
+	}
+	c.unique.remove(j.Unique)
+	return true
+}
+
+// replaced reports whether another job took over j's unique key while j was
+// running, so that j is not to run again.
+func (c *Core) replaced(j *Job) bool { return j.Unique != "" && c.unique.get(j.Unique) != j }
+
+// Holds reports whether the given unique key is taken.
+func (c *Core) Holds(unique string, now time.Duration) bool {
+	return c.unique.has(unique) || c.spentOn(unique, now) != nil
+}

@@ -1,0 +1,135 @@
+package dray
+
+import (
+	"context"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// A Limiter hands out tokens: see [WithRateLimit]. A *rate.Limiter of
+// golang.org/x/time/rate is one.
+//
+// Wait returns nil once there is a token for the caller, or an error: it is then
+// reported in a [RateLimitFailed] event and asked again a second later, while the
+// jobs wait. A panic counts as an error. Wait is called on a goroutine of its own,
+// one call at a time for each queue, only while a job waits for a token, for one
+// token ahead of what is running. It must return when ctx ends, which it does with
+// the queue's shutdown; one that does not is left behind.
+type Limiter interface {
+	Wait(ctx context.Context) error
+}
+
+// A tokens is the part of the engine that fetches tokens, under engine.mu.
+type tokens struct {
+	ctx      context.Context // ends with the shutdown; nil before the first fetcher
+	stop     context.CancelFunc
+	fetchers int           // goroutines under way
+	gone     chan struct{} // non-nil while somebody waits for them to be; closed then
+}
+
+const (
+	// limiterPause keeps a limiter that fails at once from being asked all the time.
+	limiterPause = time.Second
+	// limiterGrace is how long a shutdown waits for a limiter to heed its context,
+	// which takes microseconds if it ever does.
+	limiterGrace = 100 * time.Millisecond
+)
+
+// A fetcher is a goroutine that fetches one token.
+type fetcher struct {
+	engine *engine
+	ctx    context.Context
+	limit  *core.Limit
+}
+
+// sendFor fetches a token, under the engine's locks.
+func (e *engine) sendFor(l *core.Limit) {
+	t := &e.tokens
+	if t.ctx == nil {
+		t.ctx, t.stop = context.WithCancel(context.Background())
+	}
+	t.fetchers++
+	go fetcher{e, t.ctx, l}.run(nil)
+}
+
+// run fetches a token; not before a pause, if the limiter has just failed. If the
+// limiter takes the goroutine along, another one goes on.
+func (f fetcher) run(failed error) {
+	ended := false
+	defer func() {
+		if !ended {
+			go f.run(ErrGoexit)
+		}
+	}()
+	for failed == nil || f.again(failed) {
+		if failed = f.wait(); failed == nil {
+			f.engine.step(func(c *core.Core, now time.Duration) { c.Grant(f.limit, now) })
+			break
+		}
+	}
+	f.leave()
+	ended = true
+}
+
+// wait is the call of foreign code.
+func (f fetcher) wait() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = newPanicError(v)
+		}
+	}()
+	return f.limit.Key.(Limiter).Wait(f.ctx) //nolint:forcetypeassert // WithRateLimit's
+}
+
+// again reports the failure, and after a pause whether to try again.
+func (f fetcher) again(failed error) bool {
+	if f.ctx.Err() != nil {
+		return false
+	}
+	wanted := false
+	f.engine.step(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
+	f.engine.herald.emit(RateLimitFailed{moment(), failed})
+	if !wanted {
+		return false
+	}
+	pause := time.NewTimer(limiterPause)
+	defer pause.Stop()
+	select {
+	case <-pause.C:
+		return true
+	case <-f.ctx.Done():
+		return false
+	}
+}
+
+func (f fetcher) leave() {
+	e := f.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tokens.fetchers--
+	if e.tokens.fetchers == 0 && e.tokens.gone != nil {
+		close(e.tokens.gone)
+		e.tokens.gone = nil
+	}
+}
+
+// stopFetching ends all fetchers, for good: nothing will start any more.
+func (e *engine) stopFetching() {
+	e.mu.Lock()
+	t := &e.tokens
+	if t.ctx == nil || t.fetchers == 0 {
+		e.mu.Unlock()
+		return
+	}
+	t.stop()
+	gone := make(chan struct{})
+	t.gone = gone
+	e.mu.Unlock()
+	grace := time.NewTimer(limiterGrace)
+	defer grace.Stop()
+	select {
+	case <-gone:
+	case <-grace.C:
+	}
+}

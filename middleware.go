@@ -1,0 +1,127 @@
+package dray
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Job is what a [Middleware] sees of the job around which it is called.
+type Job struct {
+	ID         ID
+	Kind       string
+	Label      string
+	Attempt    int
+	EnqueuedAt time.Time
+	fn         Func
+	inner      Handler // the middleware of the kind and of the call; nil without
+}
+
+// Handler runs a job; see [Middleware].
+type Handler func(ctx context.Context, j *Job) error
+
+// Middleware wraps the running of jobs, as with net/http: see [WithMiddleware]. It
+// must call next at most once, on the goroutine on which it is called.
+type Middleware func(next Handler) Handler
+
+// An extra is what the engine needs to run a job that has more than a function.
+type extra struct {
+	fn      Func            // without the middleware
+	handler Handler         // of the kind and of the call; nil without
+	values  context.Context // of the caller's context; nil without
+}
+
+// wrap gives j its extra.
+func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is the receiver in all but form
+	x := &extra{fn: j.Fn, handler: p.handler}
+	if p.values {
+		x.values = context.WithoutCancel(ctx)
+	}
+	x.attach(j)
+}
+
+// attach makes x the extra of j, which then runs by it.
+func (x *extra) attach(j *core.Job) {
+	j.Extra = x
+	if x.handler != nil {
+		j.Fn = x.run
+	}
+}
+
+// run is the job where the queue has no middleware: the context is as the worker gave it.
+func (x *extra) run(ctx context.Context) error {
+	return x.handler(ctx, ctx.(*jobContext).page().w.job()) //nolint:forcetypeassert // see there
+}
+
+// extraOf returns j's extra, or nil.
+func extraOf(j *core.Job) *extra {
+	if j == nil {
+		return nil
+	}
+	x, _ := j.Extra.(*extra)
+	return x
+}
+
+// funcOf returns what was enqueued as j, without any middleware.
+func funcOf(j *core.Job) Func {
+	if x := extraOf(j); x != nil {
+		return x.fn
+	}
+	return j.Fn
+}
+
+// withFunc lets j run fn instead.
+func withFunc(j *core.Job, fn Func) {
+	j.Fn = fn
+	if x := extraOf(j); x != nil {
+		other := *x
+		other.fn = fn
+		other.attach(j)
+	}
+}
+
+// job makes what the middleware sees of the worker's job.
+func (w *worker) job() *Job {
+	r := &w.run
+	j := &Job{ID: ID(r.ID), Attempt: 1, EnqueuedAt: w.engine.wall(r.Enqueued), fn: r.Fn}
+	if r.Job != nil {
+		j.Kind, j.Label, j.Attempt = r.Job.Kind, r.Job.Label, r.Job.Attempt
+	}
+	if x := extraOf(r.Job); x != nil {
+		j.fn, j.inner = x.fn, x.handler
+	}
+	return j
+}
+
+// bare is the innermost handler: the job without middleware.
+func bare(ctx context.Context, j *Job) error { return j.fn(ctx) }
+
+// specific is what the queue's middleware is around: that of the kind and of the call.
+func specific(ctx context.Context, j *Job) error {
+	if j.inner != nil {
+		return j.inner(ctx, j)
+	}
+	return j.fn(ctx)
+}
+
+// chain makes one handler of the middleware around h, the first outermost; nil
+// without. It calls foreign code.
+func chain(ms []Middleware, h Handler) (_ Handler, err error) {
+	if len(ms) == 0 {
+		return nil, nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("dray: WithMiddleware: %w", newPanicError(v))
+		}
+	}()
+	for _, m := range slices.Backward(ms) {
+		if h = m(h); h == nil {
+			return nil, fmt.Errorf("dray: WithMiddleware: it returned a nil handler: %w", ErrNilFunc)
+		}
+	}
+	return h, nil
+}

@@ -1,0 +1,203 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// A policy is what the job options add up to.
+type policy struct {
+	label        string
+	timeout      time.Duration
+	deadline     time.Duration
+	maxAttempts  int
+	backoff      Backoff
+	delay        time.Duration
+	runAt        time.Time
+	key          string
+	keyLimit     int
+	unique       string
+	uniquePolicy UniquePolicy
+	uniquePeriod time.Duration
+	priority     Priority
+	group        *Group
+	values       bool
+	limiters     []any        // the most specific first
+	middleware   []Middleware // of the kind and of the call, the outermost first
+	handler      Handler      // made of middleware; nil without, or until finish
+	set          bool         // any option was given
+}
+
+// with returns p with more options applied.
+func (p policy) with(opts []JobOption) (policy, error) {
+	for _, o := range opts {
+		if o == nil {
+			return p, errors.New("dray: nil job option")
+		}
+		if err := o.applyJob(&p); err != nil {
+			return p, err
+		}
+	}
+	if len(p.middleware) > 0 && p.handler == nil {
+		h, err := chain(p.middleware, bare)
+		if err != nil {
+			return p, err
+		}
+		p.handler = h
+	}
+	return p, nil
+}
+
+// check says why the options of a call make no sense together, for n jobs on q.
+func (p policy) check(q *Queue, n int) error {
+	switch {
+	case p.deadline > 0 && p.delay >= p.deadline:
+		return fmt.Errorf("dray: WithDelay(%v): not before WithDeadline(%v)", p.delay, p.deadline)
+	case p.deadline > 0 && !p.runAt.IsZero() && time.Until(p.runAt) >= p.deadline:
+		return fmt.Errorf("dray: WithRunAt(%v): not before WithDeadline(%v)", p.runAt, p.deadline)
+	case p.unique != "" && p.uniquePeriod > 0 && p.uniquePolicy == ReplacePending:
+		return errors.New("dray: WithUniquePeriod: with ReplacePending, and what has settled cannot be replaced")
+	case p.unique != "" && n > 1:
+		return fmt.Errorf("dray: WithUnique(%q): for a batch of %d", p.unique, n)
+	case p.group != nil && p.group.queue != q:
+		return errors.New("dray: WithGroup: the group of another queue")
+	}
+	return nil
+}
+
+type jobOption func(*policy) error
+
+func (o jobOption) applyJob(p *policy) error      { p.set = true; return o(p) }
+func (o jobOption) applyQueue(c *config) error    { return o.applyJob(&c.jobs) }
+func (o jobOption) applyTask(c *taskConfig) error { c.jobs = append(c.jobs, o); return nil }
+
+// WithDeadline bounds the time for all attempts, counted from the acceptance of the
+// job: after d it fails with [ErrDeadline]. If it waits by then, it is not run (any
+// more). If it is running, its context is cancelled with that cause, and what it
+// then returns decides. No retry and no snooze is scheduled past the deadline: a
+// job that would need one fails at once, with ErrDeadline and its own error. A delay
+// that is not shorter is an error from the call. Defaults to 0, no deadline; at
+// most a year.
+func WithDeadline(d time.Duration) JobOption {
+	return jobOption(func(p *policy) error { p.deadline = d; return checkDelay("WithDeadline", d) })
+}
+
+// WithUniquePeriod lets the key of [WithUnique] stay taken for at least d from the
+// job's acceptance, however early and however it settles; nothing but the key and
+// the ID is kept. For [KeepExisting] the existing job is then one that has settled.
+// Together with [ReplacePending] it is an error from the call, and a job with that
+// policy that finds such a key gets [ErrDuplicate]. Without WithUnique it does
+// nothing. Defaults to 0: the key is free once the job has settled; at most a year.
+func WithUniquePeriod(d time.Duration) JobOption {
+	return jobOption(func(p *policy) error { p.uniquePeriod = d; return checkDelay("WithUniquePeriod", d) })
+}
+
+// WithContextValues lets the job's context have the values of the context with
+// which it is enqueued, a trace for example, before those of the queue's. The end
+// of that context it does not share. Whatever the values refer to is kept in memory
+// until the job has settled.
+func WithContextValues() JobOption {
+	return jobOption(func(p *policy) error { p.values = true; return nil })
+}
+
+// WithGroup makes the job one of a group's: see [Group]. The group must belong to
+// the queue. Enqueueing returns [ErrGroupDone] if it is complete, or cancelled. If
+// under [KeepExisting] nothing is enqueued, the existing job does not become one of
+// the group's.
+func WithGroup(g *Group) JobOption {
+	return jobOption(func(p *policy) error {
+		p.group = g
+		if g == nil {
+			return errors.New("dray: WithGroup: nil group")
+		}
+		return nil
+	})
+}
+
+// WithRateLimit lets a job start only with a token of l, for each of its attempts.
+// Unlike other options those of queue, kind and call add up: a job needs a token of
+// each of them, and collects first the call's, then the kind's, then the queue's,
+// so that jobs which wait for their kind use up nothing of the queue's. Given twice,
+// a limiter counts once. l must be comparable, as pointers are.
+//
+// Jobs that wait for a token stand aside, by priority and in their order, and hold
+// up nobody else; they are pending, and count against the capacity until they have
+// first started. A shutdown drains them at the limiter's pace, until its context
+// ends; if the limiter's last answer was an error, it does not wait for it.
+func WithRateLimit(l Limiter) JobOption {
+	return jobOption(func(p *policy) error {
+		switch {
+		case l == nil:
+			return errors.New("dray: WithRateLimit: nil limiter")
+		case !reflect.ValueOf(l).Comparable():
+			return fmt.Errorf("dray: WithRateLimit: a %T is not comparable", l)
+		case !slices.Contains(p.limiters, any(l)):
+			p.limiters = append([]any{l}, p.limiters...)
+		}
+		return nil
+	})
+}
+
+// middlewareOption is no jobOption, as for a queue it is no default of its jobs:
+// its plain jobs are wrapped, too, and need no record for that.
+type middlewareOption []Middleware
+
+// WithMiddleware wraps the running of jobs: of all jobs if given to [New], of a
+// kind if given to [Handle], of one job if given to a call. Unlike other options
+// these add up, the queue's outermost, then the kind's, then the call's, in each the
+// first given first. What a middleware throws counts as thrown by the job.
+func WithMiddleware(ms ...Middleware) JobOption { return middlewareOption(ms) }
+
+func (o middlewareOption) check() error {
+	if slices.ContainsFunc(o, func(m Middleware) bool { return m == nil }) {
+		return fmt.Errorf("dray: WithMiddleware: %w", ErrNilFunc)
+	}
+	return nil
+}
+
+func (o middlewareOption) applyQueue(c *config) error {
+	c.middleware = append(c.middleware, o...)
+	return o.check()
+}
+
+func (o middlewareOption) applyTask(c *taskConfig) error {
+	c.jobs = append(c.jobs, o)
+	return o.check()
+}
+
+func (o middlewareOption) applyJob(p *policy) error {
+	if len(o) > 0 {
+		p.middleware = slices.Concat(p.middleware, o)
+		p.handler, p.set = nil, true
+	}
+	return o.check()
+}
+
+// newJob makes the record of a job, which ctx enqueues.
+func (e *engine) newJob(ctx context.Context, fn Func, kind string, p *policy) *core.Job {
+	j := &core.Job{
+		Fn: fn, Kind: kind, Label: p.label, Key: p.key, KeyLimit: p.keyLimit,
+		Unique: p.unique, UniquePolicy: core.UniquePolicy(p.uniquePolicy), UniqueFor: p.uniquePeriod,
+		Priority: core.Priority(p.priority), MaxAttempts: p.maxAttempts,
+		Timeout: p.timeout, Within: p.deadline, Backoff: p.backoff, Limiters: p.limiters,
+	}
+	if p.group != nil {
+		j.Group = &p.group.core
+	}
+	if p.handler != nil || p.values {
+		wrap(j, ctx, p)
+	}
+	switch {
+	case p.delay > 0:
+		j.RunAt = e.now() + p.delay
+	case !p.runAt.IsZero():
+		j.RunAt = e.ahead(p.runAt)
+	}
+	return j
+}
