@@ -37,7 +37,9 @@ func (l *logger) observe(ev Event) {
 	case EventsDropped:
 		l.Warn("observers are too slow", "events_dropped", e.Count)
 	case TaskSkipped:
-		l.Warn("run of periodic task skipped", "task", e.Task, "due", e.Due, "reason", e.Err)
+		l.Warn("run of periodic task skipped", "task", e.Task, "due", e.Due, "reason", e.Err, "count", e.Count)
+	case ClockJumped:
+		l.Warn("wall clock was set, or the machine slept", "by", e.By)
 	case TaskEnded:
 		if e.Err != nil {
 			l.Error("run of periodic task failed", "task", e.Task, "error", e.Err)
