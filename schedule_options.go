@@ -7,6 +7,8 @@ import (
 	"hash/fnv"
 	"math/bits"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
 )
 
 // TaskOption configures a periodic task: see [Scheduler.Schedule]. Every
@@ -16,16 +18,17 @@ type TaskOption interface{ applyTask(*taskConfig) error }
 // A taskConfig is what the options of a task add up to. It is not changed once
 // the task is registered; tasks without options share one.
 type taskConfig struct {
-	jobs    []JobOption
-	policy  policy // what they come to
-	overlap Overlap
-	missed  Missed
-	spread  time.Duration // limit of the jitter
-	jitter  time.Duration // of this task
-	lastRun time.Time
-	loc     *time.Location
-	dst     DST
-	locker  Locker
+	jobs     []JobOption
+	policy   policy    // what they come to
+	template *core.Job // a record of that policy
+	overlap  Overlap
+	missed   Missed
+	spread   time.Duration // limit of the jitter
+	jitter   time.Duration // of this task
+	lastRun  time.Time
+	loc      *time.Location
+	dst      DST
+	locker   Locker
 }
 
 type taskOption func(*taskConfig) error

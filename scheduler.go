@@ -34,7 +34,9 @@ type Scheduler struct {
 	asking    []*periodicTask // neither armed nor idle: their schedules are to be asked
 	lines     [3]line         // runs that are due, by priority
 	unwanted  []ID            // runs to cancel
+	batch     []*run          // the loop's: on their way to the queue
 	inQueue   int             // runs accepted and not settled
+	free      []*run          // to be used again, at most window
 	offset    time.Duration   // of the wall clock from the monotonic one, when last looked at
 	begun     bool            // has served before
 
@@ -43,15 +45,18 @@ type Scheduler struct {
 
 // endedRuns is where settled runs wait to be taken note of.
 type endedRuns struct {
-	mu   sync.Mutex
-	runs []*run // appended under the engine's locks, taken whole under Scheduler.mu
+	mu    sync.Mutex
+	runs  []*run // appended under the engine's locks, taken whole under Scheduler.mu
+	spare []*run // empty, for the next
 }
 
 func newScheduler(q *Queue) *Scheduler {
-	return &Scheduler{
+	s := &Scheduler{
 		queue: q, wakeup: make(chan struct{}, 1), zero: q.epoch.Round(0), tasks: make(map[string]*periodicTask),
 		plain: &taskConfig{policy: q.jobs, missed: RunOnce},
 	}
+	s.plain.template = q.newJob(nil, "", q.jobs)
+	return s
 }
 
 // Schedule registers a task, or replaces the one of that name; runs of the old
@@ -253,6 +258,7 @@ func (s *Scheduler) configure(name string, opts []TaskOption) (*taskConfig, erro
 	var err error
 	cfg.policy, err = s.queue.jobs.with(cfg.jobs)
 	cfg.jobs = nil
+	cfg.template = s.queue.newJob(nil, "", cfg.policy)
 	cfg.jitter = jitterOf(name, cfg.spread)
 	return &cfg, err
 }

@@ -3,6 +3,8 @@ package dray
 import (
 	"errors"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
 )
 
 // comeDue is told of all runs of t that have come due since the last time, of
@@ -105,10 +107,32 @@ func (s *Scheduler) cancelPrevious(t *periodicTask) {
 
 // line makes a run, and puts it in line for the queue.
 func (s *Scheduler) line(t *periodicTask, due time.Time) {
-	r := &run{s: s, t: t, due: due, next: t.active}
+	r := s.newRun()
+	r.s, r.t, r.due, r.next = s, t, due, t.active
 	t.active = r
 	l := s.lineOf(t)
 	l.runs = append(l.runs, r)
+}
+
+// newRun takes a run from those that are free. At the rates of a hundred thousand
+// tasks, making new ones keeps the collector busy enough to be noticed as lateness.
+func (s *Scheduler) newRun() *run {
+	last := len(s.free) - 1
+	if last < 0 {
+		return new(run)
+	}
+	r := s.free[last]
+	s.free[last], s.free = nil, s.free[:last]
+	return r
+}
+
+// recycle frees a run that nobody knows any more: not the queue, which forgets a
+// processed job, and not its line.
+func (s *Scheduler) recycle(r *run) {
+	if r.end.state == core.Processed && !r.offered && len(s.free) < window {
+		*r = run{}
+		s.free = append(s.free, r)
+	}
 }
 
 // unlink takes r off the list of active runs; r.next stays as it is, for those
@@ -133,15 +157,22 @@ func (s *Scheduler) tellSkipped(t *periodicTask, due time.Time, n uint64, why er
 func (s *Scheduler) absorb() {
 	s.ended.mu.Lock()
 	ended := s.ended.runs
-	s.ended.runs = nil
+	s.ended.runs, s.ended.spare = s.ended.spare, nil
 	s.ended.mu.Unlock()
 	for _, r := range ended {
 		s.note(r)
 		s.inQueue--
 		t := r.t
 		t.unlink(r)
-		t.lastErr = r.err
+		t.lastErr = r.end.err
+		s.recycle(r)
 		s.payNext(t)
+	}
+	clear(ended)
+	if cap(ended) <= window {
+		s.ended.mu.Lock()
+		s.ended.spare = ended[:0]
+		s.ended.mu.Unlock()
 	}
 }
 

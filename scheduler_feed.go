@@ -91,7 +91,8 @@ func (s *Scheduler) nextBatch(l *line) []*run {
 			r.refuse = ErrMissed
 			s.refused(r)
 		default:
-			return mark(l.runs[l.head:min(l.head+handful, len(l.runs))])
+			s.batch = mark(s.batch[:0], l.runs[l.head:min(l.head+handful, len(l.runs))])
+			return s.batch
 		}
 		l.drop()
 	}
@@ -99,8 +100,7 @@ func (s *Scheduler) nextBatch(l *line) []*run {
 }
 
 // mark copies the wanted runs at the beginning of a line, which are then on their way.
-func mark(runs []*run) []*run {
-	batch := make([]*run, 0, len(runs))
+func mark(batch, runs []*run) []*run {
 	for _, r := range runs {
 		if r.unwanted || r.t.gone {
 			break
@@ -114,9 +114,8 @@ func mark(runs []*run) []*run {
 // offer puts runs before the queue, in one step for all. It reports false if the
 // queue took some at most.
 func (s *Scheduler) offer(batch []*run) (all bool) {
-	jobs := make([]*core.Job, len(batch))
-	for i, r := range batch {
-		jobs[i] = r.job()
+	for _, r := range batch {
+		r.makeRecord()
 	}
 	s.mu.Lock()
 	inQueue := s.inQueue
@@ -128,7 +127,7 @@ func (s *Scheduler) offer(batch []*run) (all bool) {
 		share := shareOf(c)
 		for i, r := range batch {
 			hasRoom := c.Room() > 0 && (inQueue+i < c.Limit()+share || c.Ready() < share)
-			if !hasRoom || !s.put(c, r, jobs[i], now) {
+			if !hasRoom || !s.put(c, r, now) {
 				return
 			}
 		}
@@ -148,8 +147,8 @@ func shareOf(c *core.Core) int {
 }
 
 // put makes one offer. It reports false if there is no room.
-func (s *Scheduler) put(c *core.Core, r *run, j *core.Job, now time.Duration) bool {
-	id := s.queue.mail.lastID + 1
+func (s *Scheduler) put(c *core.Core, r *run, now time.Duration) bool {
+	j, id := &r.record, s.queue.mail.lastID + 1
 	switch v, _ := c.Accept(j, id, now); v {
 	case core.Accepted, core.Dropped:
 		s.queue.mail.lastID = id
@@ -185,19 +184,20 @@ func (s *Scheduler) settleOffers(l *line) {
 	}
 }
 
-// job makes the record of the run.
-func (r *run) job() *core.Job {
-	p := r.t.cfg.policy
-	if p.label == "" {
-		p.label = r.t.name
+// makeRecord makes the queue's record of the run.
+func (r *run) makeRecord() {
+	cfg := r.t.cfg
+	r.record = *cfg.template
+	if cfg.policy.delay > 0 || !cfg.policy.runAt.IsZero() { // it counts from now
+		r.record = *r.s.queue.newJob(nil, "", cfg.policy)
 	}
-	fn := r.t.fn
-	if r.t.cfg.locker != nil {
-		fn = r.underLock
+	r.record.Fn, r.record.Ref = r.t.fn, r
+	if cfg.locker != nil {
+		r.record.Fn = r.underLock
 	}
-	j := r.s.queue.newJob(fn, "", p)
-	j.Ref = r
-	return j
+	if r.record.Label == "" {
+		r.record.Label = r.t.name
+	}
 }
 
 // accepted is there for the engine; the scheduler sees to that itself.
@@ -205,16 +205,16 @@ func (r *run) accepted(ID) {}
 
 // settled is told the end of the run, under the engine's locks.
 func (r *run) settled(o outcome) {
-	s := r.s
-	r.err = o.err
+	s, t := r.s, r.t
+	r.end = o
 	s.ended.mu.Lock()
-	s.ended.runs = append(s.ended.runs, r)
+	s.ended.runs = append(s.ended.runs, r) // from here on it may be somebody else's
 	waiting := len(s.ended.runs)
 	s.ended.mu.Unlock()
 	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskEnded{moment(), r.t.name, o.id, o.err})
+		s.queue.herald.emit(TaskEnded{moment(), t.name, o.id, o.err})
 	}
-	if r.t.cfg.follows() || s.hungry.Load() && waiting >= handful/4 {
+	if t.cfg.follows() || s.hungry.Load() && waiting >= handful/4 {
 		s.poke()
 	}
 }

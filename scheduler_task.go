@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/agenda"
+	"github.com/a622d8ee/dray/internal/core"
 )
 
 // A periodicTask is one registered task. There may be a million, so what only
@@ -60,9 +61,10 @@ type run struct {
 	due  time.Time
 	next *run // in the task's active list, under Scheduler.mu
 
-	id     ID    // once accepted; under the engine's locks
-	refuse error // why the queue did not; written in the loop's step, read after
-	err    error // how it ended, nil for well; written before it goes into ended
+	record core.Job // the queue's, from the offer until it has settled
+	id     ID       // once accepted; under the engine's locks
+	refuse error    // why the queue did not; written in the loop's step, read after
+	end    outcome  // written before it goes into ended, read after
 
 	offered  bool // it is being put before the queue; under Scheduler.mu, as are those below
 	noted    bool // counted as a run
