@@ -86,7 +86,8 @@ func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOp
 	s.count++
 	t.seq = s.count
 	s.tasks[name] = t
-	if s.arm(t) {
+	s.arm(t)
+	if e, _ := s.timetable(t).first(); e.Item == t {
 		s.poke() // the loop sleeps for longer than this
 	}
 	if s.queue.herald != nil {

@@ -268,10 +268,10 @@ func (s *Scheduler) timetable(t *periodicTask) *timetable {
 	return &s.calendar
 }
 
-// arm enters t's next run, if it has one, and reports whether that is the first of all.
-func (s *Scheduler) arm(t *periodicTask) (first bool) {
+// arm enters t's next run, if it has one.
+func (s *Scheduler) arm(t *periodicTask) {
 	if t.armed || t.paused || t.gone || t.asking || !t.hasNext {
-		return false
+		return
 	}
 	tt := s.timetable(t)
 	if s.begun && t.cal != nil && tt.armed == 0 {
@@ -283,8 +283,6 @@ func (s *Scheduler) arm(t *periodicTask) (first bool) {
 	}
 	t.armed, t.left = true, false
 	tt.armed++
-	e, _ := tt.first()
-	return e.Item == t
 }
 
 // sweepSlack keeps small timetables from being swept all the time.
