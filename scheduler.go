@@ -37,7 +37,8 @@ type Scheduler struct {
 	batch     []*run          // the loop's: on their way to the queue
 	inQueue   int             // runs accepted and not settled
 	free      []*run          // to be used again, at most window
-	offset    time.Duration   // of the wall clock from the monotonic one, when last looked at
+	looked    clocks          // when the loop last compared the clocks
+	grace     time.Duration   // how late a calendar run may be besides, as a jump was noticed late
 	begun     bool            // has served before
 
 	ended endedRuns

@@ -47,12 +47,15 @@ const (
 // concerns. One set forward needs no more than the policy for missed runs, which
 // applies to whatever came due.
 func (s *Scheduler) watch(now clocks) {
-	offset := now.wall - now.mono
-	by := offset - s.offset
-	s.offset = offset
+	if now == s.looked {
+		return
+	}
+	by, slept := now.wall-s.looked.wall-(now.mono-s.looked.mono), now.mono-s.looked.mono
+	s.looked, s.grace = now, 0
 	if by.Abs() <= jumpTolerance || s.calendar.armed == 0 {
 		return
 	}
+	s.grace = slept // what was due in that time was not jumped over, but overslept
 	if s.queue.herald != nil {
 		s.queue.herald.emit(ClockJumped{moment(), by})
 	}
@@ -75,7 +78,7 @@ func (t *periodicTask) repeats(by time.Duration) bool {
 		return false
 	}
 	_, once := t.cal.when.(at)
-	return !once && (by < -repeatWindow || t.cfg.dst&RepeatFold != 0)
+	return !once && (by < -repeatWindow-jumpTolerance || t.cfg.dst&RepeatFold != 0)
 }
 
 // sleep returns for how long there is nothing to do.

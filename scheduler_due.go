@@ -13,7 +13,11 @@ import (
 func (s *Scheduler) comeDue(t *periodicTask, total uint64, dues []time.Time, late time.Duration) {
 	t.due += total
 	keep := min(int(t.cfg.missed), len(dues))
-	if !t.lapsed && late <= lateAfter {
+	grace := lateAfter
+	if t.cal != nil {
+		grace += s.grace
+	}
+	if !t.lapsed && late <= grace {
 		keep = max(keep, 1)
 	}
 	t.lapsed = false

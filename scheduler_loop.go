@@ -50,7 +50,7 @@ func (s *Scheduler) adopt() {
 	now := s.look()
 	if !s.begun {
 		s.begun = true
-		s.offset = now.wall - now.mono
+		s.looked = now
 		for _, t := range s.tasks {
 			if t.cal == nil && t.cfg.lastRun.IsZero() {
 				s.disarm(t)

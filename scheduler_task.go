@@ -275,8 +275,7 @@ func (s *Scheduler) arm(t *periodicTask) {
 	}
 	tt := s.timetable(t)
 	if s.begun && t.cal != nil && tt.armed == 0 {
-		now := s.look()
-		s.offset = now.wall - now.mono // nobody has watched the clock up to here
+		s.looked = s.look() // nobody has watched the clock up to here
 	}
 	if !t.left {
 		tt.agenda.Add(t.key(), t)
