@@ -82,33 +82,38 @@ func (s *Scheduler) nextBatch(l *line) []*run {
 	now := s.at(s.look().wall)
 	for l.head < len(l.runs) {
 		r := l.runs[l.head]
-		stale := r.t.cfg.missed == SkipMissed && now.Sub(r.due)-r.t.cfg.jitter > lateAfter && s.hungry.Load()
 		switch {
 		case r.unwanted:
 		case r.t.gone:
 			r.t.unlink(r)
-		case stale:
+		case s.stale(r, now):
 			r.refuse = ErrMissed
 			s.refused(r)
 		default:
-			s.batch = mark(s.batch[:0], l.runs[l.head:min(l.head+handful, len(l.runs))])
-			return s.batch
+			return s.mark(l.runs[l.head:min(l.head+handful, len(l.runs))], now)
 		}
 		l.drop()
 	}
 	return nil
 }
 
-// mark copies the wanted runs at the beginning of a line, which are then on their way.
-func mark(batch, runs []*run) []*run {
+// stale reports whether r has waited for room for longer than its task allows.
+func (s *Scheduler) stale(r *run, now time.Time) bool {
+	return r.t.cfg.missed == SkipMissed && s.hungry.Load() && now.Sub(r.due)-r.t.cfg.jitter > lateAfter
+}
+
+// mark copies the first runs of a line, up to one that is to be dropped; they are
+// then on their way.
+func (s *Scheduler) mark(runs []*run, now time.Time) []*run {
+	s.batch = s.batch[:0]
 	for _, r := range runs {
-		if r.unwanted || r.t.gone {
+		if r.unwanted || r.t.gone || s.stale(r, now) {
 			break
 		}
 		r.offered = true
-		batch = append(batch, r)
+		s.batch = append(s.batch, r)
 	}
-	return batch
+	return s.batch
 }
 
 // offer puts runs before the queue, in one step for all. It reports false if the
@@ -148,7 +153,7 @@ func shareOf(c *core.Core) int {
 
 // put makes one offer. It reports false if there is no room.
 func (s *Scheduler) put(c *core.Core, r *run, now time.Duration) bool {
-	j, id := &r.record, s.queue.mail.lastID + 1
+	j, id := &r.record, s.queue.mail.lastID+1
 	switch v, _ := c.Accept(j, id, now); v {
 	case core.Accepted, core.Dropped:
 		s.queue.mail.lastID = id
