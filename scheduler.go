@@ -35,6 +35,7 @@ type Scheduler struct {
 	lines     [3]line         // runs that are due, by priority
 	unwanted  []ID            // runs to cancel
 	batch     []*run          // the loop's: on their way to the queue
+	retry     time.Duration   // the loop's: when a queue without room is tried again
 	inQueue   int             // runs accepted and not settled
 	free      []*run          // to be used again, at most window
 	looked    clocks          // when the loop last compared the clocks

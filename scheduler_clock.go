@@ -94,7 +94,7 @@ func (s *Scheduler) sleep() time.Duration {
 		d = min(d, e.Due-now.wall, watchInterval)
 	}
 	if s.hungry.Load() {
-		d = min(d, retryInterval)
+		d = min(d, s.retry)
 	}
 	return d
 }

@@ -17,9 +17,10 @@ const (
 	// once neither fill its memory nor its capacity: the others follow as they end.
 	window = 1024
 
-	// retryInterval is how often a queue that had no room is tried again, besides
-	// whenever some runs have ended.
-	retryInterval = 5 * time.Millisecond
+	// minRetry is how soon a queue that had no room is tried again, besides whenever
+	// some runs have ended; without success it takes twice as long each time.
+	minRetry = 5 * time.Millisecond
+	maxRetry = time.Second
 )
 
 // A line is the runs of one priority that are due, in order, under Scheduler.mu.
@@ -50,6 +51,7 @@ func (s *Scheduler) feed() {
 		return
 	}
 	hungry := false
+	retry := min(max(2*s.retry, minRetry), maxRetry)
 	for i := 0; i < len(s.lines) && !hungry; {
 		batch := s.nextBatch(&s.lines[i])
 		if len(batch) == 0 {
@@ -58,10 +60,13 @@ func (s *Scheduler) feed() {
 		}
 		hungry = !s.offer(batch)
 		s.mu.Lock()
-		s.settleOffers(&s.lines[i])
+		if s.settleOffers(&s.lines[i]) > 0 {
+			retry = minRetry
+		}
 		s.mu.Unlock()
 	}
 	s.hungry.Store(hungry)
+	s.retry = retry
 }
 
 func (s *Scheduler) cancelUnwanted() {
@@ -173,20 +178,24 @@ func (s *Scheduler) put(c *core.Core, r *run, now time.Duration) bool {
 	}
 }
 
-// settleOffers takes those runs out of a line that the queue has answered to.
-func (s *Scheduler) settleOffers(l *line) {
+// settleOffers takes those runs out of a line that the queue has answered to, and
+// returns how many there were.
+func (s *Scheduler) settleOffers(l *line) (answers int) {
 	for i := l.head; i < len(l.runs) && l.runs[i].offered; i++ {
 		r := l.runs[i]
 		r.offered = false
 		switch {
 		case r.refuse != nil:
 			s.refused(r)
-			l.drop()
 		case r.id != 0:
 			s.note(r)
-			l.drop()
+		default:
+			continue
 		}
+		l.drop()
+		answers++
 	}
+	return answers
 }
 
 // makeRecord makes the queue's record of the run.
