@@ -113,3 +113,36 @@ func BenchmarkContainerHeapMillion(b *testing.B) {
 		heap.Pop(&s)
 	}
 }
+
+// node is what a heap of tasks that can be removed holds.
+type node struct {
+	due time.Duration
+	pos int
+}
+
+type nodes []*node
+
+func (s nodes) Len() int           { return len(s) }
+func (s nodes) Less(i, j int) bool { return s[i].due < s[j].due }
+func (s nodes) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].pos, s[j].pos = i, j
+}
+
+func (s *nodes) Push(x any) { n := x.(*node); n.pos = len(*s); *s = append(*s, n) }
+func (s *nodes) Pop() any {
+	last := (*s)[len(*s)-1]
+	*s = (*s)[:len(*s)-1]
+	return last
+}
+
+func BenchmarkContainerHeapOfNodesMillion(b *testing.B) {
+	var s nodes
+	for range million {
+		heap.Push(&s, &node{due: time.Duration(rand.Int64N(1e12))})
+	}
+	for b.Loop() {
+		heap.Push(&s, &node{due: time.Duration(rand.Int64N(1e12))})
+		heap.Pop(&s)
+	}
+}
