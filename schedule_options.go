@@ -105,7 +105,7 @@ func jitterOf(name string, limit time.Duration) time.Duration {
 	x := h.Sum64() * 0x9e3779b97f4a7c15
 	x ^= x >> 32 // FNV's high bits say little about the end of a name, which is where names differ
 	share, _ := bits.Mul64(x*0xd6e8feb86659fd93, uint64(limit))
-	return time.Duration(share) //nolint:gosec // less than the limit
+	return time.Duration(share)
 }
 
 // WithLastRun says when the task last ran, before this process was started: runs

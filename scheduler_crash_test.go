@@ -34,7 +34,7 @@ func TestSchedulerCrashAtEveryStep(t *testing.T) {
 				return nil
 			}
 			for i, when := range []Schedule{Every(time.Second), Every(2 * time.Second), grid(time.Second), At(time.Now().Add(3 * time.Second))} {
-				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), when, job, WithOverlap(Overlap(i)))) //nolint:gosec // four
+				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), when, job, WithOverlap(Overlap(i))))
 			}
 			time.Sleep(4*time.Second + time.Millisecond)
 			synctest.Wait()

@@ -21,7 +21,7 @@ func (s *Scheduler) comeDue(t *periodicTask, total uint64, dues []time.Time, lat
 		keep = max(keep, 1)
 	}
 	t.lapsed = false
-	if skipped := total - uint64(keep); skipped > 0 { //nolint:gosec // keep is not negative
+	if skipped := total - uint64(keep); skipped > 0 {
 		t.history().missed += skipped
 		last := dues[max(len(dues)-keep-1, 0)]
 		s.tellSkipped(t, last, skipped, ErrMissed)

@@ -115,8 +115,8 @@ func (s *Scheduler) collect(now clocks) (more bool) {
 // intervalDue fires a task of Every that is due.
 func (s *Scheduler) intervalDue(t *periodicTask, now clocks) {
 	late := now.mono - t.cfg.jitter - t.next
-	n := late / t.period // due besides the first, and later
-	newest := t.next + n*t.period
+	n := int64(late / t.period) // due besides the first, and later
+	newest := t.next + t.period*time.Duration(n)
 	t.next, t.left = after(newest, t.period), false
 	wall := s.at(now.wall - (now.mono - newest))
 	if n == 0 && !t.lapsed && late <= lateAfter {
@@ -124,12 +124,12 @@ func (s *Scheduler) intervalDue(t *periodicTask, now clocks) {
 		s.fire(t, wall)
 		return
 	}
-	keep := min(time.Duration(t.cfg.keeps()), n+1)
+	keep := min(int64(t.cfg.keeps()), n+1)
 	dues := make([]time.Time, 0, keep)
 	for i := keep - 1; i >= 0; i-- {
-		dues = append(dues, wall.Add(-i*t.period))
+		dues = append(dues, wall.Add(-t.period*time.Duration(i)))
 	}
-	s.comeDue(t, uint64(n)+1, dues, late-n*t.period) //nolint:gosec // n is not negative
+	s.comeDue(t, uint64(n)+1, dues, late-t.period*time.Duration(n))
 }
 
 // letAsk puts t among those whose schedules are asked.

@@ -235,7 +235,7 @@ func TestJobOptionsOfATask(t *testing.T) {
 		require.NoError(t, q.Scheduler().Schedule("x", dray.At(time.Now().Add(time.Second)), func(ctx context.Context) error {
 			info, _ := dray.JobFrom(ctx)
 			attempts, label = append(attempts, info.Attempt), info.Label
-			require.Equal(t, dray.High, info.Priority) //nolint:testifylint // a job is contained
+			require.Equal(t, dray.High, info.Priority)
 			<-ctx.Done()
 			return context.Cause(ctx)
 		}, dray.WithTimeout(time.Second), dray.WithMaxAttempts(3), dray.WithBackoff(dray.Constant(time.Second)), dray.WithPriority(dray.High), dray.WithDelay(time.Second)))
@@ -401,7 +401,7 @@ func TestLock(t *testing.T) {
 		require.Equal(t, uint64(30), due)
 		require.Equal(t, uint64(30), enqueued+overlapped)
 		require.Equal(t, uint64(9), enqueued-locked)
-		require.Equal(t, int64(locked), skipped.Load()) //nolint:gosec // small
+		require.Equal(t, int64(locked), skipped.Load())
 	})
 }
 

@@ -180,17 +180,17 @@ func yearJob(seed uint64) Func {
 func trouble(t *testing.T, q *Queue, set func(time.Duration), r *rand.Rand, day int) {
 	s := q.Scheduler()
 	tasks := s.Tasks()
-	any := tasks[r.IntN(len(tasks))].Name
+	some := tasks[r.IntN(len(tasks))].Name
 	switch day % 9 {
 	case 0:
-		require.NoError(t, s.Pause(any))
+		require.NoError(t, s.Pause(some))
 	case 1:
 		for _, i := range tasks {
 			require.NoError(t, s.Resume(i.Name))
 		}
 	case 2:
-		require.NoError(t, s.RunNow(any))
-		require.NoError(t, s.RunNow(any))
+		require.NoError(t, s.RunNow(some))
+		require.NoError(t, s.RunNow(some))
 	case 3:
 		require.NoError(t, q.Pause())
 		time.Sleep(3 * time.Hour)

@@ -16,7 +16,7 @@ import (
 // unknown zone or rule, or that the expression matches no day at all, such as 30
 // February.
 func Parse(expr string, dst ...dray.DST) (dray.Schedule, error) {
-	return ParseIn(expr, time.Local, dst...) //nolint:gosmopolitan // that is what it is for
+	return ParseIn(expr, time.Local, dst...)
 }
 
 // ParseIn is [Parse] in the given zone; nil is an error.
@@ -139,21 +139,21 @@ func (p *parse) descriptor(loc *time.Location, rules dray.DST) (dray.Schedule, e
 		return nil, p.fail(Descriptor, p.at(), text, errors.New("unknown"))
 	}
 	spec, err := forFields.Parse(fields)
-	return dray.InZone(readings{spec.(*parser.SpecSchedule), text}, loc, rules), err //nolint:forcetypeassert // fields give no other
+	return dray.InZone(readings{spec.(*parser.SpecSchedule), text}, loc, rules), err
 }
 
 func (p *parse) fields(loc *time.Location, rules dray.DST) (dray.Schedule, error) {
 	begin := p.at()
 	words := strings.Fields(p.rest)
 	if len(words) != len(fieldNames) {
-		return nil, p.fail(Expression, begin, p.rest, fmt.Errorf("%d fields, want %d: minute, hour, day of month, month, day of week",
-			len(words), len(fieldNames)))
+		return nil, p.fail(Expression, begin, p.rest, fmt.Errorf("%d fields, want %d: %s",
+			len(words), len(fieldNames), strings.Join(fieldNames[:], ", ")))
 	}
 	var offsets [len(fieldNames)]int
 	for i, w := range words {
 		offsets[i] = begin + strings.Index(p.expr[begin:], w)
 		if err := checkField(i, w); err != nil {
-			return nil, p.fail(Field(i+1), offsets[i], w, err) //nolint:gosec // of five
+			return nil, p.fail(Field(i+1), offsets[i], w, err)
 		}
 		begin = offsets[i] + len(w)
 	}
@@ -162,7 +162,7 @@ func (p *parse) fields(loc *time.Location, rules dray.DST) (dray.Schedule, error
 	if err != nil {
 		return nil, p.fail(Expression, p.at(), p.rest, err)
 	}
-	r := readings{spec.(*parser.SpecSchedule), text} //nolint:forcetypeassert // fields give no other
+	r := readings{spec.(*parser.SpecSchedule), text}
 	if r.Next(time.Unix(0, 0).UTC()).IsZero() {
 		return nil, p.fail(DayOfMonth, offsets[2], words[2], errors.New("matches no day of these months"))
 	}
@@ -179,5 +179,11 @@ func checkField(i int, text string) error {
 	words := []string{"*", "*", "*", "*", "*"}
 	words[i] = text
 	_, err := forFields.Parse(strings.Join(words, " "))
+	if err == nil {
+		return nil
+	}
+	if short, ok := strings.CutSuffix(err.Error(), fmt.Sprintf(": %q", text)); ok {
+		return errors.New(short) // the text is told anyway
+	}
 	return err
 }

@@ -69,8 +69,8 @@ func makeField(r *rand.Rand, low, high int) field {
 type expression [5]field
 
 func makeExpression(r *rand.Rand) expression {
-	any := field{text: "*", star: true}
-	e := expression{makeField(r, 0, 59), makeField(r, 0, 23), any, any, any}
+	all := field{text: "*", star: true}
+	e := expression{makeField(r, 0, 59), makeField(r, 0, 23), all, all, all}
 	if r.IntN(3) == 0 {
 		e[0] = field{text: strconv.Itoa(r.IntN(60))}
 		v, _ := strconv.Atoi(e[0].text)

@@ -80,10 +80,10 @@ func TestEmpty(t *testing.T) {
 // std is what the costs are measured against.
 type std []time.Duration
 
-func (s std) Len() int           { return len(s) }
-func (s std) Less(i, j int) bool { return s[i] < s[j] }
-func (s std) Swap(i, j int)      { s[i], s[j] = s[j], s[i] }
-func (s *std) Push(x any)        { *s = append(*s, x.(time.Duration)) }
+func (s *std) Len() int           { return len(*s) }
+func (s *std) Less(i, j int) bool { return (*s)[i] < (*s)[j] }
+func (s *std) Swap(i, j int)      { (*s)[i], (*s)[j] = (*s)[j], (*s)[i] }
+func (s *std) Push(x any)         { *s = append(*s, x.(time.Duration)) }
 func (s *std) Pop() any {
 	last := (*s)[len(*s)-1]
 	*s = (*s)[:len(*s)-1]
@@ -122,11 +122,12 @@ type node struct {
 
 type nodes []*node
 
-func (s nodes) Len() int           { return len(s) }
-func (s nodes) Less(i, j int) bool { return s[i].due < s[j].due }
-func (s nodes) Swap(i, j int) {
-	s[i], s[j] = s[j], s[i]
-	s[i].pos, s[j].pos = i, j
+func (s *nodes) Len() int           { return len(*s) }
+func (s *nodes) Less(i, j int) bool { return (*s)[i].due < (*s)[j].due }
+func (s *nodes) Swap(i, j int) {
+	h := *s
+	h[i], h[j] = h[j], h[i]
+	h[i].pos, h[j].pos = i, j
 }
 
 func (s *nodes) Push(x any) { n := x.(*node); n.pos = len(*s); *s = append(*s, n) }
