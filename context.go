@@ -4,48 +4,88 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/a622d8ee/dray/internal/core"
 )
 
 // A jobContext is the context of one attempt at one job. Most jobs never look at
-// theirs, so it is small, cut from a slab, and becomes a standard context only
-// when first used. It stays that job's for ever: after the job has ended it is
-// cancelled, whoever still holds it.
-type jobContext struct {
-	w     *worker
-	seq   uint64
-	inner atomic.Pointer[stdContext] // set once, under the engine's lock
+// theirs, so it is a single byte, cut from a page, and becomes a standard context
+// only when first used. It stays that job's for ever: after the job has ended it
+// is cancelled, whoever still holds it.
+//
+// The byte says which of the page's contexts it is. That is enough to find the
+// page: see page.
+type jobContext uint8
+
+// A contextPage is what the contexts cut from it share.
+type contextPage struct {
+	w     *worker                     // immutable
+	last  atomic.Pointer[stdContext]  // the one asked for last, so that a job finds its own quickly
+	used  map[*jobContext]*stdContext // under the engine's lock
+	cells [pageLen]jobContext         // immutable
+}
+
+// pageLen makes a page fill the 256-byte size class.
+const pageLen = 232
+
+// numbered is what the cells of every page are: each holds its own number.
+var numbered = func() (cells [pageLen]jobContext) {
+	for i := range cells {
+		cells[i] = jobContext(i)
+	}
+	return cells
+}()
+
+// page returns the page that c is part of: c is the cell number *c of it, so it
+// begins that many bytes, and those before the cells, below. To keep a pointer to
+// it in each context instead would make the plainest of jobs cost half as much
+// again, most of that in the garbage collector (docs/performance.md).
+func (c *jobContext) page() *contextPage {
+	before := int(unsafe.Offsetof(contextPage{}.cells)) + int(*c)
+	return (*contextPage)(unsafe.Add(unsafe.Pointer(c), -before)) //nolint:gosec // within one object
 }
 
 // stdContext is what a jobContext becomes.
 type stdContext struct {
 	context.Context
+	of     *jobContext
 	cancel context.CancelCauseFunc
 	stop   context.CancelFunc // of the deadline's timer
 }
 
-// slab is how many contexts are made at once: 24 bytes each, 2 KiB.
-const slab = 85
+// A page is turned before its end when so many of its contexts were used, because
+// what was used stays in memory for as long as the page.
+const maxUsed = 8
 
-// newContext returns the context for the job that the worker is about to run.
-func (w *worker) newContext() *jobContext {
-	if len(w.contexts) == 0 {
-		w.contexts = make([]jobContext, slab)
+// beginContext gives the job that begins a stretch its context, under the engine's
+// lock, and sees to it that the page has one for each of the others.
+func (w *worker) beginContext() {
+	if w.page == nil || len(w.page.used) >= maxUsed || w.cut+w.pace.length > pageLen {
+		w.page, w.cut = &contextPage{w: w, cells: numbered}, 0
 	}
-	c := &w.contexts[0]
-	w.contexts = w.contexts[1:]
-	c.w, c.seq = w, w.seq
-	return c
+	w.cut++
 }
+
+// context is that of the job at run.
+func (w *worker) context() *jobContext { return &w.page.cells[w.cut-1] }
 
 // endContext cancels the context of the job that has ended, under the engine's lock.
 func (w *worker) endContext() {
-	w.seq++
-	if w.inner != nil {
-		w.inner.end(context.Canceled)
-		w.inner = nil
+	if w.std != nil {
+		w.endStd()
 	}
+}
+
+func (w *worker) endStd() {
+	w.std.end(context.Canceled)
+	w.std = nil
+}
+
+// live reports, under the engine's lock, whether the job that c was made for is running.
+func (c *jobContext) live() bool {
+	w := c.page().w
+	return w.run.ID != 0 && w.context() == c
 }
 
 func (s *stdContext) end(cause error) {
@@ -55,35 +95,41 @@ func (s *stdContext) end(cause error) {
 
 // std returns the standard context behind c.
 func (c *jobContext) std() *stdContext {
-	if s := c.inner.Load(); s != nil {
+	p := c.page()
+	if s := p.last.Load(); s != nil && s.of == c {
 		return s
 	}
-	c.w.engine.mu.Lock()
-	defer c.w.engine.mu.Unlock()
-	if s := c.inner.Load(); s != nil {
-		return s
+	e := p.w.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := p.used[c]
+	if s == nil {
+		if p.used == nil {
+			p.used = map[*jobContext]*stdContext{}
+		}
+		s = e.newStd(c)
+		p.used[c] = s
 	}
-	s := c.w.engine.newStd(c)
-	c.inner.Store(s)
+	p.last.Store(s)
 	return s
 }
 
 // newStd makes the standard context, in the state in which the job is by now.
 func (e *engine) newStd(c *jobContext) *stdContext {
 	ctx, cancel := context.WithCancelCause(e.base)
-	s := &stdContext{Context: ctx, cancel: cancel, stop: func() {}}
-	if c.seq != c.w.seq {
+	s := &stdContext{Context: ctx, of: c, cancel: cancel, stop: func() {}}
+	if !c.live() {
 		cancel(context.Canceled)
 		return s
 	}
-	r := &c.w.run
+	r := &c.page().w.run
 	if r.Job != nil && r.Job.Timeout > 0 {
 		s.Context, s.stop = context.WithDeadlineCause(ctx, e.wall(r.StartedAt+r.Job.Timeout), ErrTimeout)
 	}
 	if r.Cause != core.NotCancelled {
 		cancel(causeError(r.Cause))
 	}
-	c.w.inner = s
+	c.page().w.std = s
 	return s
 }
 
@@ -122,13 +168,13 @@ func JobFrom(ctx context.Context) (JobInfo, bool) {
 	if !ok {
 		return JobInfo{}, false
 	}
-	e := c.w.engine
+	e := c.page().w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c.seq != c.w.seq || c.w.run.ID == 0 {
+	if !c.live() {
 		return JobInfo{}, false
 	}
-	return e.jobInfo(core.InfoOfRun(&c.w.run)), true
+	return e.jobInfo(core.InfoOfRun(&c.page().w.run)), true
 }
 
 // Progress says how far the job that ctx belongs to has come: done of total, in
@@ -139,18 +185,18 @@ func Progress(ctx context.Context, done, total int64) {
 	if !ok {
 		return
 	}
-	e := c.w.engine
+	e := c.page().w.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if c.seq != c.w.seq || c.w.run.ID == 0 {
+	if !c.live() {
 		return
 	}
-	c.w.run.Done, c.w.run.Total = done, total
-	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.w.run)), done, total})
+	e.core.Progress(&c.page().w.run, done, total)
+	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.page().w.run)), done, total})
 }
 
 // runsOn reports whether ctx belongs to a running job of this engine.
 func (e *engine) runsOn(ctx context.Context) bool {
 	c, ok := ctx.Value(jobKey{}).(*jobContext)
-	return ok && c.w.engine == e && c.w.run.ID != 0 && c.seq == c.w.seq
+	return ok && c.page().w.engine == e && c.live()
 }

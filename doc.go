@@ -85,11 +85,12 @@ likes, and may call dray.
 
 Stats.Wait and Stats.Run count every attempt. Jobs with options are timed one by
 one. Plain jobs are too while they take a microsecond or longer; a worker that
-finds them shorter reads the clock once for up to 16 of them, and counts each as
+finds them shorter reads the clock once for up to 64 of them, and counts each as
 having taken the average. A longer one among them is counted with its time, and
-ends that. The same holds for JobInfo.StartedAt of a plain job. Enqueue dates
-jobs by the moment since when the owner has not collected them, which is
-microseconds ago unless all processors are busy.
+ends that; until the stretch is over its jobs are not in the statistics. The same
+holds for JobInfo.StartedAt of a plain job. Of jobs that are
+enqueued so fast that nobody collects them in between, up to 64 share a date; they
+are collected within microseconds unless all processors are busy.
 
 # Periodic tasks
 

@@ -28,9 +28,8 @@ func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
 	for i := range effects {
 		e.do(&effects[i], now)
 	}
-	if len(effects) > 0 {
-		e.at("effects")
-	}
+	clear(effects) // whose room is used again, and keeps nothing alive until then
+	e.at("effects")
 }
 
 func (e *engine) do(f *core.Effect, now time.Duration) {
@@ -52,7 +51,7 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 		}
 	case core.HasSettled:
 		if end, ok := f.Job.Ref.(ending); ok {
-			end.settled(outcome{id: ID(f.Job.ID), state: f.Info.State, err: endError(f)})
+			end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
 		}
 		fallthrough
 	default:
@@ -65,9 +64,9 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 // endError is the error that a settled job leaves behind.
 func endError(f *core.Effect) error {
 	switch {
-	case f.Info.State == core.Processed || f.Err != nil:
+	case f.Job.State == core.Processed || f.Err != nil:
 		return f.Err
-	case f.Info.State == core.Evicted:
+	case f.Job.State == core.Evicted:
 		return ErrEvicted
 	default:
 		return ErrCancelled
@@ -77,9 +76,8 @@ func endError(f *core.Effect) error {
 // interrupt cancels the context of the job at f.Run, if it has ever been used. A
 // timeout comes from the context's own timer, set for the same moment.
 func (e *engine) interrupt(f *core.Effect) {
-	w := e.workerAt(f.Run)
-	if w.inner != nil && f.Cause != core.TimedOut {
-		w.inner.cancel(causeError(f.Cause))
+	if s := e.workerAt(f.Run).std; s != nil && f.Cause != core.TimedOut {
+		s.cancel(causeError(f.Cause))
 	}
 }
 
@@ -90,7 +88,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	if e.herald == nil {
 		return
 	}
-	event := JobStuck{happened: moment(), Job: e.jobInfo(f.Info), Cause: causeError(f.Cause)}
+	event := JobStuck{happened: moment(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause)}
 	go func() {
 		event.Stack = stackOf(w.goid.Load())
 		e.herald.emit(event)
@@ -113,7 +111,7 @@ func stackOf(id int64) []byte {
 // eventOf translates an effect for observers.
 func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	at := happened{e.wall(now)}
-	job := e.jobInfo(f.Info)
+	job := e.jobInfo(*f.Info)
 	switch f.Kind {
 	case core.DidEnqueue:
 		return JobEnqueued{at, job}

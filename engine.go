@@ -24,20 +24,28 @@ type engine struct {
 	fault   func(at string) // immutable; set by tests alone, to crash between two steps
 	base    context.Context // values for the jobs; set before the first worker starts
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
+	calls   sync.Pool       // of *call, for Run
+	timer   *time.Timer     // immutable; nil in a queue, whose owner has one
+
+	_ apart
 
 	mu      sync.Mutex
 	core    *core.Core
 	armed   time.Duration // when the owner's timer goes off; set by the owner, read by follow
 	waking  bool          // a worker is on the way for the jobs in line; set by wakeOne, cleared by that worker
+	easy    bool          // nothing follows from a plain job's end but the next one's start; set by follow
 	hired   int           // workers ever started, for their numbers
 	crashed *PanicError   // a broken rule, for the owner to die of
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
 
-	timer *time.Timer // immutable; nil in a queue, whose owner has one
-
+	_    apart
 	mail mailbox
+	_    apart
 }
+
+// apart keeps what different processors write in different cache lines.
+type apart [128]byte
 
 // never is later than any timer: 146 years.
 const never = time.Duration(1 << 62)
@@ -119,8 +127,9 @@ func (e *engine) at(where string) {
 	}
 }
 
-// collect empties the mailbox into the core.
+// collect, at the beginning of every change, empties the mailbox into the core.
 func (e *engine) collect() {
+	e.easy = false // until follow has seen what comes of the change
 	if e.mail.list.Len() > 0 {
 		e.core.Collect(&e.mail.list)
 		e.at("collect")
@@ -130,18 +139,24 @@ func (e *engine) collect() {
 // follow does what the last change calls for. Everything in here may be done
 // again, so that a crash in the middle loses nothing: the next step goes on.
 func (e *engine) follow(now time.Duration) {
-	if e.core.Blocked() {
-		e.mail.lastID += e.core.Admit(e.mail.lastID+1, now)
+	c := e.core
+	if c.Blocked() {
+		e.mail.lastID += c.Admit(e.mail.lastID+1, now)
 		e.at("admit")
 	}
-	e.mail.room = e.core.Room()
-	e.mail.hold = e.core.Barred()
-	e.carryOut(e.core.Effects(), now)
-	e.summon()
-	if due, ok := e.core.Next(); ok && due < e.armed {
+	e.mail.room, e.mail.hold = c.Room(), c.Barred()
+	if decided := c.Effects(); len(decided) > 0 {
+		e.carryOut(decided, now)
+	}
+	more := c.CanStart()
+	if more && !e.waking {
+		e.summon()
+	}
+	if due, ok := c.Next(); ok && due < e.armed {
 		e.alarm(due, now)
 	}
 	e.announce()
+	e.easy = (e.waking || !more) && e.drained == nil && c.Easy()
 }
 
 // alarm sees to it that what is due is done: by the owner, or in a pool, which
@@ -166,12 +181,9 @@ func (e *engine) advance() {
 	})
 }
 
-// summon sends for a worker if a job is in line that may start and nobody is on
+// summon sends for a worker, as a job is in line that may start and nobody is on
 // the way. One at a time: the one that comes looks whether another is needed.
 func (e *engine) summon() {
-	if e.waking || !e.core.CanStart() {
-		return
-	}
 	w := e.mail.unpark()
 	switch {
 	case w != nil:
@@ -247,6 +259,19 @@ func (e *engine) cancel(id ID) error {
 	return nil
 }
 
+// offerPlain is the offer of a plain job that is to be told where it stands. It is
+// not done if that takes more than room: then the job needs a record.
+func (e *engine) offerPlain(fn Func) (r Receipt, done bool) {
+	e.step(func(c *core.Core, now time.Duration) {
+		if e.mail.closed || c.Room() <= 0 {
+			return
+		}
+		e.mail.lastID++
+		r, done = Receipt{ID: ID(e.mail.lastID), Position: c.Post(fn, e.mail.lastID, now)}, true
+	})
+	return r, done
+}
+
 // offer puts a job that has rules before the core, and waits for room where the
 // policy says so. With unique keys the receipt can be that of another job.
 func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
@@ -270,7 +295,6 @@ func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
 
 // accept is the change that offer makes.
 func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
-	j.Answer = make(chan error, 1)
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {
 	case core.Kept:
@@ -284,6 +308,7 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 			c.Reject(j, now) // it would wait for its own end
 			return Receipt{}, false, ErrQueueFull
 		}
+		j.Answer = make(chan error, 1)
 		return Receipt{}, true, nil
 	default:
 		e.mail.lastID++

@@ -13,15 +13,28 @@ import (
 // It keeps nothing to itself: a successor begins with the state as it is.
 type owner struct{ *engine }
 
+// nap is how long the owner leaves the mailbox alone after it has found a rush
+// in it: else a burst, which no worker is free to collect, would have it come back
+// every few jobs, and slow the producers down. The dates of a rush do not depend on it.
+const (
+	rush = 2 * dated
+	nap  = 100 * time.Microsecond
+)
+
 // Serve is the owner's loop: do what is due, then sleep until more is.
 func (o owner) Serve(ctx context.Context) error {
 	timer := time.NewTimer(never)
 	defer timer.Stop()
 	defer o.attend()()
 	for {
-		timer.Reset(o.tick())
+		idle, rushed := o.tick()
+		wakeup := o.wakeup
+		if rushed {
+			idle, wakeup = min(idle, nap), nil
+		}
+		timer.Reset(idle)
 		select {
-		case <-o.wakeup:
+		case <-wakeup:
 		case <-timer.C:
 		case <-ctx.Done():
 			return nil
@@ -41,21 +54,22 @@ func (o owner) attend() (leave func()) {
 	return func() { set(false) }
 }
 
-// tick does what is due, and returns how long there is nothing more to do. It
-// does not contain a crash, as step does: this one is the owner's own.
-func (o owner) tick() time.Duration {
+// tick does what is due, and returns how long there is nothing more to do, and
+// whether there was a rush in the mailbox. It does not contain a crash, as step does: this one is the owner's own.
+func (o owner) tick() (idle time.Duration, rushed bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.mail.mu.Lock()
 	defer o.mail.mu.Unlock()
 	now := o.now()
 	o.armed = -never // so that follow does not poke its own caller
+	rushed = o.mail.list.Len() >= rush
 	o.collect()
 	o.core.Advance(now)
 	o.at("advance")
 	o.follow(now)
 	o.armed = o.due()
-	return o.armed - now
+	return o.armed - now, rushed
 }
 
 func (o owner) due() time.Duration {

@@ -13,66 +13,36 @@ import (
 // pause are always timed one by one.
 const (
 	brief   = time.Microsecond
-	longest = 16
+	longest = 64
 )
 
 // A pace decides how often its worker reads the clock. It belongs to the worker.
 type pace struct {
-	now    time.Duration // when the clock was last read
-	begin  time.Duration // of the stretch
+	core   *core.Core    // immutable
+	begin  time.Duration // of the stretch: when the clock was last read
+	wait   time.Duration // how long its first job had waited
 	length int           // jobs in a stretch; 0 counts as 1
-	done   int           // jobs of the stretch that have ended
-	wait   time.Duration // how long the first of them had waited
+	left   int           // of those, not yet begun
 }
 
-// clock returns the time, fresh unless a stretch is under way.
-func (p *pace) clock(w *worker) time.Duration {
-	if p.done+1 >= p.length || w.run.Job != nil || w.run.ID == 0 ||
-		w.result.Kind != core.OK || w.engine.herald != nil {
-		p.now = w.engine.now()
-		p.length = min(p.length, p.done+1) // this reading ends the stretch
-	}
-	return p.now
+// start begins a stretch with the job that has just started at r.
+func (p *pace) start(r *core.Run) {
+	p.begin, p.wait = r.StartedAt, r.StartedAt-r.ReadyAt()
+	p.length = max(p.length, 1)
+	p.left = p.length - 1
 }
 
-// started notes the beginning of a job. One with a record gets its exact time
-// even in the middle of a stretch.
-func (p *pace) started(w *worker) {
-	if w.run.Job != nil && p.done > 0 {
-		p.now = w.engine.now()
-		w.engine.core.Retime(&w.run, p.now)
-	}
-	if p.done == 0 {
-		p.begin, p.wait = w.run.StartedAt, w.run.StartedAt-w.run.ReadyAt
-	}
-}
-
-// ended counts a job, and measures the stretch that it completes. Jobs with a
-// record are measured by the core.
-func (p *pace) ended(w *worker, now time.Duration) {
-	if w.run.Job != nil {
-		now = w.run.StartedAt // it ends the stretch before it
-	} else if p.done++; p.done < p.length {
-		return
-	}
-	if p.done > 0 {
-		p.measure(w, now-p.begin, p.done)
-	}
-	p.done = 0
-}
-
-// measure records n plain jobs that took so long together. If that is longer than
-// brief jobs take, one of them was long: it is put down as having taken it all.
-func (p *pace) measure(w *worker, took time.Duration, n int) {
-	c := w.engine.core
+// flush measures the stretch, whose present job ended at now. If it was longer
+// than as many brief jobs take, one of them was long: it is put down as having
+// taken it all.
+func (p *pace) flush(now time.Duration) {
+	took, n := now-p.begin, p.length-p.left
 	if took < brief*time.Duration(n) {
-		c.Measured(p.wait, took/time.Duration(n), uint64(n))
-		p.length = min(max(2*p.length, 2), longest)
+		p.core.Measured(p.wait, took/time.Duration(n), uint64(n))
+		p.length = min(2*p.length, longest)
 		return
 	}
-	c.Measured(p.wait, took, 1)
-	if n > 1 {
-		c.Measured(p.wait, 0, uint64(n-1))
-	}
+	p.core.Measured(p.wait, took, 1)
+	p.core.Measured(p.wait, 0, uint64(n-1))
 	p.length = 1
 }

@@ -82,6 +82,11 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 	if err := ctx.Err(); err != nil {
 		return Receipt{}, context.Cause(ctx)
 	}
+	if fn != nil && len(opts) == 0 && q.plain {
+		if r, done := q.offerPlain(fn); done {
+			return r, nil
+		}
+	}
 	return q.enqueue(ctx, fn, "", q.jobs, nil, opts)
 }
 

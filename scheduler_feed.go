@@ -206,6 +206,7 @@ func (r *run) makeRecord() {
 		r.record = *r.s.queue.newJob(nil, "", cfg.policy)
 	}
 	r.record.Fn, r.record.Ref = r.t.fn, r
+	r.record.Unlisted = !cfg.policy.set && cfg.overlap != CancelPrevious
 	if cfg.locker != nil {
 		r.record.Fn = r.underLock
 	}

@@ -93,13 +93,13 @@ func (s *Scheduler) collect(now clocks) (more bool) {
 	s.absorb()
 	s.watch(now)
 	for range sheaf {
-		t, ok := s.intervals.pop(now.mono)
-		if !ok {
+		e, ok := s.intervals.first()
+		if !ok || e.Due > now.mono {
 			break
 		}
 		more = true
-		s.intervalDue(t, now)
-		s.arm(t)
+		s.intervalDue(e.Item, now)
+		s.intervals.agenda.Postpone(e.Item.key())
 	}
 	for range sheaf {
 		t, ok := s.calendar.pop(now.wall)

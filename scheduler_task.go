@@ -307,13 +307,13 @@ func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 	if !ok {
 		return "", time.Time{}, false
 	}
-	e := c.w.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if c.seq != c.w.seq || c.w.run.ID == 0 || c.w.run.Job == nil {
+	w := c.page().w
+	w.engine.mu.Lock()
+	defer w.engine.mu.Unlock()
+	if !c.live() || w.run.Job == nil {
 		return "", time.Time{}, false
 	}
-	r, ok := c.w.run.Job.Ref.(*run)
+	r, ok := w.run.Job.Ref.(*run)
 	if !ok {
 		return "", time.Time{}, false
 	}

@@ -44,18 +44,6 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	return t, nil
 }
 
-// Run submits fn and waits for its result. If ctx ends first, Run returns its
-// cause at once and cancels the job. A panic of fn is a [*PanicError].
-func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (R, error) {
-	t, err := Submit(ctx, q, fn, opts...)
-	if err != nil {
-		var zero R
-		return zero, err
-	}
-	err = t.await(ctx, q.engine)
-	return t.result(), err
-}
-
 // await waits for the end of the task, or cancels it when ctx ends.
 func (t *Task[R]) await(ctx context.Context, e *engine) error {
 	select {

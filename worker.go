@@ -1,10 +1,12 @@
 package dray
 
 import (
+	"bytes"
 	"errors"
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,23 +24,33 @@ type worker struct {
 
 	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
 	run   core.Run
+	page  *contextPage
+	cut   int         // how many of its contexts were given away, the last to the job at run
 	woken bool        // summoned: it has to take the engine's waking flag back
-	seq   uint64      // of the job, to tell its context from those of earlier ones
-	inner *stdContext // of the job's context, if that was ever used
+	std   *stdContext // what the context of the job at run has become, if it was ever used
 
 	// The worker's own.
-	inJob     bool        // foreign code is running
-	performed bool        // the job at run has ended with result, and is to be settled
-	left      bool        // the engine has no more use for it
-	result    core.Result // of the job performed
-	contexts  []jobContext
-	pace      pace
+	inJob  bool        // foreign code is running
+	locked bool        // it holds engine.mu
+	end    endKind     // of the job at run, which is then to be settled
+	left   bool        // the engine has no more use for it
+	result core.Result // of the job at run, where end is otherwise
+	pace   pace
 }
+
+// endKind is whether and how a job has ended.
+type endKind uint8
+
+const (
+	notYet    endKind = iota
+	well              // it returned nil
+	otherwise         // see worker.result
+)
 
 // hire starts a worker, under both locks.
 func (e *engine) hire() *worker {
 	e.hired++
-	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1)}
+	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{core: e.core}}
 	w.run.Owner = w
 	e.core.Join(&w.run)
 	e.herald.emit(WorkerStarted{moment(), w.number})
@@ -90,7 +102,7 @@ func (w *worker) next() bool {
 
 // perform runs the job and takes down how it ended.
 func (w *worker) perform() {
-	ctx := w.newContext()
+	ctx := w.context()
 	w.inJob = true
 	var err error
 	if w.engine.handler == nil {
@@ -99,13 +111,20 @@ func (w *worker) perform() {
 		err = w.engine.handler(ctx, w.job())
 	}
 	w.inJob = false
-	w.conclude(err, core.Error)
+	w.end = well
+	if err != nil {
+		w.conclude(err, core.Error)
+	}
 }
 
 // contain, deferred, is where everything ends that does not return.
 func (w *worker) contain() {
 	if w.left {
 		return
+	}
+	if w.locked {
+		w.locked = false
+		w.engine.mu.Unlock()
 	}
 	v := recover() // nil: a Goexit, which no recover stops
 	switch {
@@ -120,13 +139,10 @@ func (w *worker) contain() {
 	}
 }
 
-// conclude takes down the result of the job. From the first line on it is
+// conclude takes down that the job has failed. From the first line on it is
 // certain to be settled, even if the backoff function should throw as well.
 func (w *worker) conclude(err error, kind core.ResultKind) {
-	w.result, w.performed = core.Result{}, true
-	if err == nil {
-		return
-	}
+	w.end = otherwise
 	w.result.Kind, w.result.Err = kind, err
 	if p, ok := errors.AsType[*PanicError](err); ok && kind == core.Panic {
 		w.result.Stack = p.Stack
@@ -145,37 +161,52 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // turn is the worker's one visit to the state between two jobs: it settles the
 // one, claims the other, and collects the mailbox or parks if there is none.
 func (w *worker) turn() (claimed, leave bool) {
-	e := w.engine
-	now := w.pace.clock(w)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	w.settle(now)
-	claimed = w.run.ID != 0 || e.core.Claim(&w.run, now) // a crash may have come between claim and job
-	if claimed {
-		w.pace.started(w)
-		if !w.woken && e.core.Plain() && e.drained == nil && (e.waking || !e.core.CanStart()) {
-			return true, false
-		}
+	e, due, now := w.engine, w.pace.left == 0, w.pace.begin
+	fresh := due && w.end == well
+	if fresh {
+		now = e.now()
 	}
-	return w.longTurn(claimed, now)
+	lockPatiently(&e.mu)
+	w.locked = true
+	if w.end == well && e.easy && e.core.Proceed(&w.run, now) {
+		w.end = notYet
+		w.endContext()
+		if due {
+			w.pace.flush(now)
+			w.pace.start(&w.run)
+			w.beginContext()
+		} else {
+			w.pace.left--
+			w.cut++
+		}
+		claimed = true
+	} else {
+		if !fresh {
+			now = e.now()
+		}
+		claimed, leave = w.longTurn(now)
+	}
+	w.locked = false
+	e.mu.Unlock()
+	return claimed, leave
 }
 
-// longTurn is the rest of a turn that has to look at the mailbox, or after others.
-func (w *worker) longTurn(claimed bool, now time.Duration) (_, leave bool) {
+// longTurn is a turn that has to look at the mailbox, or at what follows, under
+// the engine's lock.
+func (w *worker) longTurn(now time.Duration) (claimed, leave bool) {
 	e := w.engine
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
+	e.collect()
+	w.settle(now)
 	if w.woken {
 		w.woken, e.waking = false, false
 	}
-	e.collect()
-	if !claimed {
-		claimed = e.core.Claim(&w.run, now)
-		if claimed {
-			w.pace.started(w)
-		}
-	}
-	if !claimed {
+	claimed = w.run.ID != 0 || e.core.Claim(&w.run, now) // not zero: a crash came between claim and job
+	if claimed {
+		w.pace.start(&w.run)
+		w.beginContext()
+	} else {
 		leave = w.rest()
 	}
 	e.follow(now)
@@ -185,6 +216,7 @@ func (w *worker) longTurn(claimed bool, now time.Duration) (_, leave bool) {
 // rest parks the worker, or lets it go.
 func (w *worker) rest() (leave bool) {
 	e := w.engine
+	w.pace.length = 1 // what comes after a pause may be quite different
 	if e.core.Closed() || e.core.Surplus() {
 		e.core.Leave(&w.run)
 		e.herald.emit(WorkerStopped{moment(), w.number, nil})
@@ -196,14 +228,18 @@ func (w *worker) rest() (leave bool) {
 
 // settle hands the result of the job performed to the core.
 func (w *worker) settle(now time.Duration) {
-	if !w.performed {
+	if w.end == notYet {
 		return
 	}
 	w.endContext()
-	w.pace.ended(w, now)
+	if w.run.Job == nil {
+		w.pace.flush(now)
+	}
 	w.engine.core.Settle(&w.run, w.result, now)
-	w.performed = false
-	w.result = core.Result{}
+	w.end = notYet
+	if w.result.Kind != core.OK {
+		w.result = core.Result{}
+	}
 	w.engine.at("settle")
 }
 
@@ -218,10 +254,14 @@ func (e *engine) crash(p *PanicError) {
 // maxStack bounds the stacks kept in errors and events.
 const maxStack = 16 << 10
 
+// stacks has room for one stack each.
+var stacks = sync.Pool{New: func() any { return new([maxStack]byte) }}
+
 // newPanicError captures the stack of the panic being recovered.
 func newPanicError(v any) *PanicError {
-	buf := make([]byte, maxStack)
-	return &PanicError{Value: v, Stack: append([]byte(nil), buf[:runtime.Stack(buf, false)]...)}
+	buf := stacks.Get().(*[maxStack]byte) //nolint:forcetypeassert // the pool's own
+	defer stacks.Put(buf)
+	return &PanicError{Value: v, Stack: bytes.Clone(buf[:runtime.Stack(buf[:], false)])}
 }
 
 // goid returns the number of the current goroutine. It costs a microsecond and

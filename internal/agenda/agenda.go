@@ -55,6 +55,12 @@ func (a *Agenda[T]) Drop() {
 	a.down(0)
 }
 
+// Postpone moves the earliest entry to a later time; there must be one.
+func (a *Agenda[T]) Postpone(due time.Duration) {
+	a.h[0].Due = due
+	a.down(0)
+}
+
 // Sweep keeps only the entries that the function wants, in time proportional to
 // their number.
 func (a *Agenda[T]) Sweep(wanted func(Entry[T]) bool) {

@@ -44,6 +44,10 @@ func TestAgainstSorting(t *testing.T) {
 		var model []agenda.Entry[item]
 		for i := range 200 {
 			switch n := r.IntN(10); {
+			case n < 2 && len(model) > 0:
+				model[0].Due += time.Duration(r.IntN(10))
+				a.Postpone(model[0].Due)
+				slices.SortFunc(model, order)
 			case n < 6:
 				e := agenda.Entry[item]{Due: time.Duration(r.IntN(20)), Item: item(i)}
 				a.Add(e.Due, e.Item)

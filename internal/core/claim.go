@@ -54,17 +54,40 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 	}
 }
 
+// Proceed does what Settle and Claim do for a plain job that returned nil with
+// another plain one behind it, if the core is Easy. It reports false, and changes
+// nothing, where more has to be looked at.
+func (c *Core) Proceed(r *Run, now time.Duration) bool {
+	if !r.plain {
+		return false
+	}
+	fn, id, at := c.lanes[1].list.PopBare()
+	if fn == nil {
+		return false
+	}
+	c.counts.Processed++
+	c.pending--
+	c.held--
+	r.ID, r.Fn = id, fn
+	r.Enqueued, r.StartedAt = at, now
+	return true
+}
+
+// Easy reports whether the next job of the normal lane, if it is a plain one, may
+// follow another without further ado. Proceed keeps it so.
+func (c *Core) Easy() bool {
+	return !c.cfg.Watched && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
+		c.lanes[0].len()+c.lanes[2].len()+len(c.lanes[1].front) == 0
+}
+
 // begin takes a job from the line to the place r.
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
-	r.ID, r.Fn, r.Job = e.ID, e.Fn, e.Job
-	r.Enqueued, r.ReadyAt, r.StartedAt = e.At, e.At, now
-	if e.Job != nil {
-		r.ReadyAt = e.Job.readyAt
-	}
+	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
+	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidStart, Info: infoOfRun(r), Wait: now - r.ReadyAt})
+		c.effect(Effect{Kind: DidStart, Info: new(infoOfRun(r)), Wait: now - r.ReadyAt()})
 	}
 }
 
@@ -72,6 +95,9 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	if !j.started {
 		j.started = true
 		c.held--
+	}
+	if j.Unlisted {
+		c.unlisted--
 	}
 	j.State, j.place, j.run = Running, nowhere, r
 	j.Attempt++
@@ -82,17 +108,11 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	}
 }
 
-// Retime corrects the time at which the job with a record at r started, before
-// it has begun.
-func (c *Core) Retime(r *Run, now time.Duration) {
-	r.StartedAt = now
-	if r.Job.Timeout > 0 {
-		c.deadlines.Add(&r.deadline, now+r.Job.Timeout)
-	}
-}
-
 // parked puts a job aside if its kind is paused.
 func (c *Core) parked(j *Job) bool {
+	if len(c.pausedKinds) == 0 {
+		return false
+	}
 	aside, paused := c.pausedKinds[j.Kind]
 	if paused {
 		c.pausedKinds[j.Kind] = append(aside, j)
@@ -213,7 +233,7 @@ func (c *Core) overdue(r *Run, now time.Duration) {
 		return
 	}
 	r.reported = true
-	c.effect(Effect{Kind: IsStuck, Info: infoOfRun(r), Run: r, Cause: r.Cause})
+	c.effect(Effect{Kind: IsStuck, Info: new(infoOfRun(r)), Run: r, Cause: r.Cause})
 }
 
 // interrupt cancels the context of a running job.
@@ -227,7 +247,7 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 		r.deadline.Value = r
 		c.deadlines.Add(&r.deadline, now+stuckGrace)
 	}
-	r.Cause = cause
+	r.Cause, r.plain = cause, false
 	c.effect(Effect{Kind: Interrupt, Run: r, Cause: cause})
 }
 

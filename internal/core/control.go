@@ -88,10 +88,6 @@ func (c *Core) Vacant() bool { return len(c.runs) == c.running }
 // Places returns how many places there are.
 func (c *Core) Places() int { return len(c.runs) }
 
-// Plain reports whether nothing has been decided and nobody waits for room: a
-// worker that settled a plain job has nothing more to do.
-func (c *Core) Plain() bool { return len(c.effects) == 0 && len(c.blocked) == 0 }
-
 // InterruptAll cancels every running job because of a shutdown.
 func (c *Core) InterruptAll(now time.Duration) {
 	for _, r := range c.runs {
@@ -119,9 +115,14 @@ func (c *Core) RunOf(id uint64) *Run {
 // Excuse exempts a running job from being waited for, because it is the one that waits.
 func (c *Core) Excuse(r *Run) {
 	if r.ID != 0 && !r.Exempt {
-		r.Exempt = true
+		r.Exempt, r.plain = true, false
 		c.exempt++
 	}
+}
+
+// Progress notes how far the running job at r has come.
+func (*Core) Progress(r *Run, done, total int64) {
+	r.Done, r.Total, r.plain = done, total, false
 }
 
 // Refuse turns away every caller that waits for room, because there will be none.

@@ -44,17 +44,18 @@ const stuckGrace = 10 * time.Millisecond
 type Core struct {
 	cfg Config
 
-	lanes   [3]lane // pending jobs that may start, by priority
-	seq     uint64  // of the last job with a record that became pending
-	pending int     // Pending jobs: those in lanes, behind their key, or of a paused kind
-	held    int     // waiting jobs that have never started, against the capacity
-	blocked []*Job  // callers wait for their acceptance, in order
-	waiting timerheap.Heap[*Job]
-	delayed int // of those in waiting
-	retries int // of those in waiting
-	live    map[uint64]*Job
-	keys    map[string]*key
-	unique  map[string]*Job
+	lanes    [3]lane // pending jobs that may start, by priority
+	seq      uint64  // of the last job with a record that became pending
+	pending  int     // Pending jobs: those in lanes, behind their key, or of a paused kind
+	held     int     // waiting jobs that have never started, against the capacity
+	blocked  []*Job  // callers wait for their acceptance, in order
+	waiting  timerheap.Heap[*Job]
+	delayed  int             // of those in waiting
+	retries  int             // of those in waiting
+	live     map[uint64]*Job // all jobs with a record, but for the Unlisted
+	unlisted int             // waiting jobs that are Unlisted
+	keys     map[string]*key
+	unique   map[string]*Job
 
 	runs      []*Run // every worker's place
 	running   int
@@ -118,12 +119,25 @@ func (c *Core) Room() int {
 func (c *Core) Collect(m *Mailbox) {
 	if c.cfg.Watched {
 		for e := range m.All() {
-			c.effect(Effect{Kind: DidEnqueue, Info: infoOf(e)})
+			c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(e))})
 		}
 	}
 	c.pending += m.Len()
 	c.held += m.Len()
 	c.lane(Normal).list.Append(m)
+}
+
+// Post accepts a plain job, for which there must be room, and returns where it
+// stands: 1 for the next to start.
+func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
+	l := c.lane(Normal)
+	l.list.PushBare(fn, id, now)
+	c.pending++
+	c.held++
+	if c.cfg.Watched {
+		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
+	}
+	return c.lane(High).len() + l.len()
 }
 
 // Verdict is the answer to an offer.
@@ -143,7 +157,7 @@ const (
 // (Accepted or Dropped), and then says where it stands: 1 for the next to start,
 // 0 if it waits for its time. With Kept, existing is the job that was there.
 func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
-	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
+	if old := c.holder(j); old != nil {
 		if v, done := c.collide(j, old, id, now); done {
 			return v, old
 		}
@@ -205,7 +219,7 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 func (c *Core) reject(j *Job, duplicate bool, now time.Duration) {
 	c.counts.Rejected++
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidReject, At: now, Info: infoOfJob(j), Duplicate: duplicate})
+		c.effect(Effect{Kind: DidReject, At: now, Info: new(infoOfJob(j)), Duplicate: duplicate})
 	}
 }
 
@@ -221,7 +235,11 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	if j.EnqueuedAt == 0 {
 		j.EnqueuedAt = now
 	}
-	c.live[id] = j
+	if j.Unlisted {
+		c.unlisted++
+	} else {
+		c.live[id] = j
+	}
 	c.hold(j)
 	if !j.started {
 		c.held++
@@ -237,6 +255,14 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	c.note(DidEnqueue, j, now)
 }
 
+// holder returns the job that has j's unique key, if any.
+func (c *Core) holder(j *Job) *Job {
+	if j.Unique == "" {
+		return nil
+	}
+	return c.unique[j.Unique]
+}
+
 // hold makes j the holder of its unique key, in whosever place.
 func (c *Core) hold(j *Job) {
 	if j.Unique != "" {
@@ -246,7 +272,7 @@ func (c *Core) hold(j *Job) {
 
 // release gives the unique key up, if j still holds it.
 func (c *Core) release(j *Job) {
-	if c.unique[j.Unique] == j {
+	if c.holder(j) == j {
 		delete(c.unique, j.Unique)
 	}
 }
@@ -259,7 +285,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 		return 0, false
 	}
 	j := c.failures[i].Job.Again()
-	if old := c.unique[j.Unique]; j.Unique != "" && old != nil {
+	if old := c.holder(j); old != nil {
 		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
 			c.reject(j, true, now)
 			return Duplicate, true

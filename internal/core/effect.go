@@ -28,7 +28,7 @@ type Effect struct {
 	Job   *Job
 	Run   *Run
 	Cause Cause
-	Info  Info
+	Info  *Info // for observers; nil for HasSettled when there are none
 	Err   error
 	Wait  time.Duration
 	Took  time.Duration
@@ -51,6 +51,9 @@ type Info struct {
 	Done, Total      int64 // progress of a running job
 }
 
+// maxEffects bounds the room for effects that is kept for the next ones.
+const maxEffects = 64
+
 func (c *Core) effect(e Effect) { c.effects = append(c.effects, e) }
 
 // note makes an effect that only observers need.
@@ -58,7 +61,7 @@ func (c *Core) note(kind EffectKind, j *Job, now time.Duration) { c.noteErr(kind
 
 func (c *Core) noteErr(kind EffectKind, j *Job, err error, now time.Duration) {
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: kind, At: now, Info: infoOfJob(j), Err: err})
+		c.effect(Effect{Kind: kind, At: now, Info: new(infoOfJob(j)), Err: err})
 	}
 }
 
@@ -70,6 +73,9 @@ func (c *Core) Effects() []Effect {
 	}
 	decided := c.effects
 	c.effects = nil
+	if cap(decided) <= maxEffects {
+		c.effects = decided[:0]
+	}
 	return decided
 }
 

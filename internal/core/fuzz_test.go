@@ -152,7 +152,7 @@ func (d *duel) claimBoth() {
 	if ok {
 		d.note("got %d", d.run(name).ID)
 		require.Equal(d.t, want.id, d.run(name).ID, "want %+v%s", want, d)
-		require.Equal(d.t, want.pending, d.run(name).ReadyAt, "%s", d)
+		require.Equal(d.t, want.pending, d.run(name).ReadyAt(), "%s", d)
 	}
 }
 

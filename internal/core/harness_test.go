@@ -50,7 +50,7 @@ func (w *world) follow() {
 		case WasAdmitted:
 			w.names[e.Job.ID] = e.Job.Label
 		case HasSettled:
-			w.ended[e.Info.ID]++
+			w.ended[e.Job.ID]++
 		}
 	}
 }

@@ -77,6 +77,7 @@ type Job struct {
 	MaxAttempts  int           // at least 1
 	Timeout      time.Duration // per attempt; 0: none
 	Backoff      func(attempt int) time.Duration
+	Unlisted     bool       // nobody is likely to ask for it by its ID: that then takes a search
 	Ref          any        // the engine's own: whom to tell of the end
 	Answer       chan error // the engine's own: where the caller of a blocked offer waits
 
@@ -107,6 +108,12 @@ const (
 	inKey          // behind others of its key
 	withKind       // aside, as its kind is paused
 )
+
+// Renew makes a settled job that ran well ready to be accepted again, as if it
+// were another one.
+func (j *Job) Renew() {
+	j.ID, j.EnqueuedAt, j.RunAt, j.Attempt, j.State, j.readyAt, j.seq, j.started = 0, 0, 0, 0, Offered, 0, 0, false
+}
 
 // maxErrs bounds the history of errors kept per job.
 const maxErrs = 10
@@ -143,7 +150,6 @@ type Run struct {
 	ID        uint64 // of the running job; zero while the place is free
 	Fn        Func
 	Job       *Job // nil for a plain job
-	ReadyAt   time.Duration
 	Enqueued  time.Duration
 	StartedAt time.Duration
 	Cause     Cause
@@ -153,8 +159,17 @@ type Run struct {
 	Owner     any  // the engine's own: whose place it is
 	Exempt    bool // not waited for: it is the one that waits
 	reported  bool // stuck, and said so
+	plain     bool // a plain job to which nothing has been done since it started
 	deadline  timerheap.Item[*Run]
 	pos       int // in Core.runs
+}
+
+// ReadyAt returns when the job became pending.
+func (r *Run) ReadyAt() time.Duration {
+	if r.Job != nil {
+		return r.Job.readyAt
+	}
+	return r.Enqueued
 }
 
 // Result is how an attempt ended.

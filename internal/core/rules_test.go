@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray/internal/timerheap"
 )
 
 func one(t *testing.T) *world {
@@ -135,7 +137,9 @@ func TestSettleEmptiesThePlace(t *testing.T) {
 	w.do(func(c *Core) { c.Excuse(r); c.Excuse(r) })
 	w.advance(time.Second)
 	w.settle("w", Result{})
-	require.Equal(t, &Run{Owner: "w", pos: r.pos}, r)
+	left := *r
+	left.Enqueued, left.StartedAt, left.deadline = 0, 0, timerheap.Item[*Run]{} // written before they are read
+	require.Equal(t, Run{Owner: "w", pos: r.pos}, left)
 	_, due := w.c.Next()
 	require.False(t, due)
 	require.Zero(t, w.c.exempt)
@@ -222,7 +226,7 @@ func TestEffectsAreForThoseWhoAsk(t *testing.T) {
 	w.claim("w")
 	w.settle("w", failed())
 	require.Empty(t, w.seen)
-	require.True(t, w.c.Plain())
+	require.True(t, w.c.Easy())
 }
 
 func TestWaitIsFromBeingReady(t *testing.T) {
@@ -242,18 +246,6 @@ func TestWaitIsFromBeingReady(t *testing.T) {
 	require.EqualValues(t, 2, wait.Count())
 	require.Equal(t, time.Second, wait.Max())
 	require.Zero(t, run.Max())
-}
-
-func TestRetimeMovesTheDeadline(t *testing.T) {
-	w := one(t)
-	j := newJob("a")
-	j.Timeout = time.Minute
-	w.offer(j)
-	w.claim("w")
-	w.c.Retime(w.run("w"), w.now+time.Second)
-	due, ok := w.c.Next()
-	require.True(t, ok)
-	require.Equal(t, w.now+time.Second+time.Minute, due)
 }
 
 func TestOldestIsTheFirstOfAnyLane(t *testing.T) {

@@ -7,13 +7,13 @@ import (
 
 // Settle ends the attempt at place r, which is free afterwards.
 func (c *Core) Settle(r *Run, res Result, now time.Duration) {
-	if r.Job == nil && res.Kind == OK && !c.cfg.Watched && r.Cause == NotCancelled {
+	if r.plain && res.Kind == OK && !c.cfg.Watched {
 		c.counts.Processed++ // the plain job, as it is nearly always
 		c.free(r)
 		return
 	}
 	j := c.record(r)
-	cause, took, wait := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt
+	cause, took, wait := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt()
 	if cause == NotCancelled && j.Timeout > 0 && took >= j.Timeout {
 		cause = TimedOut // the job's context has seen it before Advance did
 	}
@@ -30,7 +30,7 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 // Measured adds n plain jobs to the latency statistics: their workers know best
 // how often to read the clock. Jobs with a record are measured one by one.
 func (c *Core) Measured(wait, took time.Duration, n uint64) {
-	if c.cfg.Latency {
+	if c.cfg.Latency && n > 0 {
 		c.wait.Add(wait, n)
 		c.run.Add(took, n)
 	}
@@ -43,7 +43,7 @@ func (c *Core) record(r *Run) *Job {
 		return r.Job
 	}
 	j := &Job{Fn: r.Fn, MaxAttempts: 1, ID: r.ID, EnqueuedAt: r.Enqueued, Attempt: 1, State: Running, started: true}
-	j.readyAt = r.ReadyAt
+	j.readyAt = r.Enqueued
 	return j
 }
 
@@ -51,10 +51,12 @@ func (c *Core) record(r *Run) *Job {
 func (c *Core) free(r *Run) {
 	c.running--
 	r.ID, r.Fn = 0, nil
-	if r.Job == nil && r.Cause == NotCancelled && !r.Exempt && r.Total == 0 && r.Done == 0 {
+	if r.plain {
 		return // the plain job, as it is nearly always
 	}
-	c.deadlines.Remove(&r.deadline)
+	if r.Cause != NotCancelled || r.Job != nil && r.Job.Timeout > 0 {
+		c.deadlines.Remove(&r.deadline)
+	}
 	if r.Job != nil {
 		r.Job.run = nil
 	}
@@ -64,7 +66,7 @@ func (c *Core) free(r *Run) {
 	if r.Exempt {
 		c.exempt--
 	}
-	*r = Run{pos: r.pos, Owner: r.Owner}
+	r.Job, r.Cause, r.CausedAt, r.Done, r.Total, r.Exempt, r.reported = nil, NotCancelled, 0, 0, 0, false, false
 }
 
 // conclude decides what becomes of j after an attempt: the contract's table.
@@ -126,8 +128,14 @@ func (c *Core) replaced(j *Job) bool { return j.Unique != "" && c.unique[j.Uniqu
 // again lets j wait for its next run. It keeps its place in its key: what is
 // behind it in that key must not overtake it.
 func (c *Core) again(j *Job, s State) {
-	c.live[j.ID] = j // a plain job that snoozed has a record only now
+	c.list(j)
 	c.delay(j, s)
+}
+
+// list makes a job known that was not so far: a plain one has a record only now.
+func (c *Core) list(j *Job) {
+	j.Unlisted = false
+	c.live[j.ID] = j
 }
 
 // interruptedJob takes note of a job that is handed back; it counts as pending.
@@ -135,14 +143,16 @@ func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
 	j.addErr(res.Err)
 	j.State = Interrupted
 	c.pending++
-	c.live[j.ID] = j
+	c.list(j)
 	c.interrupted = append(c.interrupted, j)
 	c.noteErr(DidInterrupt, j, res.Err, now)
 }
 
 // end makes j settled.
 func (c *Core) end(j *Job, s State, err error, took time.Duration) {
-	delete(c.live, j.ID)
+	if !j.Unlisted {
+		delete(c.live, j.ID)
+	}
 	c.leaveKey(j)
 	c.release(j)
 	j.State = s
@@ -157,7 +167,11 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 		c.counts.Evicted++
 	}
 	if c.cfg.Watched || j.Ref != nil {
-		c.effect(Effect{Kind: HasSettled, Job: j, Info: infoOfJob(j), Err: err, Took: took})
+		e := Effect{Kind: HasSettled, Job: j, Err: err, Took: took}
+		if c.cfg.Watched {
+			e.Info = new(infoOfJob(j))
+		}
+		c.effect(e)
 	}
 }
 
@@ -175,6 +189,9 @@ func (c *Core) drop(j *Job) {
 	}
 	if !j.started {
 		c.held--
+	}
+	if j.Unlisted {
+		c.unlisted--
 	}
 }
 
@@ -208,17 +225,8 @@ func (c *Core) evict(j *Job) {
 // Cancel settles a waiting job, or cancels the context of a running one, whose
 // return then settles it. It reports false if there is no such job.
 func (c *Core) Cancel(id uint64, now time.Duration) bool {
-	if j := c.live[id]; j != nil {
-		switch {
-		case j.run != nil:
-			c.interrupt(j.run, UserCancel, now)
-		case c.sealed || j.State == Interrupted: // handed back
-			return false
-		default:
-			c.drop(j)
-			c.settled(j, Cancelled)
-		}
-		return true
+	if j := c.find(id); j != nil {
+		return c.CancelJob(j, now)
 	}
 	if r := c.RunOf(id); r != nil {
 		c.interrupt(r, UserCancel, now)
@@ -235,6 +243,37 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 		c.settled(j, Cancelled)
 	}
 	return ok
+}
+
+// CancelJob is Cancel for a job with a record.
+func (c *Core) CancelJob(j *Job, now time.Duration) bool {
+	switch {
+	case j.State >= Processed: // settled, or handed back
+		return false
+	case j.run != nil:
+		c.interrupt(j.run, UserCancel, now)
+	case c.sealed:
+		return false
+	default:
+		c.drop(j)
+		c.settled(j, Cancelled)
+	}
+	return true
+}
+
+// find returns the job with a record that has the given ID and is not running.
+func (c *Core) find(id uint64) *Job {
+	if j := c.live[id]; j != nil || c.unlisted == 0 {
+		return j
+	}
+	for i := range c.lanes {
+		for e := range c.lanes[i].list.All() {
+			if e.Job != nil && e.Job.ID == id && c.lanes[i].alive(e) {
+				return e.Job
+			}
+		}
+	}
+	return nil
 }
 
 // plainJob makes a record of a plain job that waits.

@@ -170,7 +170,7 @@ func TestRemoveOfAllThenPush(t *testing.T) {
 	require.Equal(t, []uint64{5, 6}, drain(&l))
 }
 
-// IDs and times are stored as differences; these are the ones at the edges.
+// Times are stored as differences; these are the ones at the edges.
 func TestDistancesBetweenNeighbours(t *testing.T) {
 	const us = time.Microsecond
 	for _, c := range []struct {
@@ -179,10 +179,10 @@ func TestDistancesBetweenNeighbours(t *testing.T) {
 		ats     []time.Duration
 		nChunks int
 	}{
-		{"the largest that fits", []uint64{5, 5 + math.MaxUint32}, []time.Duration{us, us + math.MaxUint32*us}, 1},
-		{"an ID too far", []uint64{5, 6 + math.MaxUint32}, []time.Duration{0, 0}, 2},
+		{"the latest that fits", []uint64{5, 5 + math.MaxUint32}, []time.Duration{us, us + math.MaxUint32*us}, 1},
+		{"a far ID", []uint64{5, 6 + math.MaxUint32}, []time.Duration{0, 0}, 1},
 		{"a time too far", []uint64{5, 6}, []time.Duration{0, (math.MaxUint32 + 1) * us}, 2},
-		{"an ID back", []uint64{5, 4}, []time.Duration{0, 0}, 2},
+		{"an ID back", []uint64{5, 4}, []time.Duration{0, 0}, 1},
 		{"a time back", []uint64{5, 6}, []time.Duration{us, 0}, 2},
 		{"before the epoch", []uint64{5, 6}, []time.Duration{-time.Hour, -time.Minute}, 1},
 		{"the ends of the world", []uint64{0, math.MaxUint64}, []time.Duration{math.MinInt64, math.MaxInt64}, 2},

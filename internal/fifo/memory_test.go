@@ -25,7 +25,7 @@ func TestBytesPerEntry(t *testing.T) {
 		l.Push(Entry[record]{Fn: fn, ID: i})
 	}
 	runtime.ReadMemStats(&after)
-	require.Less(t, float64(after.TotalAlloc-before.TotalAlloc)/n, 24.5)
+	require.Less(t, float64(after.TotalAlloc-before.TotalAlloc)/n, 9.5)
 	runtime.KeepAlive(&l)
 }
 

@@ -1,0 +1,227 @@
+package fifo
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+)
+
+// chunkLen makes a chunk fill the 4096-byte size class: 120 bytes of header, 8
+// of the allocator's, 8 per slot.
+const chunkLen = 496
+
+// A slot is the function of a bare entry, or nil for a record, which is then the
+// next of the chunk's records, or for an entry that was taken out.
+type slot = func(context.Context) error
+
+// A chunk is a stretch of a list. Bare entries keep neither ID nor time in their
+// slots: neighbours nearly always have IDs in sequence and came at the same
+// time, so a mark says it once for a run of them.
+type chunk[J any] struct {
+	next       *chunk[J]
+	head, tail uint32 // slots[head:tail] are filled
+	holes      uint32 // of those, taken out
+	turn       uint32 // the slots before it, from head on, have IDs from ids and the time date
+	ids        uint64 // the ID that slot 0 would have
+	date       time.Duration
+	nextID     uint64        // with which a bare entry goes on the last run; 0 while there is none
+	at         time.Duration // of the last run, as given
+
+	base    time.Duration // of the times in marks
+	record  uint32        // index of the first record at or after head
+	mark    uint32        // index of the mark that ids and date are from
+	records []*J          // nil for an entry that was taken out
+	marks   []mark
+	slots   [chunkLen]slot
+}
+
+// A mark says of the bare entries from slot from on, up to the next mark, that
+// they came at the same time and that their IDs go up by one per slot.
+type mark struct {
+	from uint32
+	at   uint32 // µs since the chunk's base
+	id   uint64
+}
+
+// push appends e, for which there is room.
+func (c *chunk[J]) push(e Entry[J]) {
+	if e.Job != nil {
+		c.records = append(c.records, e.Job)
+	} else {
+		if e.ID != c.nextID || e.At != c.at || c.nextID == 0 {
+			c.begin(e)
+		}
+		c.slots[c.tail] = e.Fn
+	}
+	if c.nextID != 0 {
+		c.nextID++
+	}
+	c.tail++
+}
+
+// begin begins a run with e, unless it goes on the last one to the µs.
+func (c *chunk[J]) begin(e Entry[J]) {
+	m := mark{from: c.tail, at: uint32((e.At - c.base) / time.Microsecond), id: e.ID}
+	if !c.goesOn(m) {
+		c.marks = append(c.marks, m)
+	}
+	c.nextID, c.at = e.ID, e.At
+}
+
+// goesOn reports whether what m says follows from the last mark.
+func (c *chunk[J]) goesOn(m mark) bool {
+	last := len(c.marks) - 1
+	return last >= 0 && m.from == c.tail && m.id == c.nextID && m.at == c.marks[last].at
+}
+
+// fits reports whether there is room for e. Its time must be such that a mark can
+// hold it, while a record carries its own.
+func (c *chunk[J]) fits(e Entry[J]) bool {
+	return c.tail < chunkLen && c.tail > 0 && (e.Job != nil || e.At == c.at || c.near(e.At))
+}
+
+// empty reports whether all that was filled was popped or taken out.
+func (c *chunk[J]) empty() bool { return c.tail-c.head == c.holes }
+
+// near reports whether a mark can hold the time.
+func (c *chunk[J]) near(at time.Duration) bool {
+	return uint64(at-c.base) <= math.MaxUint32*uint64(time.Microsecond)
+}
+
+// pop takes out the first entry, which there must be. It is not ok if that was
+// taken out before.
+func (c *chunk[J]) pop() (e Entry[J], ok bool) {
+	i := c.head
+	c.head++
+	fn := c.slots[i]
+	if fn == nil {
+		j := c.records[c.record]
+		c.records[c.record] = nil // a popped job must not be kept alive
+		c.record++
+		if j == nil {
+			c.holes--
+			return e, false
+		}
+		return Entry[J]{Job: j}, true
+	}
+	c.slots[i] = nil
+	id, at := c.identify(i)
+	return Entry[J]{Fn: fn, ID: id, At: at}, true
+}
+
+// identify returns the ID and time of the bare entry at slot i, which is at or
+// after that of the last call.
+func (c *chunk[J]) identify(i uint32) (id uint64, at time.Duration) {
+	if i >= c.turn {
+		c.advance(i)
+	}
+	return c.ids + uint64(i), c.date
+}
+
+// advance moves on to the mark that holds at slot i.
+func (c *chunk[J]) advance(i uint32) {
+	c.turn = c.tail // what is pushed later may have a mark of its own
+	for next := c.mark + 1; int(next) < len(c.marks); next++ {
+		if c.marks[next].from > i {
+			c.turn = c.marks[next].from
+			break
+		}
+		c.mark = next
+	}
+	m := &c.marks[c.mark]
+	c.ids, c.date = m.id-uint64(m.from), c.base+time.Duration(m.at)*time.Microsecond
+}
+
+func (c *chunk[J]) bare(fn slot, m *mark, i uint32) Entry[J] {
+	return Entry[J]{Fn: fn, ID: m.id + uint64(i-m.from), At: c.base + time.Duration(m.at)*time.Microsecond}
+}
+
+// all yields what is there, without removing it. It reports false when told to stop.
+func (c *chunk[J]) all(yield func(Entry[J]) bool) bool {
+	record, m := c.record, int(c.mark)
+	for i := c.head; i < c.tail; i++ {
+		for m+1 < len(c.marks) && c.marks[m+1].from <= i {
+			m++
+		}
+		e := Entry[J]{}
+		if c.slots[i] != nil {
+			e = c.bare(c.slots[i], &c.marks[m], i)
+		} else {
+			e.Job = c.records[record]
+			record++
+		}
+		if (e.Fn != nil || e.Job != nil) && !yield(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// find returns the slot of the bare entry with the given ID.
+func (c *chunk[J]) find(id uint64) (i uint32, m *mark, ok bool) {
+	end := c.tail
+	for k := len(c.marks) - 1; k >= int(c.mark); k-- {
+		m = &c.marks[k]
+		i = m.from + uint32(min(id-m.id, chunkLen)) // an ID before the run's wraps to a huge difference
+		if i < end && i >= c.head && c.slots[i] != nil {
+			return i, m, true
+		}
+		end = m.from
+	}
+	return 0, nil, false
+}
+
+// take takes the bare entry at slot i out, and leaves a hole: a record that is not there.
+func (c *chunk[J]) take(i uint32, m *mark) Entry[J] {
+	e := c.bare(c.slots[i], m, i)
+	c.slots[i] = nil
+	before := int(c.record)
+	for _, fn := range c.slots[c.head:i] {
+		if fn == nil {
+			before++
+		}
+	}
+	c.records = slices.Insert(c.records, before, nil)
+	c.holes++
+	return e
+}
+
+// takes makes room for o's entries if c is empty, and reports whether they fit.
+func (c *chunk[J]) takes(o *chunk[J]) bool {
+	if c.empty() {
+		c.clear()
+		c.base = o.base
+	}
+	return c.tail+o.tail-o.head <= chunkLen && c.near(o.base) && c.near(o.at)
+}
+
+// copy appends all of o's entries, which fit.
+func (c *chunk[J]) copy(o *chunk[J]) {
+	base := uint32((o.base - c.base) / time.Microsecond)
+	for k := int(o.mark); k < len(o.marks); k++ {
+		m := o.marks[k]
+		m.at += base
+		if m.from < o.head {
+			m.id += uint64(o.head - m.from)
+			m.from = o.head
+		}
+		m.from += c.tail - o.head
+		if !c.goesOn(m) {
+			c.marks = append(c.marks, m)
+		}
+	}
+	c.records = append(c.records, o.records[o.record:]...)
+	copy(c.slots[c.tail:], o.slots[o.head:o.tail])
+	c.tail += o.tail - o.head
+	c.holes += o.holes
+	c.nextID, c.at = o.nextID, o.at
+}
+
+// clear makes the chunk as new, but for the room in its slices.
+func (c *chunk[J]) clear() {
+	clear(c.slots[c.head:c.tail])
+	clear(c.records)
+	c.head, c.tail, c.holes, c.turn, c.record, c.mark, c.nextID = 0, 0, 0, 0, 0, 0, 0
+	c.records, c.marks = c.records[:0], c.marks[:0]
+}

@@ -1,0 +1,131 @@
+package dray
+
+import (
+	"context"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Run submits fn and waits for its result. If ctx ends first, Run returns its
+// cause at once and cancels the job. A panic of fn is a [*PanicError]. Other
+// errors are those of [Submit], and of [Task.Wait].
+func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (R, error) {
+	if len(opts) == 0 && q.plain && fn != nil && ctx.Err() == nil {
+		b := &body[R]{fn: fn}
+		err := q.call(ctx, b)
+		return b.result(err)
+	}
+	t, err := Submit(ctx, q, fn, opts...)
+	if err != nil {
+		var zero R
+		return zero, err
+	}
+	err = t.await(ctx, q.engine)
+	return t.result(), err
+}
+
+// A call is what Run needs beside the function itself: a job and where to wait
+// for it. Calls that went well are used again, so that a Run allocates only its
+// result and what the caller's function does.
+type call struct {
+	job  core.Job      // runs body
+	body runner        // of the present use
+	err  error         // written before done is sent to
+	done chan struct{} // capacity 1
+}
+
+// A runner is the function of one Run, and its result.
+type runner interface {
+	run(ctx context.Context) error
+	seal()
+}
+
+// call runs b as a plain job.
+func (e *engine) call(ctx context.Context, b runner) error {
+	c := e.newCall(b)
+	if _, err := e.offer(ctx, &c.job); err != nil {
+		return err
+	}
+	if !c.await(ctx) {
+		e.step(func(k *core.Core, now time.Duration) { k.CancelJob(&c.job, now) }) // it may have ended by now, which is as good
+		return &abandoned{context.Cause(ctx)}
+	}
+	err := c.err
+	if err == nil && e.herald == nil {
+		c.body = nil
+		c.job.Renew()
+		e.calls.Put(c) // nobody else has kept the job
+	}
+	return err
+}
+
+// await waits for the end of the job, or reports false when ctx ends before.
+func (c *call) await(ctx context.Context) bool {
+	if ctx.Done() == nil {
+		<-c.done
+		return true
+	}
+	select {
+	case <-c.done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (e *engine) newCall(b runner) *call {
+	c, ok := e.calls.Get().(*call)
+	if !ok {
+		c = &call{done: make(chan struct{}, 1)}
+		fn := func(ctx context.Context) error { return c.body.run(ctx) }
+		c.job = core.Job{Fn: fn, MaxAttempts: 1, Ref: c, Unlisted: true}
+	}
+	c.body, c.job.Unlisted = b, true
+	return c
+}
+
+func (*call) accepted(ID) {}
+
+// settled is told the end, under the engine's locks.
+func (c *call) settled(o outcome) {
+	if len(c.done) > 0 {
+		return
+	}
+	c.body.seal()
+	c.err = o.err
+	c.done <- struct{}{}
+}
+
+// abandoned says that Run did not wait for the job, whose result is not to be touched.
+type abandoned struct{ error }
+
+// A body is the function of one Run and what it returned.
+type body[R any] struct {
+	fn     func(context.Context) (R, error)
+	value  R
+	sealed bool // the job has settled: if it runs again that is as another one, by Requeue or Restore
+}
+
+func (b *body[R]) run(ctx context.Context) error {
+	if b.sealed {
+		_, err := b.fn(ctx)
+		return err
+	}
+	var zero R
+	b.value = zero // not that of an earlier attempt, if this one throws
+	v, err := b.fn(ctx)
+	b.value = v
+	return err
+}
+
+func (b *body[R]) seal() { b.sealed = true }
+
+// result is what Run returns when the call has ended with err.
+func (b *body[R]) result(err error) (R, error) {
+	if a, ok := err.(*abandoned); ok { //nolint:errorlint // never wrapped
+		var zero R
+		return zero, a.error
+	}
+	return b.value, err
+}
