@@ -65,7 +65,7 @@ func (s *Scheduler) watch(now clocks) {
 	for _, t := range s.tasks {
 		if t.repeats(by) {
 			s.disarm(t)
-			t.cal.reset = true
+			t.reset = true
 			s.letAsk(t)
 		}
 	}

@@ -168,7 +168,9 @@ func (s *Scheduler) absorb() {
 		s.inQueue--
 		t := r.t
 		t.unlink(r)
-		t.lastErr = r.end.err
+		if !t.broken {
+			t.lastErr = r.end.err
+		}
 		s.recycle(r)
 		s.payNext(t)
 	}

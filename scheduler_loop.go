@@ -65,8 +65,8 @@ func (s *Scheduler) adopt() {
 	for _, t := range s.asking {
 		if t.inNext { // it took the goroutine along
 			p := prospect{err: ErrGoexit}
-			if !t.cal.reset && !t.cal.next.After(s.at(now.wall)) {
-				p.dues, p.total = []time.Time{t.cal.next}, 1
+			if due := s.nextOf(t, now); !t.reset && !due.After(s.at(now.wall)) {
+				p.dues, p.total = []time.Time{due}, 1
 			}
 			s.proceed(t, p)
 			break
@@ -158,9 +158,10 @@ func (s *Scheduler) askNext(now clocks) bool {
 	}
 	t := s.asking[0]
 	t.inNext = true
+	next := s.nextOf(t, now)
 	s.mu.Unlock()
 
-	p := t.ask(s.at(now.wall))
+	p := t.ask(next, s.at(now.wall))
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,14 +169,14 @@ func (s *Scheduler) askNext(now clocks) bool {
 	return true
 }
 
-// ask finds out what is due by now, and what comes then. While t is asking,
-// nobody changes what this reads.
-func (t *periodicTask) ask(now time.Time) (p prospect) {
-	if t.cal.reset {
+// ask finds out what is due by now, from next on, and what comes then. While t is
+// asking, nobody changes what this reads.
+func (t *periodicTask) ask(next, now time.Time) (p prospect) {
+	if t.reset {
 		p.next, p.err = ask(t.cal.when, t.in(now), t.cfg.dst)
 		return p
 	}
-	for p.next = t.cal.next; p.err == nil && !p.next.IsZero(); p.next, p.err = ask(t.cal.when, p.next, t.cfg.dst) {
+	for p.next = next; p.err == nil && !p.next.IsZero(); p.next, p.err = ask(t.cal.when, p.next, t.cfg.dst) {
 		late := now.Sub(p.next) - t.cfg.jitter
 		if late < 0 {
 			break
@@ -208,7 +209,7 @@ func (s *Scheduler) proceed(t *periodicTask, p prospect) {
 	if s.asking = s.asking[1:]; len(s.asking) == 0 {
 		s.asking = nil
 	}
-	t.asking, t.inNext, t.cal.reset = false, false, false
+	t.asking, t.inNext, t.reset = false, false, false
 	if t.gone {
 		return
 	}
@@ -216,7 +217,9 @@ func (s *Scheduler) proceed(t *periodicTask, p prospect) {
 		s.comeDue(t, p.total, p.dues, p.late)
 	}
 	s.setNext(t, p.next)
-	t.cal.broken = p.err
+	if p.err != nil {
+		t.lastErr, t.broken = p.err, true
+	}
 	if !t.hasNext && s.queue.herald != nil {
 		s.queue.herald.emit(TaskUnscheduled{moment(), t.name})
 	}

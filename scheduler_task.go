@@ -38,14 +38,14 @@ type periodicTask struct {
 	inNext          bool // its Next is being called: if that takes the goroutine along, the successor knows
 	lapsed          bool // whatever is due by now was missed
 	gone            bool // unscheduled, or replaced
+	broken          bool // lastErr is why the schedule has no next
+	reset           bool // the clock was set back: ask from now on, whatever was due
 }
 
 // A calendar is what a task has whose schedule is not Every.
 type calendar struct {
-	when   Schedule  // immutable
-	next   time.Time // as the schedule gave it; changed only while the task is asking
-	broken error     // why there is no next
-	reset  bool      // the clock was set back: ask from now on, whatever was due
+	when Schedule       // immutable
+	loc  *time.Location // of the next run, as the schedule gave it
 }
 
 // past is what has become of runs besides being enqueued.
@@ -167,9 +167,10 @@ func (t *periodicTask) in(at time.Time) time.Time {
 
 // setNext takes over what the schedule of a calendar task gave.
 func (s *Scheduler) setNext(t *periodicTask, next time.Time) {
-	t.cal.next, t.left = next, false
+	t.left = false
 	t.hasNext = !next.IsZero()
-	t.next = next.Sub(s.zero)
+	t.cal.loc = next.Location()
+	t.next = next.Sub(s.zero) // of a time that is centuries ahead, as far as that goes
 }
 
 // nextOf returns when the next run is due by the wall clock as it is now.
@@ -178,7 +179,7 @@ func (s *Scheduler) nextOf(t *periodicTask, now clocks) time.Time {
 	case !t.hasNext:
 		return time.Time{}
 	case t.cal != nil:
-		return t.cal.next
+		return s.at(t.next).In(t.cal.loc)
 	}
 	return s.at(now.wall).Add(t.next - now.mono)
 }
@@ -187,9 +188,6 @@ func (s *Scheduler) info(t *periodicTask, now clocks) PeriodicInfo {
 	i := PeriodicInfo{Name: t.name, LastError: t.lastErr, Paused: t.paused, Due: t.due, Runs: t.runs, Waiting: t.owed()}
 	if v, ok := t.schedule().(fmt.Stringer); ok {
 		i.Schedule = words(v)
-	}
-	if t.cal != nil && t.cal.broken != nil {
-		i.LastError = t.cal.broken
 	}
 	if !t.paused {
 		i.Next = s.nextOf(t, now)
