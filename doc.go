@@ -14,7 +14,8 @@ to a bounded set of workers, and runs under a supervisor that restarts it.
 
 Jobs are functions ([Queue.Enqueue]), functions with a result ([Submit], [Run]),
 or payloads of a registered kind ([Handle]). Periodic tasks are given to [New]
-([WithPeriodic]) or to the [Scheduler]. [Pool] is the workers without the queue,
+([WithPeriodic]) or to the [Scheduler], with a schedule such as [Every], [Daily] or
+that of a cron expression (module dray/cron). [Pool] is the workers without the queue,
 [Supervisor] the supervision by itself.
 
 # Promises
@@ -92,6 +93,14 @@ exact to a millisecond for the same reason. Of jobs that are
 enqueued so fast that nobody collects them in between, up to 64 share a date; they
 are collected within microseconds unless all processors are busy.
 
+# Periodic tasks
+
+Intervals go by the monotonic clock, calendar schedules by the wall clock. What
+becomes of runs that overlap, that were missed, whose time does not exist or
+exists twice, or over which the clock was set, has a written policy each:
+[WithOverlap], [WithMissed], [DST], and docs/scheduler.md for the last. Each run
+that comes due is counted once, as enqueued or skipped for a reason: [PeriodicInfo].
+
 # Testing
 
 Start the queue inside a synctest bubble: time.Sleep and all timers of the queue
@@ -103,7 +112,8 @@ Close the queue before the bubble ends, or its goroutines fail the test.
 By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the
 queue's own tree; 100 failures kept ([WithFailuresKept]), each with the last 10
 errors and 16 KiB of stack; 65,536 undelivered events. Fixed: 1,048,576 workers;
-delays, timeouts and backoffs of a year; 256 KiB of memory kept from a burst.
+delays, timeouts and backoffs of a year; 256 KiB of memory kept from a burst;
+1,024 waiting runs of periodic tasks in the queue, or half its capacity.
 The number of kinds, labels and keys is not limited, but dray keeps none of them
 beyond the jobs that have them.
 */
