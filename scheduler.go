@@ -2,6 +2,7 @@ package dray
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,7 +58,7 @@ func newScheduler(q *Queue) *Scheduler {
 		queue: q, wakeup: make(chan struct{}, 1), zero: q.epoch.Round(0), tasks: make(map[string]*periodicTask),
 		plain: &taskConfig{policy: q.jobs, missed: RunOnce},
 	}
-	s.plain.template = q.newJob(nil, "", q.jobs)
+	s.plain.template = q.newJob(context.Background(), nil, "", &s.plain.policy)
 	return s
 }
 
@@ -259,9 +260,11 @@ func (s *Scheduler) configure(name string, opts []TaskOption) (*taskConfig, erro
 		}
 	}
 	var err error
-	cfg.policy, err = s.queue.jobs.with(cfg.jobs)
+	if cfg.policy, err = s.queue.jobs.with(cfg.jobs); err == nil {
+		err = cfg.policy.check(s.queue, 1)
+	}
 	cfg.jobs = nil
-	cfg.template = s.queue.newJob(nil, "", cfg.policy)
+	cfg.template = s.queue.newJob(context.Background(), nil, "", &cfg.policy)
 	cfg.jitter = jitterOf(name, cfg.spread)
 	return &cfg, err
 }

@@ -200,16 +200,19 @@ func (s *Scheduler) settleOffers(l *line) (answers int) {
 
 // makeRecord makes the queue's record of the run.
 func (r *run) makeRecord() {
-	cfg := r.t.cfg
-	r.record = *cfg.template
-	if cfg.policy.delay > 0 || !cfg.policy.runAt.IsZero() { // it counts from now
-		r.record = *r.s.queue.newJob(nil, "", cfg.policy)
-	}
-	r.record.Fn, r.record.Ref = r.t.fn, r
-	r.record.Unlisted = !cfg.policy.set && cfg.overlap != CancelPrevious
+	cfg, fn := r.t.cfg, r.t.fn
 	if cfg.locker != nil {
-		r.record.Fn = r.underLock
+		fn = r.underLock
 	}
+	p := &cfg.policy
+	if p.delay > 0 || !p.runAt.IsZero() || cfg.template.Extra != nil { // a delay counts from now
+		r.record = *r.s.queue.newJob(context.Background(), fn, "", p)
+	} else {
+		r.record = *cfg.template
+		r.record.Fn = fn
+	}
+	r.record.Ref = r
+	r.record.Unlisted = !p.set && cfg.overlap != CancelPrevious
 	if r.record.Label == "" {
 		r.record.Label = r.t.name
 	}
