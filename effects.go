@@ -50,17 +50,27 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 	case core.GroupDone:
 		groupOf(f.Group).finish()
 	case core.HasSettled:
-		if end, ok := f.Job.Ref.(ending); ok {
-			end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
-		}
-		if g := groupOf(f.Job.Group); g != nil {
-			g.add(endError(f))
-		}
-		fallthrough
+		e.settled(f, now)
 	default:
-		if e.herald != nil {
-			e.herald.emit(e.eventOf(f, now))
-		}
+		e.tell(f, now)
+	}
+}
+
+// settled tells the end of a job to its group, to observers, and at last to the
+// one who enqueued it, who may use the record again from then on.
+func (e *engine) settled(f *core.Effect, now time.Duration) {
+	if g := groupOf(f.Job.Group); g != nil {
+		g.add(endError(f))
+	}
+	e.tell(f, now)
+	if end, ok := f.Job.Ref.(ending); ok {
+		end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
+	}
+}
+
+func (e *engine) tell(f *core.Effect, now time.Duration) {
+	if e.herald != nil {
+		e.herald.emit(e.eventOf(f, now))
 	}
 }
 
