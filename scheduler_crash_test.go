@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,53 +54,4 @@ func TestSchedulerCrashAtEveryStep(t *testing.T) {
 			return
 		}
 	}
-}
-
-// BenchmarkScheduleUnscheduleMillion is adding and removing a task while there are
-// a million others; see BenchmarkContainerHeapMillion in internal/agenda.
-func BenchmarkScheduleUnscheduleMillion(b *testing.B) {
-	q, err := New()
-	require.NoError(b, err)
-	require.NoError(b, q.Start())
-	defer q.Close()
-	s := q.Scheduler()
-	nothing := func(context.Context) error { return nil }
-	names := make([]string, 1<<20)
-	for i := range names {
-		names[i] = fmt.Sprint("task-", i)
-		if err := s.Schedule(names[i], Every(time.Hour+time.Duration(i*7919%1_000_003)*time.Millisecond), nothing); err != nil {
-			b.Fatal(err)
-		}
-	}
-	i := 0
-	for b.Loop() {
-		name := names[i*7919%len(names)]
-		if s.Unschedule(name) != nil || s.Schedule(name, Every(time.Hour+time.Duration(i)*time.Microsecond), nothing) != nil {
-			b.Fatal("it should be there")
-		}
-		i++
-	}
-}
-
-// BenchmarkPeriodicRun is the whole way of a run, from due to settled.
-func BenchmarkPeriodicRun(b *testing.B) {
-	q, err := New(WithWorkers(1))
-	require.NoError(b, err)
-	require.NoError(b, q.Start())
-	defer q.Close()
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	done := make(chan struct{})
-	const tasks = 1000
-	b.ReportAllocs()
-	b.ResetTimer()
-	for i := range tasks {
-		require.NoError(b, q.Scheduler().Schedule(fmt.Sprint(i), Every(time.Microsecond), func(context.Context) error {
-			if left.Add(-1) == 0 {
-				close(done)
-			}
-			return nil
-		}))
-	}
-	<-done
 }
