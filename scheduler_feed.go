@@ -53,20 +53,30 @@ func (s *Scheduler) feed() {
 	hungry := false
 	retry := min(max(2*s.retry, minRetry), maxRetry)
 	for i := 0; i < len(s.lines) && !hungry; {
-		batch := s.nextBatch(&s.lines[i])
-		if len(batch) == 0 {
-			i++
-			continue
-		}
-		hungry = !s.offer(batch)
-		s.mu.Lock()
-		if s.settleOffers(&s.lines[i]) > 0 {
+		offered, answers, all := s.feedFrom(&s.lines[i])
+		if answers > 0 {
 			retry = minRetry
 		}
-		s.mu.Unlock()
+		hungry = !all
+		if offered == 0 {
+			i++
+		}
 	}
 	s.hungry.Store(hungry)
 	s.retry = retry
+}
+
+// feedFrom offers the first runs of a line, and sees to the answers, before
+// anybody can look: a run that has begun is known to have.
+func (s *Scheduler) feedFrom(l *line) (offered, answers int, all bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	batch := s.nextBatch(l)
+	if len(batch) == 0 {
+		return 0, 0, true
+	}
+	all = s.offer(batch)
+	return len(batch), s.settleOffers(l), all
 }
 
 func (s *Scheduler) cancelUnwanted() {
@@ -82,8 +92,6 @@ func (s *Scheduler) cancelUnwanted() {
 // nextBatch marks and returns the first runs of a line. Those that nobody wants
 // any more are dropped.
 func (s *Scheduler) nextBatch(l *line) []*run {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	now := s.at(s.look().wall)
 	for l.head < len(l.runs) {
 		r := l.runs[l.head]
@@ -127,9 +135,7 @@ func (s *Scheduler) offer(batch []*run) (all bool) {
 	for _, r := range batch {
 		r.makeRecord()
 	}
-	s.mu.Lock()
 	inQueue := s.inQueue
-	s.mu.Unlock()
 	s.queue.step(func(c *core.Core, now time.Duration) {
 		if s.queue.mail.closed {
 			return
