@@ -92,8 +92,8 @@ func TestAYear(t *testing.T) {
 		mu.Lock()
 		counts := plantTasks(t, q, ledgers)
 		mu.Unlock()
-		begin := time.Now()
-		for day := range daysOfAYear() {
+		begin, days := time.Now(), daysOfAYear()
+		for day := range days {
 			trouble(t, q, set, r, day)
 			time.Sleep(time.Until(begin.Add(time.Duration(day+1) * 24 * time.Hour)))
 		}
@@ -111,7 +111,7 @@ func TestAYear(t *testing.T) {
 			require.Equal(t, ledger{i.Runs, i.Runs, i.Overlapped, i.Missed, i.Locked, i.Refused}, *l, i.Name)
 			require.Zero(t, i.Waiting, i.Name)
 			require.False(t, i.Running, i.Name)
-			require.Greater(t, i.Runs, uint64(100), i.Name)
+			require.Greater(t, i.Runs, uint64(days)/4, i.Name)
 			runs, locked = runs+i.Runs, locked+i.Locked
 		}
 		require.Positive(t, locked)
