@@ -60,8 +60,8 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 	require.NoError(t, err)
 	q.fault = fault
 	require.NoError(t, q.Start())
-	ran := make([]atomic.Int64, 24)
-	for i := range ran {
+	ran := make([]atomic.Int64, 28)
+	for i := range ran[:24] {
 		count := func(context.Context) error {
 			time.Sleep(time.Duration(i%5) * time.Second)
 			ran[i].Add(1)
@@ -71,6 +71,14 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 		require.NoError(t, q.Enqueue(t.Context(), count, opts...), "job %d", i)
 		time.Sleep(time.Second)
 	}
+	group, err := NewGroup(q, WithCompletion(func(context.Context, error) error { ran[len(ran)-1].Add(1); return nil }))
+	require.NoError(t, err)
+	limit := WithRateLimit(&limiter{})
+	for i := range 3 {
+		count := func(context.Context) error { ran[len(ran)-4+i].Add(1); return nil }
+		require.NoError(t, group.Enqueue(t.Context(), count, limit, WithDeadline(time.Minute)))
+	}
+	group.Close()
 	failed := false
 	require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error {
 		if !failed {
@@ -84,6 +92,15 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 	require.NoError(t, err)
 	require.Empty(t, report)
 	return q, ran
+}
+
+// A limiter has a token each second.
+type limiter struct{ last time.Time }
+
+func (l *limiter) Wait(context.Context) error {
+	time.Sleep(time.Until(l.last.Add(time.Second)))
+	l.last = time.Now()
+	return nil
 }
 
 // TestCrashPastTheIntensity: the queue fails closed, and hands everything back.

@@ -75,6 +75,9 @@ func (h *Heap[T]) Sorted() []*Item[T] {
 	return sorted
 }
 
+// minRoom is the room that a heap keeps: a few kilobytes.
+const minRoom = 512
+
 // items implements heap.Interface.
 type items[T any] []*Item[T]
 
@@ -102,6 +105,9 @@ func (s *items[T]) Pop() any {
 	it := old[len(old)-1]
 	old[len(old)-1] = nil
 	*s = old[:len(old)-1]
+	if c := cap(old); c > minRoom && len(old) <= c/8 { // what a burst needed is given back
+		*s = append(make(items[T], 0, c/4), *s...)
+	}
 	it.pos = 0
 	return it
 }

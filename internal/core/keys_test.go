@@ -1,0 +1,162 @@
+package core
+
+import (
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A million keys, each with a job that is unique for a while and has a deadline,
+// take memory while they are there and give it back when they are not, even if
+// some stay.
+func TestAMillionKeysGiveTheirMemoryBack(t *testing.T) {
+	if testing.Short() || raceEnabled {
+		t.Skip("nothing here runs concurrently")
+	}
+	const n = 1_000_000
+	c, r := quiet()
+	var full int64
+	rest := inUse(func() {
+		full = inUse(func() {
+			for id := uint64(1); id <= n; id++ {
+				name := strconv.FormatUint(id, 36)
+				c.Accept(&Job{
+					Fn: noop, MaxAttempts: 1, Key: name, KeyLimit: 1, Unique: name, UniqueFor: time.Minute, Within: time.Hour,
+				}, id, 0)
+			}
+		})
+		for range n - 100 {
+			require.True(t, c.Claim(r, time.Second))
+			c.Settle(r, Result{}, time.Second)
+		}
+		require.Equal(t, n-100, c.spent.len())
+		c.Advance(time.Minute)
+		require.Zero(t, c.spent.len())
+	})
+	require.Greater(t, full, int64(100<<20))
+	require.Less(t, rest, int64(2<<20))
+	require.Equal(t, 100, c.keys.len())
+	require.Equal(t, 100, c.unique.len())
+	require.Equal(t, 100, c.live.len())
+	runtime.KeepAlive(c)
+}
+
+// Keys take turns, however many jobs each of them has.
+func TestKeysTakeTurns(t *testing.T) {
+	c, r := quiet()
+	id := uint64(0)
+	for key, jobs := range []int{1000, 10, 10, 1} {
+		for range jobs {
+			id++
+			c.Accept(&Job{Fn: noop, MaxAttempts: 1, Key: strconv.Itoa(key), KeyLimit: 1}, id, 0)
+		}
+	}
+	var order []string
+	for range 1021 {
+		require.True(t, c.Claim(r, 0))
+		order = append(order, r.Job.Key)
+		c.Settle(r, Result{}, 0)
+	}
+	require.Equal(t, []string{"0", "1", "2", "3"}, order[:4])
+	for i := 4; i < 31; i += 3 {
+		require.Equal(t, []string{"0", "1", "2"}, order[i:i+3])
+	}
+	require.Equal(t, "0", order[1020])
+}
+
+// Cancelling all that wait behind one thing is linear, wherever it stands. A
+// quadratic one would take minutes here.
+func TestCancelAllIsLinear(t *testing.T) {
+	const n = 100_000
+	for name, job := range map[string]func() *Job{
+		"in line":  func() *Job { return &Job{Kind: "x"} },
+		"of a key": func() *Job { return &Job{Kind: "x", Key: "k", KeyLimit: 1} },
+		"paused":   func() *Job { return &Job{Kind: "paused"} },
+		"resumed":  func() *Job { return &Job{Kind: "paused"} },
+		"limited":  func() *Job { return &Job{Kind: "x", Limiters: []any{"x"}} },
+		"in time":  func() *Job { return &Job{Kind: "x", RunAt: time.Hour} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, r := quiet()
+			c.PauseKind("paused")
+			for id := uint64(1); id <= n; id++ {
+				j := job()
+				j.Fn, j.MaxAttempts = noop, 1
+				c.Accept(j, id, 0)
+			}
+			if name != "in line" && name != "of a key" {
+				require.False(t, c.Claim(r, 0))
+			}
+			if name == "resumed" {
+				c.ResumeKind("paused")
+			}
+			require.Equal(t, n, c.CancelKind("x", 0)+c.CancelKind("paused", 0))
+			require.EqualValues(t, n, c.Snapshot().Cancelled)
+			require.Zero(t, c.keys.len()+c.live.len()+c.inLanes())
+		})
+	}
+}
+
+// With several priorities the head of a lane is looked at for each pick. The
+// cancelled jobs there are stepped over once, not for each pick.
+func TestCancelledHeadIsSteppedOverOnce(t *testing.T) {
+	const n = 200_000
+	c, r := quiet()
+	for id := uint64(1); id <= 2*n; id++ {
+		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Priority: Low}, id, 0)
+	}
+	for id := uint64(1); id < n; id++ {
+		require.True(t, c.Cancel(id, 0))
+	}
+	require.Positive(t, c.lanes[2].dead)
+	c.Accept(&Job{Fn: noop, MaxAttempts: 1, Priority: High}, 2*n+1, 0)
+	require.True(t, c.Claim(r, 0))
+	require.Zero(t, c.lanes[2].dead)
+	require.Equal(t, High, r.Job.Priority)
+}
+
+func TestTable(t *testing.T) {
+	var tab table[int, int]
+	tab.remove(1)
+	require.Zero(t, tab.get(1))
+	for i := range 10_000 {
+		tab.put(i, -i)
+	}
+	require.Equal(t, 10_000, tab.peak)
+	for i := range 9_990 {
+		tab.remove(i)
+	}
+	require.Less(t, tab.peak, minPeak, "it was rebuilt")
+	require.Equal(t, 10, tab.len())
+	for i := 9_990; i < 10_000; i++ {
+		require.True(t, tab.has(i))
+		require.Equal(t, -i, tab.get(i))
+	}
+}
+
+func TestLine(t *testing.T) {
+	var l line
+	jobs := make([]*Job, 300)
+	for i := range jobs {
+		jobs[i] = &Job{place: inKey}
+		l.push(jobs[i])
+	}
+	require.Same(t, jobs[0], l.pop())
+	leave := func(i int) { jobs[i].place = nowhere; l.leave() }
+	leave(1)
+	require.Same(t, jobs[2], l.first())
+	require.Equal(t, 298, l.len())
+	for i := 4; i < 300; i++ {
+		leave(i)
+	}
+	require.Equal(t, []*Job{jobs[2], jobs[3]}, l.all())
+	require.LessOrEqual(t, len(l.jobs), 2+minGaps, "gaps do not pile up")
+	require.Equal(t, 1, l.place(jobs[3]))
+	leave(2)
+	leave(3)
+	require.Nil(t, l.pop())
+	require.Nil(t, l.jobs)
+}

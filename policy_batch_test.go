@@ -1,0 +1,170 @@
+package dray_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+// batchOf returns n jobs that take down their numbers.
+func batchOf(r *record[int], n int) (fns []dray.Func) {
+	for i := range n {
+		fns = append(fns, r.job(i))
+	}
+	return fns
+}
+
+// Each overflow policy, with plain jobs and with options.
+func TestBatchBeyondTheRoom(t *testing.T) {
+	for name, tc := range map[string]struct {
+		policy            dray.Overflow
+		accepted          int
+		err               error
+		ran               []int
+		rejected, evicted uint64
+	}{
+		"Reject":     {dray.Reject, 3, dray.ErrQueueFull, []int{100, 0, 1, 2}, 4, 0},
+		"Block":      {dray.Block, 3, context.DeadlineExceeded, []int{100, 0, 1, 2}, 0, 0},
+		"DropNewest": {dray.DropNewest, 7, nil, []int{100, 0, 1, 2}, 0, 4},
+		"DropOldest": {dray.DropOldest, 7, nil, []int{3, 4, 5, 6}, 0, 4},
+	} {
+		for way, opts := range map[string][]dray.JobOption{"plain": nil, "options": {dray.WithLabel("x")}} {
+			bubble(t, name+"/"+way, func(t *testing.T) {
+				q := paused(t, dray.WithWorkers(1), dray.WithCapacity(4), dray.WithOverflow(tc.policy))
+				var got record[int]
+				add(t, q, got.job(100))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				n, err := q.EnqueueBatch(ctx, batchOf(&got, 7), opts...)
+				require.ErrorIs(t, err, tc.err)
+				require.Equal(t, tc.accepted, n)
+				s := balanced(t, q)
+				require.Equal(t, []uint64{tc.rejected, tc.evicted}, []uint64{s.Rejected, s.Evicted})
+				require.NoError(t, q.Start())
+				synctest.Wait()
+				require.Equal(t, tc.ran, got.all())
+			})
+		}
+	}
+}
+
+// Under Block the rest of a batch goes in as room comes, in order and before later callers.
+func TestBatchWaitsForRoom(t *testing.T) {
+	for way, opts := range map[string][]dray.JobOption{"plain": nil, "options": {dray.WithLabel("x")}} {
+		bubble(t, way, func(t *testing.T) {
+			q := start(t, dray.WithWorkers(1), dray.WithCapacity(2), dray.WithOverflow(dray.Block))
+			release := occupy(t, q)
+			var got record[int]
+			n, returned := 0, make(chan error, 1)
+			go func() {
+				var err error
+				n, err = q.EnqueueBatch(context.Background(), batchOf(&got, 20), opts...)
+				returned <- err
+			}()
+			synctest.Wait()
+			require.Equal(t, 2, balanced(t, q).Pending)
+			release()
+			require.NoError(t, <-returned)
+			require.Equal(t, 20, n)
+			synctest.Wait()
+			require.Len(t, got.all(), 20)
+			require.IsIncreasing(t, got.all())
+		})
+	}
+	bubble(t, "from inside a job", func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1), dray.WithCapacity(2), dray.WithOverflow(dray.Block))
+		var got record[int]
+		add(t, q, func(ctx context.Context) error {
+			n, err := q.EnqueueBatch(ctx, batchOf(&got, 5))
+			require.ErrorIs(t, err, dray.ErrQueueFull)
+			require.Equal(t, 2, n)
+			return nil
+		})
+		synctest.Wait()
+		require.Equal(t, uint64(3), balanced(t, q).Processed)
+	})
+}
+
+func TestBatchOfAKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1), dray.WithCapacity(10))
+		var got record[int]
+		k, err := dray.Handle(q, "k", func(_ context.Context, n int) error { got.add(n); return nil })
+		require.NoError(t, err)
+		n, err := k.EnqueueBatch(t.Context(), []int{3, 1, 2}, dray.WithLabel("x"))
+		require.NoError(t, err)
+		require.Equal(t, 3, n)
+		synctest.Wait()
+		require.Equal(t, []int{3, 1, 2}, got.all())
+		n, err = k.EnqueueBatch(t.Context(), nil)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		release := occupy(t, q)
+		n, err = k.EnqueueBatch(t.Context(), make([]int, 15))
+		require.ErrorIs(t, err, dray.ErrQueueFull)
+		require.Equal(t, 10, n)
+		release()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = k.EnqueueBatch(ctx, []int{1})
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = q.EnqueueBatch(ctx, nil)
+		require.ErrorIs(t, err, context.Canceled)
+		_, err = (*dray.Kind[int])(nil).EnqueueBatch(t.Context(), []int{1})
+		require.ErrorIs(t, err, dray.ErrUnknownKind)
+		balanced(t, q)
+	})
+}
+
+func TestPlainBatchAllocatesNothingPerJob(t *testing.T) {
+	q := paused(t, dray.WithCapacity(dray.Unbounded))
+	fns := make([]dray.Func, 512)
+	for i := range fns {
+		fns[i] = nop
+	}
+	allocs := testing.AllocsPerRun(50, func() { _, _ = q.EnqueueBatch(context.Background(), fns) })
+	require.Less(t, allocs, 10.0, "the room for 512 waiting jobs")
+}
+
+// BenchmarkEnqueueBatch is the enqueueing alone, to be compared with one by one.
+func BenchmarkEnqueueBatch(b *testing.B) {
+	const n = 100_000
+	fns := make([]dray.Func, 1000)
+	for i := range fns {
+		fns[i] = nop
+	}
+	ways := []struct {
+		name string
+		all  func(q *dray.Queue, opts []dray.JobOption)
+	}{
+		{"one by one", func(q *dray.Queue, opts []dray.JobOption) {
+			for range n {
+				_ = q.Enqueue(context.Background(), nop, opts...)
+			}
+		}},
+		{"batches of 1000", func(q *dray.Queue, opts []dray.JobOption) {
+			for range n / len(fns) {
+				_, _ = q.EnqueueBatch(context.Background(), fns, opts...)
+			}
+		}},
+	}
+	for _, way := range ways {
+		for name, opts := range map[string][]dray.JobOption{"plain": nil, "options": {dray.WithLabel("x")}} {
+			b.Run(name+"/"+way.name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					b.StopTimer()
+					q := paused(b, dray.WithCapacity(dray.Unbounded))
+					b.StartTimer()
+					way.all(q, opts)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/job")
+			})
+		}
+	}
+}
