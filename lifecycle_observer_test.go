@@ -140,7 +140,7 @@ func TestJobStuckShowsWhere(t *testing.T) {
 		require.Len(t, got.all(), 1)
 		e := got.all()[0]
 		require.ErrorIs(t, e.Cause, dray.ErrTimeout)
-		require.Contains(t, string(e.Stack), "stubborn")
+		require.Contains(t, string(e.Stack), "Stubborn")
 		require.Equal(t, []any{"l", dray.Stuck}, []any{e.Job.Label, e.Job.State})
 		elapse(time.Hour)
 	})
