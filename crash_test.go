@@ -69,6 +69,9 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 		}
 		opts := [][]JobOption{nil, {WithKey("k")}, {WithDelay(time.Second)}, {WithPriority(High), WithUnique(fmt.Sprint(i), RejectDuplicate)}}[i%4]
 		require.NoError(t, q.Enqueue(t.Context(), count, opts...), "job %d", i)
+		if i%8 == 5 {
+			require.NoError(t, q.Resize(1+i%3)) // so that workers leave, too
+		}
 		time.Sleep(time.Second)
 	}
 	failed := false
@@ -84,6 +87,46 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 	require.NoError(t, err)
 	require.Empty(t, report)
 	return q, ran
+}
+
+// TestCrashOfAWorkerThatHasDone: a turn may crash after the worker has left its
+// place, or has parked. It does not leave twice, and is not waited for as parked.
+func TestCrashOfAWorkerThatHasDone(t *testing.T) {
+	for _, workers := range []int{1, 2} { // of two: one leaves, as there is a place too many, else it parks
+		synctest.Test(t, func(t *testing.T) {
+			q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+			require.NoError(t, err)
+			require.NoError(t, q.Start())
+			nap := func(d time.Duration) { require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil })) }
+			nap(time.Second)
+			nap(time.Hour)
+			synctest.Wait()
+			require.NoError(t, q.Resize(workers))
+			synctest.Wait()
+			settled := false
+			q.mu.Lock()
+			q.fault = func(at string) {
+				settled = settled || at == "settle"
+				if settled && at == "effects" {
+					q.fault = nil
+					panic("injected")
+				}
+			}
+			q.mu.Unlock()
+			time.Sleep(2 * time.Second)
+			require.Equal(t, uint64(1), q.Stats().Restarts)
+			for range 4 {
+				nap(time.Second)
+			}
+			time.Sleep(time.Minute)
+			s := q.Stats()
+			require.Equal(t, []int{1, 1}, []int{s.Running, int(s.Restarts)}, "%+v", s)
+			require.LessOrEqual(t, len(q.core.Runs()), workers)
+			require.Equal(t, workers == 2, s.Processed == 5, "%+v", s)
+			require.ErrorIs(t, q.Close(), ErrStillRunning)
+			time.Sleep(time.Hour)
+		})
+	}
 }
 
 // TestCrashPastTheIntensity: the queue fails closed, and hands everything back.
