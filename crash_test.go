@@ -167,6 +167,31 @@ func TestCrashPastTheIntensity(t *testing.T) {
 	})
 }
 
+// TestCrashPastTheIntensityDuringTheDrain: nobody runs the jobs any more that
+// Shutdown waits for, so it hands them back.
+func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(1))
+		require.NoError(t, err)
+		var broken atomic.Bool
+		q.fault = func(at string) {
+			if broken.Load() && at == "advance" {
+				panic("rules are broken")
+			}
+		}
+		require.NoError(t, q.Start())
+		for range 3 {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Minute); return nil }))
+		}
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { broken.Store(true); q.poke() })
+		report, err := q.Shutdown(t.Context())
+		require.ErrorIs(t, err, ErrIntensity)
+		require.Len(t, report.Waiting, 2)
+		require.Equal(t, uint64(1), q.Stats().Processed, "what ran was waited for")
+	})
+}
+
 // TestServeAgainAfterFailure: a supervisor's restart brings a failed queue back.
 func TestServeAgainAfterFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
