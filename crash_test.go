@@ -97,7 +97,9 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 			q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
 			require.NoError(t, err)
 			require.NoError(t, q.Start())
-			nap := func(d time.Duration) { require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil })) }
+			nap := func(d time.Duration) {
+				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil }))
+			}
 			nap(time.Second)
 			nap(time.Hour)
 			synctest.Wait()
