@@ -69,6 +69,9 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 		}
 		opts := [][]JobOption{nil, {WithKey("k")}, {WithDelay(time.Second)}, {WithPriority(High), WithUnique(fmt.Sprint(i), RejectDuplicate)}}[i%4]
 		require.NoError(t, q.Enqueue(t.Context(), count, opts...), "job %d", i)
+		if i%8 == 5 {
+			require.NoError(t, q.Resize(1+i%3)) // so that workers leave, too
+		}
 		time.Sleep(time.Second)
 	}
 	group, err := NewGroup(q, WithCompletion(func(context.Context, error) error { ran[len(ran)-1].Add(1); return nil }))
@@ -101,6 +104,48 @@ func (l *limiter) Wait(context.Context) error {
 	time.Sleep(time.Until(l.last.Add(time.Second)))
 	l.last = time.Now()
 	return nil
+}
+
+// TestCrashOfAWorkerThatHasDone: a turn may crash after the worker has left its
+// place, or has parked. It does not leave twice, and is not waited for as parked.
+func TestCrashOfAWorkerThatHasDone(t *testing.T) {
+	for _, workers := range []int{1, 2} { // of two: one leaves, as there is a place too many, else it parks
+		synctest.Test(t, func(t *testing.T) {
+			q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+			require.NoError(t, err)
+			require.NoError(t, q.Start())
+			nap := func(d time.Duration) {
+				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil }))
+			}
+			nap(time.Second)
+			nap(time.Hour)
+			synctest.Wait()
+			require.NoError(t, q.Resize(workers))
+			synctest.Wait()
+			settled := false
+			q.mu.Lock()
+			q.fault = func(at string) {
+				settled = settled || at == "settle"
+				if settled && at == "effects" {
+					q.fault = nil
+					panic("injected")
+				}
+			}
+			q.mu.Unlock()
+			time.Sleep(2 * time.Second)
+			require.Equal(t, uint64(1), q.Stats().Restarts)
+			for range 4 {
+				nap(time.Second)
+			}
+			time.Sleep(time.Minute)
+			s := q.Stats()
+			require.Equal(t, []int{1, 1}, []int{s.Running, int(s.Restarts)}, "%+v", s)
+			require.LessOrEqual(t, len(q.core.Runs()), workers)
+			require.Equal(t, workers == 2, s.Processed == 5, "%+v", s)
+			require.ErrorIs(t, q.Close(), ErrStillRunning)
+			time.Sleep(time.Hour)
+		})
+	}
 }
 
 // TestCrashPastTheIntensity: the queue fails closed, and hands everything back.
@@ -138,6 +183,31 @@ func TestCrashPastTheIntensity(t *testing.T) {
 		require.Equal(t, uint64(1), s.Processed)
 		require.Equal(t, uint64(3), s.Restarts)
 		require.Equal(t, s.Enqueued, s.Processed+uint64(s.Pending))
+	})
+}
+
+// TestCrashPastTheIntensityDuringTheDrain: nobody runs the jobs any more that
+// Shutdown waits for, so it hands them back.
+func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(1))
+		require.NoError(t, err)
+		var broken atomic.Bool
+		q.fault = func(at string) {
+			if broken.Load() && at == "advance" {
+				panic("rules are broken")
+			}
+		}
+		require.NoError(t, q.Start())
+		for range 3 {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Minute); return nil }))
+		}
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { broken.Store(true); q.poke() })
+		report, err := q.Shutdown(t.Context())
+		require.ErrorIs(t, err, ErrIntensity)
+		require.Len(t, report.Waiting, 2)
+		require.Equal(t, uint64(1), q.Stats().Processed, "what ran was waited for")
 	})
 }
 

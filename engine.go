@@ -21,7 +21,7 @@ type engine struct {
 	herald  *herald         // immutable; nil when nobody listens
 	handler Handler         // immutable: the middleware around every job; nil without
 	wakeup  chan struct{}   // to the owner; capacity 1
-	fault   func(at string) // immutable; set by tests alone, to crash between two steps
+	fault   func(at string) // under mu; set by tests alone, to crash between two steps
 	base    context.Context // values for the jobs; set before the first worker starts
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
 	calls   sync.Pool       // of *call, for Run

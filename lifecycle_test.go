@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func TestEnqueueSyncReturnsThePosition(t *testing.T) {
@@ -111,7 +112,7 @@ func TestStatsOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(7))
 		for range 3 {
-			add(t, q, sleep(time.Second))
+			add(t, q, draytest.Slow(time.Second))
 		}
 		elapse(500 * time.Millisecond)
 		require.Equal(t, 500*time.Millisecond, balanced(t, q).OldestPending)
@@ -128,7 +129,7 @@ func TestStatsOfTime(t *testing.T) {
 func TestWithoutLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithoutLatency())
-		add(t, q, sleep(time.Second))
+		add(t, q, draytest.Slow(time.Second))
 		elapse(time.Minute)
 		require.Zero(t, q.Stats().Run)
 		require.Zero(t, q.Stats().Wait)
@@ -225,7 +226,7 @@ func TestContextOfEnqueueBoundsTheCallAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		require.NoError(t, q.Enqueue(ctx, sleep(time.Hour)))
+		require.NoError(t, q.Enqueue(ctx, draytest.Slow(time.Hour)))
 		cancel()
 		elapse(2 * time.Hour)
 		require.Equal(t, uint64(1), balanced(t, q).Processed)
@@ -253,7 +254,7 @@ func TestResize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(2))
 		for range 30 {
-			add(t, q, sleep(time.Second))
+			add(t, q, draytest.Slow(time.Second))
 		}
 		running := func(want, workers int) {
 			t.Helper()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,6 +35,8 @@ type worker struct {
 	locked bool        // it holds engine.mu
 	end    endKind     // of the job at run, which is then to be settled
 	left   bool        // the engine has no more use for it
+	gone   bool        // it has given its place up: all that is left to do is to leave
+	asleep bool        // it has parked, and not been woken since
 	result core.Result // of the job at run, where end is otherwise
 	pace   pace
 }
@@ -97,6 +100,7 @@ func (w *worker) next() bool {
 			return false
 		}
 		<-w.wake
+		w.asleep = false
 	}
 }
 
@@ -197,6 +201,10 @@ func (w *worker) longTurn(now time.Duration) (claimed, leave bool) {
 	e := w.engine
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
+	if w.gone {
+		return false, true
+	}
+	w.getUp()
 	e.collect()
 	w.settle(now)
 	if w.woken {
@@ -219,11 +227,29 @@ func (w *worker) rest() (leave bool) {
 	w.pace.length = 1 // what comes after a pause may be quite different
 	if e.core.Closed() || e.core.Surplus() {
 		e.core.Leave(&w.run)
+		w.gone = true
 		e.herald.emit(WorkerStopped{moment(), w.number, nil})
 		return true
 	}
 	e.mail.parked = append(e.mail.parked, w)
+	w.asleep = true
 	return false
+}
+
+// getUp undoes the parking of a turn that crashed after it: the worker is up again
+// without having been woken. Whoever has unparked it has sent a signal, or is about
+// to, which is not to be found later. As rest, it is called under both locks.
+func (w *worker) getUp() {
+	if !w.asleep {
+		return
+	}
+	w.asleep = false
+	m := &w.engine.mail
+	if i := slices.Index(m.parked, w); i >= 0 {
+		m.parked = slices.Delete(m.parked, i, i+1)
+		return
+	}
+	<-w.wake
 }
 
 // settle hands the result of the job performed to the core.

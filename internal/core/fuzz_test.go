@@ -22,17 +22,20 @@ func (s *script) below(n int) int {
 	return int(b) % n
 }
 
+// A chooser makes the choices of a duel: a script, or rapid.
+type chooser interface{ below(n int) int }
+
 // A duel is the core and the model under the same commands.
 type duel struct {
 	*world
-	s     *script
+	s     chooser
 	model *model
 	named int
 	ages  [2]int   // of the groups
 	log   []string // the commands, to be read when they disagree
 }
 
-func newDuel(t require.TestingT, s *script) *duel {
+func newDuel(t require.TestingT, s chooser) *duel {
 	cfg := Config{
 		Workers: 1 + s.below(3), Capacity: s.below(7), Overflow: Overflow(s.below(4)),
 		FailuresKept: s.below(4), StuckAllowance: s.below(3), Watched: s.below(2) == 0, Latency: true,
