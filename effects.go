@@ -52,11 +52,11 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 	case core.GroupDone:
 		groupOf(f.Group).finish()
 	case core.HasSettled:
-		if end, ok := f.Job.Ref.(ending); ok {
-			end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
-		}
 		if g := groupOf(f.Job.Group); g != nil {
 			g.add(endError(f))
+		}
+		if end, ok := f.Job.Ref.(ending); ok { // whose record this can be: it is not to be looked at after that
+			end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
 		}
 		fallthrough
 	default:
