@@ -49,10 +49,12 @@ What a job returns decides, and where its context was cancelled, why:
 	an error        ended by a shutdown    handed back: Report.Interrupted
 	Snooze(d)       not cancelled     delayed by d; no attempt spent
 	Discard(err)    any other         failed
+	an error        past its deadline      failed
 	an error        any other         retrying while it has attempts left, else failed
 
 A panic counts as the error [*PanicError], a [runtime.Goexit] as [ErrGoexit], an
-elapsed [WithTimeout] as no more than a cancelled context. A job that does not
+elapsed [WithTimeout] as no more than a cancelled context. With [WithDeadline] a
+job is failed that would have to wait past it, too. A job that does not
 return after its context was cancelled is stuck: it keeps its worker, shows in
 Stats.Stuck at once and in a [JobStuck] event 10 ms later, and settles when it
 returns. There is no way to kill a goroutine.
@@ -62,12 +64,27 @@ returns. There is no way to kill a goroutine.
 Positions and Jobs tell the order as far as it is decided. A job that was
 delayed, or is retried, stands in line from the moment it is due. A job with a
 [WithKey] whose key is busy stands aside, and lets others pass, until it is its
-turn. See [Priority] for ageing.
+turn; so does one that needs a token ([WithRateLimit]), or whose kind is paused.
+Keys take turns, however many jobs each of them has. See [Priority] for ageing.
+
+# Options
+
+An option of the call overrides that of the kind, and that the queue's. Middleware
+and rate limits add up instead. Options that make no sense together are an error
+from the call, which says why: a delay that is not shorter than the deadline; a
+unique period with [ReplacePending]; a batch with one unique key; a group of
+another queue. An option that only qualifies another one ([WithKeyLimit],
+[WithUniquePeriod], [WithBackoff]) does nothing without it.
+
+# Groups
+
+[Group] waits for jobs as one, cancels them as one, and enqueues a completion job
+with their errors.
 
 # Back-pressure
 
 The capacity bounds the jobs that have been accepted and have never started; see
-[Overflow] for what happens beyond it.
+[Overflow] for what happens beyond it, and [Queue.EnqueueBatch] for batches.
 
 # Shutdown
 
@@ -112,9 +129,10 @@ Close the queue before the bubble ends, or its goroutines fail the test.
 By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the
 queue's own tree; 100 failures kept ([WithFailuresKept]), each with the last 10
 errors and 16 KiB of stack; 65,536 undelivered events. Fixed: 1,048,576 workers;
-delays, timeouts and backoffs of a year; 256 KiB of memory kept from a burst;
-1,024 waiting runs of periodic tasks in the queue, or half its capacity.
-The number of kinds, labels and keys is not limited, but dray keeps none of them
-beyond the jobs that have them.
+delays, timeouts, deadlines, periods and backoffs of a year; 100 errors of a group;
+256 KiB of memory kept from a burst; 1,024 waiting runs of periodic tasks in the
+queue, or half its capacity. The number of kinds, labels, keys and limiters is not
+limited, but dray keeps none of them beyond the jobs that have them, or a unique
+key beyond its period.
 */
 package dray

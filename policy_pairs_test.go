@@ -96,6 +96,7 @@ func tryPair(t *testing.T, a, b trait) {
 		return errBoom
 	}
 	ctx := context.WithValue(t.Context(), ctxKey("x"), 1)
+	require.NoError(t, q.Pause())
 	r, err := q.EnqueueSync(ctx, run, a.opt(p), b.opt(p))
 	if why := senseless(a.name, b.name); why != "" {
 		require.ErrorContains(t, err, why)
@@ -109,6 +110,7 @@ func tryPair(t *testing.T, a, b trait) {
 	}
 	require.Equal(t, delay == 0, r.Position == 1)
 	p.collisions(has)
+	require.NoError(t, q.Resume())
 	elapse(2 * time.Hour)
 	require.NotEmpty(t, starts.all())
 	require.Equal(t, delay, starts.all()[0])
