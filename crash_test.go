@@ -236,3 +236,82 @@ func TestSupervisorLetsAQueueEnd(t *testing.T) {
 		require.Equal(t, uint64(1), q.Stats().Processed)
 	})
 }
+
+// TestCrashInACall: a caller gets what he asked for though the rules break on his
+// goroutine, before his change or after it, and the owner hears of it at once.
+func TestCrashInACall(t *testing.T) {
+	for _, where := range []string{"collect", "change"} {
+		synctest.Test(t, func(t *testing.T) {
+			q, err := New(WithWorkers(1))
+			require.NoError(t, err)
+			require.NoError(t, q.Start())
+			require.NoError(t, q.Pause())
+			synctest.Wait()
+			once := false
+			q.mu.Lock()
+			q.fault = func(at string) {
+				if at == where && !once {
+					once = true
+					panic("injected")
+				}
+			}
+			q.mail.list.PushBare(func(context.Context) error { return nil }, 1, 0) // as post does, without a word to the owner
+			q.mail.lastID = 1
+			q.mu.Unlock()
+			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil })
+			require.NoError(t, err)
+			require.Equal(t, Receipt{ID: 2, Position: 2}, r)
+			synctest.Wait()
+			require.Equal(t, uint64(1), q.tree.restarts(), where)
+			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// TestCrashWhenATaskIsDue: whichever step the crash comes after, each run that is due
+// is enqueued, once.
+func TestCrashWhenATaskIsDue(t *testing.T) {
+	for n, more := int64(1), true; more; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			fault, hit := crashAt(n)
+			ran := 0
+			tick := func(context.Context) error { ran++; return nil }
+			q, err := New(WithWorkers(1), WithObserver(func(Event) {}), WithPeriodic("tick", Every(time.Second), tick))
+			require.NoError(t, err)
+			q.fault = fault
+			require.NoError(t, q.Start())
+			time.Sleep(5*time.Second + time.Millisecond)
+			more = hit()
+			require.Equal(t, 5, ran, "step %d", n)
+			require.Equal(t, uint64(5), q.Scheduler().Tasks()[0].Runs, "step %d", n)
+			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// BenchmarkOwnerRestart is from the crash of the owner to its successor's first
+// step: how long the queue is without one. Callers and workers go on meanwhile.
+func BenchmarkOwnerRestart(b *testing.B) {
+	q, err := New(WithWorkers(1))
+	require.NoError(b, err)
+	q.tree.cfg.limit, q.tree.cfg.period = 1<<30, time.Nanosecond
+	up := make(chan struct{}, 1)
+	crashed := false
+	q.fault = func(at string) { // under the lock, as crashed is
+		if at == "advance" && crashed && q.crashed == nil {
+			crashed = false
+			up <- struct{}{}
+		}
+	}
+	require.NoError(b, q.Start())
+	defer q.Close() //nolint:errcheck // nothing runs
+	b.ReportAllocs()
+	for b.Loop() {
+		q.mu.Lock()
+		crashed, q.crashed = true, &PanicError{Value: "injected"}
+		q.mu.Unlock()
+		q.poke()
+		<-up
+	}
+	b.ReportMetric(float64(q.Stats().Restarts)/float64(b.N), "restarts/op")
+}
