@@ -131,6 +131,40 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 	}
 }
 
+// TestCrashOfAWorkerThatHasParked: it does not stand among the parked twice, where it
+// would be sent for while it works, and a job would wait beside an idle worker.
+func TestCrashOfAWorkerThatHasParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		nap := func(d time.Duration) {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil }))
+			synctest.Wait()
+		}
+		nap(time.Second)
+		settled := false
+		q.mu.Lock()
+		q.fault = func(at string) {
+			settled = settled || at == "settle"
+			if settled && at == "effects" {
+				q.fault = nil
+				panic("injected")
+			}
+		}
+		q.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		require.Equal(t, uint64(1), q.Stats().Restarts)
+		nap(time.Hour)
+		nap(time.Second)
+		time.Sleep(time.Minute)
+		s := q.Stats()
+		require.Equal(t, []int{1, 2}, []int{s.Running, int(s.Processed)}, "%+v", s)
+		_, err = q.Shutdown(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 // TestCrashPastTheIntensity: the queue fails closed, and hands everything back.
 func TestCrashPastTheIntensity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -304,7 +338,7 @@ func BenchmarkOwnerRestart(b *testing.B) {
 		}
 	}
 	require.NoError(b, q.Start())
-	defer q.Close() //nolint:errcheck // nothing runs
+	defer q.Close()
 	b.ReportAllocs()
 	for b.Loop() {
 		q.mu.Lock()

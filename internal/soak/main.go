@@ -41,10 +41,10 @@ func main() {
 		os.Exit(2)
 	}
 	last := samples[len(samples)-1]
-	fmt.Printf("\n%d jobs in %v, %.0f per second; see %s\n", last.settled, *length, float64(last.settled)/length.Seconds(), *svg)
+	say("\n%d jobs in %v, %.0f per second; see %s\n", last.settled, *length, float64(last.settled)/length.Seconds(), *svg)
 	heap := grows(samples, func(s sample) float64 { return s.heap }, 2)
 	goroutines := grows(samples, func(s sample) float64 { return s.goroutines }, 8)
-	fmt.Printf("heap: %s; goroutines: %s\n", say(heap), say(goroutines))
+	say("heap: %s; goroutines: %s\n", describe(heap), describe(goroutines))
 	if heap || goroutines {
 		os.Exit(1)
 	}
@@ -130,9 +130,13 @@ func mean(samples []sample, of func(sample) float64) float64 {
 	return sum / float64(len(samples))
 }
 
-func say(grows bool) string {
+func describe(grows bool) string {
 	if grows {
 		return "GROWS"
 	}
 	return "flat"
+}
+
+func say(format string, args ...any) {
+	fmt.Printf(format, args...) //nolint:forbidigo // a program
 }
