@@ -148,6 +148,40 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 	}
 }
 
+// TestCrashOfAWorkerThatHasParked: it does not stand among the parked twice, where it
+// would be sent for while it works, and a job would wait beside an idle worker.
+func TestCrashOfAWorkerThatHasParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		nap := func(d time.Duration) {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil }))
+			synctest.Wait()
+		}
+		nap(time.Second)
+		settled := false
+		q.mu.Lock()
+		q.fault = func(at string) {
+			settled = settled || at == "settle"
+			if settled && at == "effects" {
+				q.fault = nil
+				panic("injected")
+			}
+		}
+		q.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		require.Equal(t, uint64(1), q.Stats().Restarts)
+		nap(time.Hour)
+		nap(time.Second)
+		time.Sleep(time.Minute)
+		s := q.Stats()
+		require.Equal(t, []int{1, 2}, []int{s.Running, int(s.Processed)}, "%+v", s)
+		_, err = q.Shutdown(t.Context())
+		require.NoError(t, err)
+	})
+}
+
 // TestCrashPastTheIntensity: the queue fails closed, and hands everything back.
 func TestCrashPastTheIntensity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -252,4 +286,56 @@ func TestSupervisorLetsAQueueEnd(t *testing.T) {
 		require.NoError(t, <-done)
 		require.Equal(t, uint64(1), q.Stats().Processed)
 	})
+}
+
+// TestCrashInACall: a caller gets what he asked for though the rules break on his
+// goroutine, before his change or after it, and the owner hears of it at once.
+func TestCrashInACall(t *testing.T) {
+	for _, where := range []string{"collect", "change"} {
+		synctest.Test(t, func(t *testing.T) {
+			q, err := New(WithWorkers(1))
+			require.NoError(t, err)
+			require.NoError(t, q.Start())
+			require.NoError(t, q.Pause())
+			synctest.Wait()
+			once := false
+			q.mu.Lock()
+			q.fault = func(at string) {
+				if at == where && !once {
+					once = true
+					panic("injected")
+				}
+			}
+			q.mail.list.PushBare(func(context.Context) error { return nil }, 1, 0) // as post does, without a word to the owner
+			q.mail.lastID = 1
+			q.mu.Unlock()
+			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil })
+			require.NoError(t, err)
+			require.Equal(t, Receipt{ID: 2, Position: 2}, r)
+			synctest.Wait()
+			require.Equal(t, uint64(1), q.tree.restarts(), where)
+			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// TestCrashWhenATaskIsDue: whichever step the crash comes after, each run that is due
+// is enqueued, once.
+func TestCrashWhenATaskIsDue(t *testing.T) {
+	for n, more := int64(1), true; more; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			fault, hit := crashAt(n)
+			ran := 0
+			tick := func(context.Context) error { ran++; return nil }
+			q, err := New(WithWorkers(1), WithObserver(func(Event) {}), WithPeriodic("tick", Every(time.Second), tick))
+			require.NoError(t, err)
+			q.fault = fault
+			require.NoError(t, q.Start())
+			time.Sleep(5*time.Second + time.Millisecond)
+			more = hit()
+			require.Equal(t, 5, ran, "step %d", n)
+			require.Equal(t, uint64(5), q.Scheduler().Tasks()[0].Runs, "step %d", n)
+			require.NoError(t, q.Close())
+		})
+	}
 }

@@ -320,3 +320,49 @@ func TestPauseKind(t *testing.T) {
 		require.Equal(t, []int{1, 3, 5, 7, 9, 0, 2, 4, 6, 8, 11}, got.all())
 	})
 }
+
+// Workers for whom there is no use any more leave, and do not just idle.
+func TestResizeSendsWorkersHome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		workers := 0
+		q := start(t, dray.WithWorkers(8), dray.WithObserver(func(ev dray.Event) {
+			switch ev.(type) {
+			case dray.WorkerStarted:
+				workers++
+			case dray.WorkerStopped:
+				workers--
+			}
+		}))
+		for range 8 {
+			add(t, q, draytest.Slow(time.Second))
+		}
+		elapse(time.Minute)
+		require.Equal(t, 8, workers)
+		require.NoError(t, q.Resize(2))
+		synctest.Wait()
+		require.Equal(t, 2, workers)
+	})
+}
+
+// The queue's own tree is rest-for-one: what depends on the owner stops before it
+// comes back, and starts after it.
+func TestCrashOfTheOwnerRestartsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got record[string]
+		q := start(t, dray.WithObserver(func(ev dray.Event) {
+			switch ev := ev.(type) {
+			case dray.ChildStarted:
+				got.add("start " + ev.Child)
+			case dray.ChildStopped:
+				got.add("stop " + ev.Child)
+			case dray.ChildFailed:
+				got.add("die " + ev.Child)
+			}
+		}))
+		synctest.Wait()
+		before := len(got.all())
+		draytest.CrashOwner(t, q)
+		synctest.Wait()
+		require.Equal(t, []string{"die owner", "stop scheduler", "stop pool", "start owner", "start pool", "start scheduler"}, got.all()[before:])
+	})
+}

@@ -24,7 +24,6 @@ type ledger struct {
 	bad      []string        // what must never be
 	runs     map[dray.ID]int // attempts that the job's function has seen
 	starts   map[dray.ID]int // that the queue has told
-	allowed  map[dray.ID]int // attempts, told by JobStarted and the job's label
 	finals   map[dray.ID]int // final events
 	lastID   dray.ID         // of the last first start of a job without rules
 	now      []string        // what happened since the last step

@@ -7,10 +7,9 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"testing"
 	"testing/synctest"
 	"time"
-
-	"testing"
 
 	"github.com/stretchr/testify/require"
 
@@ -289,7 +288,7 @@ func (s *service) end() string {
 	case 1:
 		s.serving()
 		if !s.failed { // else that has been heard
-			<-s.ended
+			err = <-s.ended
 			s.failed = true
 		}
 	case 2:
@@ -301,5 +300,5 @@ func (s *service) end() string {
 	var second error
 	s.report, second = s.q.Shutdown(ctx)
 	err = errors.Join(err, second)
-	return fmt.Sprint("end ", way)
+	return fmt.Sprint("end ", way, err)
 }

@@ -15,6 +15,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -50,7 +52,7 @@ func main() {
 		os.Exit(2)
 	}
 	tried := counts[killed] + counts[survived]
-	fmt.Printf("\n%d mutations: %d killed, %d survived, %d do not compile, %d not applicable\n",
+	say("\n%d mutations: %d killed, %d survived, %d do not compile, %d not applicable\n",
 		len(chosen), counts[killed], counts[survived], counts[broken], counts[stale])
 	if counts[survived]*20 > tried {
 		os.Exit(1)
@@ -65,19 +67,23 @@ func run(mutations []mutation, workers int) (map[verdict]int, error) {
 		mu     sync.Mutex
 		counts = make(map[verdict]int)
 	)
-	for range workers {
-		dir, err := copyTree()
-		if err != nil {
+	root, err := os.MkdirTemp("", "dray-mutate-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(root) //nolint:errcheck // a temporary directory
+	for i := range workers {
+		dir := filepath.Join(root, strconv.Itoa(i))
+		if err := os.CopyFS(dir, sources{os.DirFS(".")}); err != nil {
 			return nil, err
 		}
-		defer os.RemoveAll(dir) //nolint:errcheck,revive // a temporary directory; all of them at the end
 		wg.Go(func() {
 			for m := range next {
 				begin := time.Now()
 				v := try(dir, m)
 				mu.Lock()
 				counts[v]++
-				fmt.Printf("%-16s %4.0f s  %-26s %s\n", v, time.Since(begin).Seconds(), m.file, m)
+				say("%-16s %4.0f s  %-26s %s\n", v, time.Since(begin).Seconds(), m.file, m)
 				mu.Unlock()
 			}
 		})
@@ -134,15 +140,15 @@ func (m mutation) suites() [][]string {
 	all := []string{"test", "-short", "-failfast", "-count=1", "-timeout", "60s"}
 	var suites [][]string
 	if dir := filepath.Dir(m.file); dir != "." {
-		suites = append(suites, append(all[:len(all):len(all)], "./"+dir))
+		suites = append(suites, append(slices.Clip(all), "./"+dir))
 	}
 	if m.race {
-		return append(suites, append(all[:len(all):len(all)], "-race", "-run", "Storm|Race|Linearizable|Producers", "."))
+		return append(suites, append(slices.Clip(all), "-race", "-run", "Storm|Race|Linearizable|Producers", "."))
 	}
-	quick := append(all[:len(all):len(all)], "-skip", "TestSimulation|TestLinearizable", ".")
+	quick := slices.Concat(all, []string{"-skip", "TestSimulation|TestLinearizable", "."})
 	return append(suites, quick,
-		append(all[:len(all):len(all)], "-run", "TestSimulation$|TestLinearizable", "."),
-		append(all[:len(all):len(all)], "./draytest"))
+		append(slices.Clip(all), "-run", "TestSimulation$|TestLinearizable", "."),
+		append(slices.Clip(all), "./draytest"))
 }
 
 // goTest reports whether a go command succeeds.
@@ -155,11 +161,6 @@ func goTest(dir string, args ...string) bool {
 	return cmd.Run() == nil
 }
 
-// copyTree copies the core module's sources to a temporary directory.
-func copyTree() (string, error) {
-	dir, err := os.MkdirTemp("", "dray-mutate-")
-	if err != nil {
-		return "", err
-	}
-	return dir, os.CopyFS(dir, sources{os.DirFS(".")})
+func say(format string, args ...any) {
+	fmt.Printf(format, args...) //nolint:forbidigo // a program
 }

@@ -54,7 +54,7 @@ var table = []mutation{
 	{file: "internal/core/settle.go", old: "if !j.started {\n\t\tc.held--", new: "if false {\n\t\tc.held--"},
 	{file: "internal/core/settle.go", old: "j.State = Interrupted\n\tc.pending++", new: "j.State = Interrupted"},
 	{file: "internal/core/settle.go", old: "len(c.failures) >= c.cfg.FailuresKept", new: "len(c.failures) > c.cfg.FailuresKept"},
-	{file: "internal/core/settle.go", old: "\t\tc.pending--\n\t\tc.held--\n\t\tc.settled(j, Cancelled)", new: "\t\tc.pending--\n\t\tc.settled(j, Cancelled)"},
+	{file: "internal/core/settle.go", old: "c.held--\n\t\tc.settled(j, Cancelled)", new: "c.settled(j, Cancelled)"},
 	{file: "internal/core/settle.go", old: "j.ID < oldest.ID", new: "j.ID > oldest.ID"},
 	{file: "internal/core/job.go", old: "len(j.Errs) == maxErrs", new: "len(j.Errs) == maxErrs+1"},
 	{file: "internal/core/control.go", old: "slices.SortFunc(c.lanes[i].front, byTurn)", new: "_ = i"},
