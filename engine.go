@@ -72,9 +72,8 @@ func newEngine(c common, cfg core.Config) *engine {
 	return e
 }
 
-func (e *engine) now() time.Duration              { return time.Since(e.epoch) }
-func (e *engine) wall(t time.Duration) time.Time  { return e.epoch.Add(t) }
-func (e *engine) since(t time.Time) time.Duration { return t.Sub(e.epoch) }
+func (e *engine) now() time.Duration             { return time.Since(e.epoch) }
+func (e *engine) wall(t time.Duration) time.Time { return e.epoch.Add(t) }
 
 // ahead returns when t is on the core's clock: as far from now as it is by the wall
 // clock, whatever that did since the epoch.
