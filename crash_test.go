@@ -309,7 +309,7 @@ func TestCrashInACall(t *testing.T) {
 			q.mail.list.PushBare(func(context.Context) error { return nil }, 1, 0) // as post does, without a word to the owner
 			q.mail.lastID = 1
 			q.mu.Unlock()
-			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil })
+			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil }, WithLabel("x"))
 			require.NoError(t, err)
 			require.Equal(t, Receipt{ID: 2, Position: 2}, r)
 			synctest.Wait()
