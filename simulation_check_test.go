@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -81,6 +82,7 @@ func (s *service) checkAtWork(st dray.Stats) {
 func (s *service) checkEnd() {
 	s.busy.Wait()
 	time.Sleep(time.Hour) // for the stubborn ones
+	synctest.Wait()
 	s.check()
 	s.mu.Lock()
 	defer s.mu.Unlock()
