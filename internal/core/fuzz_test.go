@@ -86,7 +86,7 @@ func (d *duel) moreRules(j *Job) {
 		j.UniqueFor = time.Duration(d.s.below(40)) * time.Second
 	}
 	if rules&48 == 48 {
-		j.Limiters = [][]any{{"x"}, {"y"}, {"x", "y"}}[d.s.below(3)]
+		j.Limiters = [][]any{{"x"}, {"y"}, {"x", "y"}, {"y", "x"}}[d.s.below(4)]
 	}
 	if rules&192 == 192 {
 		j.Group = d.someGroup()
