@@ -26,8 +26,8 @@ type contextPage struct {
 	cells [pageLen]jobContext         // immutable
 }
 
-// pageLen makes a page fill the 128-byte size class.
-const pageLen = 104
+// pageLen makes a page fill the 256-byte size class.
+const pageLen = 232
 
 // numbered is what the cells of every page are: each holds its own number.
 var numbered = func() (cells [pageLen]jobContext) {
@@ -42,7 +42,8 @@ var numbered = func() (cells [pageLen]jobContext) {
 // it in each context instead would make the plainest of jobs cost half as much
 // again, most of that in the garbage collector (docs/performance.md).
 func (c *jobContext) page() *contextPage {
-	return (*contextPage)(unsafe.Add(unsafe.Pointer(c), -int(*c)-int(unsafe.Offsetof(contextPage{}.cells)))) //nolint:gosec // within one object
+	before := int(unsafe.Offsetof(contextPage{}.cells)) + int(*c)
+	return (*contextPage)(unsafe.Add(unsafe.Pointer(c), -before)) //nolint:gosec // within one object
 }
 
 // stdContext is what a jobContext becomes.

@@ -69,6 +69,9 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 		}
 		opts := [][]JobOption{nil, {WithKey("k")}, {WithDelay(time.Second)}, {WithPriority(High), WithUnique(fmt.Sprint(i), RejectDuplicate)}}[i%4]
 		require.NoError(t, q.Enqueue(t.Context(), count, opts...), "job %d", i)
+		if i%8 == 5 {
+			require.NoError(t, q.Resize(1+i%3)) // so that workers leave, too
+		}
 		time.Sleep(time.Second)
 	}
 	group, err := NewGroup(q, WithCompletion(func(context.Context, error) error { ran[len(ran)-1].Add(1); return nil }))
@@ -101,6 +104,82 @@ func (l *limiter) Wait(context.Context) error {
 	time.Sleep(time.Until(l.last.Add(time.Second)))
 	l.last = time.Now()
 	return nil
+}
+
+// TestCrashOfAWorkerThatHasDone: a turn may crash after the worker has left its
+// place, or has parked. It does not leave twice, and is not waited for as parked.
+func TestCrashOfAWorkerThatHasDone(t *testing.T) {
+	for _, workers := range []int{1, 2} { // of two: one leaves, as there is a place too many, else it parks
+		synctest.Test(t, func(t *testing.T) {
+			q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+			require.NoError(t, err)
+			require.NoError(t, q.Start())
+			nap := func(d time.Duration) {
+				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil }))
+			}
+			nap(time.Second)
+			nap(time.Hour)
+			synctest.Wait()
+			require.NoError(t, q.Resize(workers))
+			synctest.Wait()
+			settled := false
+			q.mu.Lock()
+			q.fault = func(at string) {
+				settled = settled || at == "settle"
+				if settled && at == "effects" {
+					q.fault = nil
+					panic("injected")
+				}
+			}
+			q.mu.Unlock()
+			time.Sleep(2 * time.Second)
+			require.Equal(t, uint64(1), q.Stats().Restarts)
+			for range 4 {
+				nap(time.Second)
+			}
+			time.Sleep(time.Minute)
+			s := q.Stats()
+			require.Equal(t, []int{1, 1}, []int{s.Running, int(s.Restarts)}, "%+v", s)
+			require.LessOrEqual(t, len(q.core.Runs()), workers)
+			require.Equal(t, workers == 2, s.Processed == 5, "%+v", s)
+			require.ErrorIs(t, q.Close(), ErrStillRunning)
+			time.Sleep(time.Hour)
+		})
+	}
+}
+
+// TestCrashOfAWorkerThatHasParked: it does not stand among the parked twice, where it
+// would be sent for while it works, and a job would wait beside an idle worker.
+func TestCrashOfAWorkerThatHasParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		nap := func(d time.Duration) {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(d); return nil }))
+			synctest.Wait()
+		}
+		nap(time.Second)
+		settled := false
+		q.mu.Lock()
+		q.fault = func(at string) {
+			settled = settled || at == "settle"
+			if settled && at == "effects" {
+				q.fault = nil
+				panic("injected")
+			}
+		}
+		q.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		require.Equal(t, uint64(1), q.Stats().Restarts)
+		nap(time.Hour)
+		nap(time.Second)
+		time.Sleep(time.Minute)
+		s := q.Stats()
+		require.Equal(t, []int{1, 2}, []int{s.Running, int(s.Processed)}, "%+v", s)
+		_, err = q.Shutdown(t.Context())
+		require.NoError(t, err)
+	})
 }
 
 // TestCrashPastTheIntensity: the queue fails closed, and hands everything back.
@@ -138,6 +217,31 @@ func TestCrashPastTheIntensity(t *testing.T) {
 		require.Equal(t, uint64(1), s.Processed)
 		require.Equal(t, uint64(3), s.Restarts)
 		require.Equal(t, s.Enqueued, s.Processed+uint64(s.Pending))
+	})
+}
+
+// TestCrashPastTheIntensityDuringTheDrain: nobody runs the jobs any more that
+// Shutdown waits for, so it hands them back.
+func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(1))
+		require.NoError(t, err)
+		var broken atomic.Bool
+		q.fault = func(at string) {
+			if broken.Load() && at == "advance" {
+				panic("rules are broken")
+			}
+		}
+		require.NoError(t, q.Start())
+		for range 3 {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Minute); return nil }))
+		}
+		synctest.Wait()
+		time.AfterFunc(time.Second, func() { broken.Store(true); q.poke() })
+		report, err := q.Shutdown(t.Context())
+		require.ErrorIs(t, err, ErrIntensity)
+		require.Len(t, report.Waiting, 2)
+		require.Equal(t, uint64(1), q.Stats().Processed, "what ran was waited for")
 	})
 }
 
@@ -182,4 +286,56 @@ func TestSupervisorLetsAQueueEnd(t *testing.T) {
 		require.NoError(t, <-done)
 		require.Equal(t, uint64(1), q.Stats().Processed)
 	})
+}
+
+// TestCrashInACall: a caller gets what he asked for though the rules break on his
+// goroutine, before his change or after it, and the owner hears of it at once.
+func TestCrashInACall(t *testing.T) {
+	for _, where := range []string{"collect", "change"} {
+		synctest.Test(t, func(t *testing.T) {
+			q, err := New(WithWorkers(1))
+			require.NoError(t, err)
+			require.NoError(t, q.Start())
+			require.NoError(t, q.Pause())
+			synctest.Wait()
+			once := false
+			q.mu.Lock()
+			q.fault = func(at string) {
+				if at == where && !once {
+					once = true
+					panic("injected")
+				}
+			}
+			q.mail.list.PushBare(func(context.Context) error { return nil }, 1, 0) // as post does, without a word to the owner
+			q.mail.lastID = 1
+			q.mu.Unlock()
+			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil }, WithLabel("x"))
+			require.NoError(t, err)
+			require.Equal(t, Receipt{ID: 2, Position: 2}, r)
+			synctest.Wait()
+			require.Equal(t, uint64(1), q.tree.restarts(), where)
+			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// TestCrashWhenATaskIsDue: whichever step the crash comes after, each run that is due
+// is enqueued, once.
+func TestCrashWhenATaskIsDue(t *testing.T) {
+	for n, more := int64(1), true; more; n++ {
+		synctest.Test(t, func(t *testing.T) {
+			fault, hit := crashAt(n)
+			ran := 0
+			tick := func(context.Context) error { ran++; return nil }
+			q, err := New(WithWorkers(1), WithObserver(func(Event) {}), WithPeriodic("tick", Every(time.Second), tick))
+			require.NoError(t, err)
+			q.fault = fault
+			require.NoError(t, q.Start())
+			time.Sleep(5*time.Second + time.Millisecond)
+			more = hit()
+			require.Equal(t, 5, ran, "step %d", n)
+			require.Equal(t, uint64(5), q.Scheduler().Tasks()[0].Runs, "step %d", n)
+			require.NoError(t, q.Close())
+		})
+	}
 }

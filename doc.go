@@ -14,7 +14,8 @@ to a bounded set of workers, and runs under a supervisor that restarts it.
 
 Jobs are functions ([Queue.Enqueue]), functions with a result ([Submit], [Run]),
 or payloads of a registered kind ([Handle]). Periodic tasks are given to [New]
-([WithPeriodic]) or to the [Scheduler]. [Pool] is the workers without the queue,
+([WithPeriodic]) or to the [Scheduler], with a schedule such as [Every], [Daily] or
+that of a cron expression (module dray/cron). [Pool] is the workers without the queue,
 [Supervisor] the supervision by itself.
 
 # Promises
@@ -101,11 +102,21 @@ likes, and may call dray.
 
 Stats.Wait and Stats.Run count every attempt. Jobs with options are timed one by
 one. Plain jobs are too while they take a microsecond or longer; a worker that
-finds them shorter reads the clock once for up to 16 of them, and counts each as
-having taken the average. A longer one among them is counted with its time, and
-ends that. The same holds for JobInfo.StartedAt of a plain job. Enqueue dates
-jobs by the moment since when the owner has not collected them, which is
-microseconds ago unless all processors are busy.
+finds them shorter reads the clock once for up to 64 of them, and counts each as
+having taken the average. If they took longer after all, one of them is counted
+with the whole time: that is too much by a millisecond at most. Until the last of
+them has ended they are not in the statistics. JobInfo.StartedAt of a plain job is
+exact to a millisecond for the same reason. Of jobs that are
+enqueued so fast that nobody collects them in between, up to 64 share a date; they
+are collected within microseconds unless all processors are busy.
+
+# Periodic tasks
+
+Intervals go by the monotonic clock, calendar schedules by the wall clock. What
+becomes of runs that overlap, that were missed, whose time does not exist or
+exists twice, or over which the clock was set, has a written policy each:
+[WithOverlap], [WithMissed], [DST], and docs/scheduler.md for the last. Each run
+that comes due is counted once, as enqueued or skipped for a reason: [PeriodicInfo].
 
 # Testing
 
@@ -119,8 +130,9 @@ By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the
 queue's own tree; 100 failures kept ([WithFailuresKept]), each with the last 10
 errors and 16 KiB of stack; 65,536 undelivered events. Fixed: 1,048,576 workers;
 delays, timeouts, deadlines, periods and backoffs of a year; 100 errors of a group;
-256 KiB of memory kept from a burst. The number of kinds, labels, keys and limiters
-is not limited, but dray keeps none of them beyond the jobs that have them, or a
-unique key beyond its period.
+256 KiB of memory kept from a burst; 1,024 waiting runs of periodic tasks in the
+queue, or half its capacity. The number of kinds, labels, keys and limiters is not
+limited, but dray keeps none of them beyond the jobs that have them, or a unique
+key beyond its period.
 */
 package dray

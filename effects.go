@@ -28,10 +28,8 @@ func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
 	for i := range effects {
 		e.do(&effects[i], now)
 	}
-	if len(effects) > 0 {
-		clear(effects) // whose room is used again, and keeps nothing alive until then
-		e.at("effects")
-	}
+	clear(effects) // whose room is used again, and keeps nothing alive until then
+	e.at("effects")
 }
 
 func (e *engine) do(f *core.Effect, now time.Duration) {
@@ -52,17 +50,27 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 	case core.GroupDone:
 		groupOf(f.Group).finish()
 	case core.HasSettled:
-		if g := groupOf(f.Job.Group); g != nil {
-			g.add(endError(f))
-		}
-		if end, ok := f.Job.Ref.(ending); ok { // whose record this can be: it is not to be looked at after that
-			end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
-		}
-		fallthrough
+		e.settled(f, now)
 	default:
-		if e.herald != nil {
-			e.herald.emit(e.eventOf(f, now))
-		}
+		e.tell(f, now)
+	}
+}
+
+// settled tells the end of a job to its group, to observers, and at last to the
+// one who enqueued it, who may use the record again from then on.
+func (e *engine) settled(f *core.Effect, now time.Duration) {
+	if g := groupOf(f.Job.Group); g != nil {
+		g.add(endError(f))
+	}
+	e.tell(f, now)
+	if end, ok := f.Job.Ref.(ending); ok {
+		end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
+	}
+}
+
+func (e *engine) tell(f *core.Effect, now time.Duration) {
+	if e.herald != nil {
+		e.herald.emit(e.eventOf(f, now))
 	}
 }
 
@@ -105,7 +113,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	if e.herald == nil {
 		return
 	}
-	event := JobStuck{happened: moment(), Job: e.jobInfo(f.Info), Cause: causeError(f.Cause)}
+	event := JobStuck{happened: moment(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause)}
 	go func() {
 		event.Stack = stackOf(w.goid.Load())
 		e.herald.emit(event)
@@ -128,7 +136,7 @@ func stackOf(id int64) []byte {
 // eventOf translates an effect for observers.
 func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	at := happened{e.wall(now)}
-	job := e.jobInfo(f.Info)
+	job := e.jobInfo(*f.Info)
 	switch f.Kind {
 	case core.DidEnqueue:
 		return JobEnqueued{at, job}

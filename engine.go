@@ -21,7 +21,7 @@ type engine struct {
 	herald  *herald         // immutable; nil when nobody listens
 	handler Handler         // immutable: the middleware around every job; nil without
 	wakeup  chan struct{}   // to the owner; capacity 1
-	fault   func(at string) // immutable; set by tests alone, to crash between two steps
+	fault   func(at string) // under mu; set by tests alone, to crash between two steps
 	base    context.Context // values for the jobs; set before the first worker starts
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
 	calls   sync.Pool       // of *call, for Run
@@ -35,6 +35,10 @@ type engine struct {
 	waking  bool          // a worker is on the way for the jobs in line; set by wakeOne, cleared by that worker
 	easy    bool          // nothing follows from a plain job's end but the next one's start; set by follow
 	hired   int           // workers ever started, for their numbers
+	beats   uint32        // counted by the owner while workers are in stretches, which that ends
+	beatAt  time.Duration // when the next one is due, if beating; as beating
+	beating bool          // set by the first stretch, cleared by the owner when there are none any more
+	strides bool          // a stretch has begun since the last beat
 	crashed *PanicError   // a broken rule, for the owner to die of
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
@@ -68,9 +72,8 @@ func newEngine(c common, cfg core.Config) *engine {
 	return e
 }
 
-func (e *engine) now() time.Duration              { return time.Since(e.epoch) }
-func (e *engine) wall(t time.Duration) time.Time  { return e.epoch.Add(t) }
-func (e *engine) since(t time.Time) time.Duration { return t.Sub(e.epoch) }
+func (e *engine) now() time.Duration             { return time.Since(e.epoch) }
+func (e *engine) wall(t time.Duration) time.Time { return e.epoch.Add(t) }
 
 // ahead returns when t is on the core's clock: as far from now as it is by the wall
 // clock, whatever that did since the epoch.
@@ -144,19 +147,24 @@ func (e *engine) collect() {
 // follow does what the last change calls for. Everything in here may be done
 // again, so that a crash in the middle loses nothing: the next step goes on.
 func (e *engine) follow(now time.Duration) {
-	if e.core.Blocked() {
-		e.mail.lastID += e.core.Admit(e.mail.lastID+1, now)
+	c := e.core
+	if c.Blocked() {
+		e.mail.lastID += c.Admit(e.mail.lastID+1, now)
 		e.at("admit")
 	}
-	e.mail.room = e.core.Room()
-	e.mail.hold = e.core.Barred()
-	e.carryOut(e.core.Effects(), now)
-	e.summon()
-	if due, ok := e.core.Next(); ok && due < e.armed {
+	e.mail.room, e.mail.hold = c.Room(), c.Barred()
+	if decided := c.Effects(); len(decided) > 0 {
+		e.carryOut(decided, now)
+	}
+	more := c.CanStart()
+	if more && !e.waking {
+		e.summon()
+	}
+	if due, ok := c.Next(); ok && due < e.armed {
 		e.alarm(due, now)
 	}
 	e.announce()
-	e.easy = e.core.Easy() && e.drained == nil && (e.waking || !e.core.CanStart())
+	e.easy = (e.waking || !more) && e.drained == nil && c.Easy()
 }
 
 // alarm sees to it that what is due is done: by the owner, or in a pool, which
@@ -181,12 +189,9 @@ func (e *engine) advance() {
 	})
 }
 
-// summon sends for a worker if a job is in line that may start and nobody is on
+// summon sends for a worker, as a job is in line that may start and nobody is on
 // the way. One at a time: the one that comes looks whether another is needed.
 func (e *engine) summon() {
-	if e.waking || !e.core.CanStart() {
-		return
-	}
 	w := e.mail.unpark()
 	switch {
 	case w != nil:

@@ -62,5 +62,9 @@ func (k *Kind[T]) EnqueueSync(ctx context.Context, v T, opts ...JobOption) (Rece
 	if ctx.Err() != nil {
 		return Receipt{}, context.Cause(ctx)
 	}
-	return k.queue.enqueue(ctx, func(ctx context.Context) error { return k.fn(ctx, v) }, k.name, k.jobs, nil, opts)
+	r, err := k.queue.enqueue(ctx, func(ctx context.Context) error { return k.fn(ctx, v) }, k.name, k.jobs, nil, opts)
+	if w := k.queue.witness; w != nil && err == nil {
+		w.Payload(uint64(r.ID), k.name, v)
+	}
+	return r, err
 }

@@ -101,10 +101,11 @@ func (q *Queue) grow(tree context.Context) error {
 	l := &q.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	told := tree.Err() != nil
 	l.stop()
 	l.serving = false
 	defer close(l.ended)
-	if l.closing || err == nil {
+	if told || err == nil {
 		return nil
 	}
 	q.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func TestCancelOfAWaitingJob(t *testing.T) {
@@ -79,7 +80,7 @@ func TestCancelOfARunningJob(t *testing.T) {
 		fn                          dray.Func
 		processed, failed, canceled uint64
 	}{
-		"returns an error":     {sleep(time.Hour), 0, 0, 1},
+		"returns an error":     {draytest.Slow(time.Hour), 0, 0, 1},
 		"returns nil":          {func(ctx context.Context) error { <-ctx.Done(); return nil }, 1, 0, 0},
 		"snoozes":              {func(ctx context.Context) error { <-ctx.Done(); return dray.Snooze(time.Hour) }, 0, 0, 1},
 		"discards":             {func(ctx context.Context) error { <-ctx.Done(); return dray.Discard(errBoom) }, 0, 0, 1},

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 // name says which event it is, and of which job's attempt.
@@ -63,12 +64,12 @@ func TestEventsOfOneJob(t *testing.T) {
 		}(), nil, nil, []string{"JobEnqueued", "JobStarted 1", "JobSnoozed", "JobStarted 1", "JobProcessed"}},
 		"progress": {func(ctx context.Context) error { dray.Progress(ctx, 1, 2); return nil }, nil, nil,
 			[]string{"JobEnqueued", "JobStarted 1", "JobProgress", "JobProcessed"}},
-		"cancelled": {sleep(time.Hour), nil, func(q *dray.Queue) { _ = q.Cancel(1) }, []string{"JobEnqueued", "JobStarted 1", "JobCancelled"}},
+		"cancelled": {draytest.Slow(time.Hour), nil, func(q *dray.Queue) { _ = q.Cancel(1) }, []string{"JobEnqueued", "JobStarted 1", "JobCancelled"}},
 		"cancelled in time": {nop, []dray.JobOption{dray.WithDelay(time.Hour)}, func(q *dray.Queue) { _ = q.Cancel(1) },
 			[]string{"JobEnqueued", "JobCancelled"}},
-		"stuck": {stubborn(time.Minute, errBoom), []dray.JobOption{dray.WithTimeout(time.Second)}, nil,
+		"stuck": {draytest.Stubborn(time.Minute, errBoom), []dray.JobOption{dray.WithTimeout(time.Second)}, nil,
 			[]string{"JobEnqueued", "JobStarted 1", "JobStuck", "JobFailed boom"}},
-		"interrupted": {sleep(time.Hour), nil, func(q *dray.Queue) { _ = q.Close() }, []string{"JobEnqueued", "JobStarted 1", "JobInterrupted"}},
+		"interrupted": {draytest.Slow(time.Hour), nil, func(q *dray.Queue) { _ = q.Close() }, []string{"JobEnqueued", "JobStarted 1", "JobInterrupted"}},
 	}
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
@@ -134,12 +135,12 @@ func TestJobStuckShowsWhere(t *testing.T) {
 				got.add(e)
 			}
 		}))
-		add(t, q, stubborn(time.Minute, nil), dray.WithTimeout(time.Second), dray.WithLabel("l"))
+		add(t, q, draytest.Stubborn(time.Minute, nil), dray.WithTimeout(time.Second), dray.WithLabel("l"))
 		elapse(2 * time.Second)
 		require.Len(t, got.all(), 1)
 		e := got.all()[0]
 		require.ErrorIs(t, e.Cause, dray.ErrTimeout)
-		require.Contains(t, string(e.Stack), "stubborn")
+		require.Contains(t, string(e.Stack), "Stubborn")
 		require.Equal(t, []any{"l", dray.Stuck}, []any{e.Job.Label, e.Job.State})
 		elapse(time.Hour)
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func TestEnqueueSyncReturnsThePosition(t *testing.T) {
@@ -111,7 +112,7 @@ func TestStatsOfTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(7))
 		for range 3 {
-			add(t, q, sleep(time.Second))
+			add(t, q, draytest.Slow(time.Second))
 		}
 		elapse(500 * time.Millisecond)
 		require.Equal(t, 500*time.Millisecond, balanced(t, q).OldestPending)
@@ -128,7 +129,7 @@ func TestStatsOfTime(t *testing.T) {
 func TestWithoutLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithoutLatency())
-		add(t, q, sleep(time.Second))
+		add(t, q, draytest.Slow(time.Second))
 		elapse(time.Minute)
 		require.Zero(t, q.Stats().Run)
 		require.Zero(t, q.Stats().Wait)
@@ -225,7 +226,7 @@ func TestContextOfEnqueueBoundsTheCallAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		require.NoError(t, q.Enqueue(ctx, sleep(time.Hour)))
+		require.NoError(t, q.Enqueue(ctx, draytest.Slow(time.Hour)))
 		cancel()
 		elapse(2 * time.Hour)
 		require.Equal(t, uint64(1), balanced(t, q).Processed)
@@ -253,7 +254,7 @@ func TestResize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(2))
 		for range 30 {
-			add(t, q, sleep(time.Second))
+			add(t, q, draytest.Slow(time.Second))
 		}
 		running := func(want, workers int) {
 			t.Helper()
@@ -317,5 +318,51 @@ func TestPauseKind(t *testing.T) {
 		release()
 		synctest.Wait()
 		require.Equal(t, []int{1, 3, 5, 7, 9, 0, 2, 4, 6, 8, 11}, got.all())
+	})
+}
+
+// Workers for whom there is no use any more leave, and do not just idle.
+func TestResizeSendsWorkersHome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		workers := 0
+		q := start(t, dray.WithWorkers(8), dray.WithObserver(func(ev dray.Event) {
+			switch ev.(type) {
+			case dray.WorkerStarted:
+				workers++
+			case dray.WorkerStopped:
+				workers--
+			}
+		}))
+		for range 8 {
+			add(t, q, draytest.Slow(time.Second))
+		}
+		elapse(time.Minute)
+		require.Equal(t, 8, workers)
+		require.NoError(t, q.Resize(2))
+		synctest.Wait()
+		require.Equal(t, 2, workers)
+	})
+}
+
+// The queue's own tree is rest-for-one: what depends on the owner stops before it
+// comes back, and starts after it.
+func TestCrashOfTheOwnerRestartsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got record[string]
+		q := start(t, dray.WithObserver(func(ev dray.Event) {
+			switch ev := ev.(type) {
+			case dray.ChildStarted:
+				got.add("start " + ev.Child)
+			case dray.ChildStopped:
+				got.add("stop " + ev.Child)
+			case dray.ChildFailed:
+				got.add("die " + ev.Child)
+			}
+		}))
+		synctest.Wait()
+		before := len(got.all())
+		draytest.CrashOwner(t, q)
+		synctest.Wait()
+		require.Equal(t, []string{"die owner", "stop scheduler", "stop pool", "start owner", "start pool", "start scheduler"}, got.all()[before:])
 	})
 }

@@ -39,7 +39,9 @@ func (l *logger) observe(ev Event) {
 	case RateLimitFailed:
 		l.Error("rate limiter failed", "error", e.Err)
 	case TaskSkipped:
-		l.Warn("run of periodic task skipped", "task", e.Task, "due", e.Due, "reason", e.Err)
+		l.Warn("run of periodic task skipped", "task", e.Task, "due", e.Due, "reason", e.Err, "count", e.Count)
+	case ClockJumped:
+		l.Warn("wall clock was set, or the machine slept", "by", e.By)
 	case TaskEnded:
 		if e.Err != nil {
 			l.Error("run of periodic task failed", "task", e.Task, "error", e.Err)

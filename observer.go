@@ -22,7 +22,7 @@ type Observer func(Event)
 //   - children of a supervisor: [ChildStarted], [ChildStopped], [ChildFailed],
 //     [ChildAbandoned], [SupervisorFailed];
 //   - periodic tasks: [TaskScheduled], [TaskFired], [TaskSkipped], [TaskEnded],
-//     [TaskUnscheduled];
+//     [TaskUnscheduled], [ClockJumped];
 //   - the queue: [QueueStarted], [QueuePaused], [QueueResumed], [QueueResized],
 //     [RateLimitFailed], [QueueStopped];
 //   - the stream of events itself: [EventsDropped].
@@ -188,12 +188,15 @@ type (
 		Due  time.Time
 		ID   ID
 	}
-	// TaskSkipped: the run due at Due was not enqueued, for the reason Err.
+	// TaskSkipped: a run was not enqueued, or left to another instance, for the
+	// reason Err: ErrOverlap, ErrMissed, ErrDuplicate or ErrLocked. Where several
+	// were missed together Count is how many, and Due when the last of them was due.
 	TaskSkipped struct {
 		happened
-		Task string
-		Due  time.Time
-		Err  error
+		Task  string
+		Due   time.Time
+		Err   error
+		Count uint64
 	}
 	// TaskEnded: a run of the task settled; Err is nil when it was processed.
 	TaskEnded struct {
@@ -206,6 +209,13 @@ type (
 	TaskUnscheduled struct {
 		happened
 		Task string
+	}
+	// ClockJumped: the wall clock was set, forward or, where By is negative, back,
+	// or the machine was asleep for By. It is noticed only while there are calendar
+	// tasks, within a minute.
+	ClockJumped struct {
+		happened
+		By time.Duration
 	}
 )
 

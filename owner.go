@@ -68,7 +68,7 @@ func (o owner) tick() (idle time.Duration, rushed bool) {
 	o.core.Advance(now)
 	o.at("advance")
 	o.follow(now)
-	o.armed = o.due()
+	o.armed = min(o.due(), o.beat(now))
 	return o.armed - now, rushed
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func failedIDs(q *dray.Queue) (ids []dray.ID) {
@@ -75,7 +76,7 @@ func TestDropFailures(t *testing.T) {
 func TestCancelKeyAndKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(2))
-		k, err := dray.Handle(q, "k", func(ctx context.Context, d time.Duration) error { return sleep(d)(ctx) })
+		k, err := dray.Handle(q, "k", func(ctx context.Context, d time.Duration) error { return draytest.Slow(d)(ctx) })
 		require.NoError(t, err)
 		again := []dray.JobOption{dray.WithKey("a"), dray.WithKeyLimit(2), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour))}
 		add(t, q, fail, again...)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func group(t *testing.T, q *dray.Queue, opts ...dray.GroupOption) *dray.Group {
@@ -125,7 +126,7 @@ func TestGroupCancelsAsOne(t *testing.T) {
 		q := start(t, dray.WithWorkers(1))
 		var told record[error]
 		g := group(t, q, completion(&told))
-		require.NoError(t, g.Enqueue(t.Context(), sleep(time.Hour)))
+		require.NoError(t, g.Enqueue(t.Context(), draytest.Slow(time.Hour)))
 		require.NoError(t, g.Enqueue(t.Context(), nop, dray.WithDelay(time.Hour)))
 		require.NoError(t, g.Enqueue(t.Context(), nop))
 		synctest.Wait()
@@ -195,7 +196,7 @@ func TestGroupAtTheEndOfTheQueue(t *testing.T) {
 		q := start(t, dray.WithWorkers(1))
 		var told record[error]
 		g := group(t, q, completion(&told))
-		require.NoError(t, g.Enqueue(t.Context(), sleep(time.Second)))
+		require.NoError(t, g.Enqueue(t.Context(), draytest.Slow(time.Second)))
 		g.Close()
 		report, err := q.Shutdown(t.Context())
 		require.NoError(t, err)
@@ -206,7 +207,7 @@ func TestGroupAtTheEndOfTheQueue(t *testing.T) {
 		q, next := start(t, dray.WithWorkers(1)), start(t)
 		var told record[error]
 		g := group(t, q, completion(&told))
-		require.NoError(t, g.Enqueue(t.Context(), sleep(time.Hour)))
+		require.NoError(t, g.Enqueue(t.Context(), draytest.Slow(time.Hour)))
 		require.NoError(t, g.Enqueue(t.Context(), nop))
 		synctest.Wait()
 		require.NoError(t, q.Close())
@@ -266,7 +267,7 @@ func TestGroupWaitEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t)
 		g := group(t, q)
-		require.NoError(t, g.Enqueue(t.Context(), sleep(time.Hour)))
+		require.NoError(t, g.Enqueue(t.Context(), draytest.Slow(time.Hour)))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		require.ErrorIs(t, g.Wait(ctx), context.DeadlineExceeded)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func TestKeysRunInOrderOneAtATime(t *testing.T) {
@@ -52,7 +53,7 @@ func TestKeyLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(8))
 		for range 10 {
-			add(t, q, sleep(time.Second), dray.WithKey("k"), dray.WithKeyLimit(3))
+			add(t, q, draytest.Slow(time.Second), dray.WithKey("k"), dray.WithKeyLimit(3))
 		}
 		synctest.Wait()
 		require.Equal(t, 3, balanced(t, q).Running)
@@ -87,7 +88,7 @@ func TestKeyIsPassedOnByCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(4), dray.WithKey("k"))
 		var got record[int]
-		first := add(t, q, sleep(time.Hour))
+		first := add(t, q, draytest.Slow(time.Hour))
 		second, third := add(t, q, got.job(2)), add(t, q, got.job(3))
 		_ = add(t, q, got.job(4))
 		synctest.Wait()
@@ -229,7 +230,7 @@ func TestUniqueIsFreedHoweverTheJobEnds(t *testing.T) {
 			require.NoError(t, q.Cancel(add(t, q, nop, unique, dray.WithDelay(time.Hour))))
 		},
 		"cancelled running": func(t *testing.T, q *dray.Queue) {
-			id := add(t, q, sleep(time.Hour), unique)
+			id := add(t, q, draytest.Slow(time.Hour), unique)
 			synctest.Wait()
 			require.NoError(t, q.Cancel(id))
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 // A bucket is a limiter as that of golang.org/x/time/rate: one token each interval,
@@ -96,7 +97,7 @@ func TestRateLimitSavesNothingUp(t *testing.T) {
 		begin := time.Now()
 		var starts record[time.Duration]
 		run := func(context.Context) error { starts.add(time.Since(begin)); return nil }
-		add(t, q, sleep(time.Hour))
+		add(t, q, draytest.Slow(time.Hour))
 		for range 3 {
 			add(t, q, run)
 		}

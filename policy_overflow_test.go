@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func TestOverflow(t *testing.T) {
@@ -153,7 +154,7 @@ func TestBlockDeadlineAtTheMomentOfRoom(t *testing.T) {
 		bubble(t, d.String(), func(t *testing.T) {
 			for range 50 {
 				q := start(t, dray.WithWorkers(1), dray.WithCapacity(1), dray.WithOverflow(dray.Block))
-				add(t, q, sleep(time.Second))
+				add(t, q, draytest.Slow(time.Second))
 				synctest.Wait()
 				add(t, q, nop)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second+d)

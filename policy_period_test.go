@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func TestUniquePeriod(t *testing.T) {
@@ -16,7 +17,7 @@ func TestUniquePeriod(t *testing.T) {
 		"processed": func(t *testing.T, q *dray.Queue, opts []dray.JobOption) dray.ID { return add(t, q, nop, opts...) },
 		"failed":    func(t *testing.T, q *dray.Queue, opts []dray.JobOption) dray.ID { return add(t, q, fail, opts...) },
 		"cancelled": func(t *testing.T, q *dray.Queue, opts []dray.JobOption) dray.ID {
-			id := add(t, q, sleep(time.Hour), opts...)
+			id := add(t, q, draytest.Slow(time.Hour), opts...)
 			synctest.Wait()
 			require.NoError(t, q.Cancel(id))
 			return id
@@ -27,7 +28,7 @@ func TestUniquePeriod(t *testing.T) {
 			return id
 		},
 		"past its deadline": func(t *testing.T, q *dray.Queue, opts []dray.JobOption) dray.ID {
-			return add(t, q, sleep(time.Hour), append(opts, dray.WithDeadline(time.Second))...)
+			return add(t, q, draytest.Slow(time.Hour), append(opts, dray.WithDeadline(time.Second))...)
 		},
 	}
 	for name, end := range ends {
@@ -57,7 +58,7 @@ func TestUniquePeriodOfALongJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t)
 		unique := dray.WithUnique("u", dray.RejectDuplicate)
-		add(t, q, sleep(time.Hour), unique, dray.WithUniquePeriod(time.Minute))
+		add(t, q, draytest.Slow(time.Hour), unique, dray.WithUniquePeriod(time.Minute))
 		elapse(30 * time.Minute)
 		require.ErrorIs(t, q.Enqueue(t.Context(), nop, unique), dray.ErrDuplicate)
 		elapse(30 * time.Minute)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 // attempts returns a job that takes down when each of its attempts began, and
@@ -245,8 +246,8 @@ func TestTimeouts(t *testing.T) {
 		processed uint64
 		err       error
 	}{
-		"heeded":          {sleep(time.Hour), 0, dray.ErrTimeout},
-		"in time":         {sleep(time.Second - 1), 1, nil},
+		"heeded":          {draytest.Slow(time.Hour), 0, dray.ErrTimeout},
+		"in time":         {draytest.Slow(time.Second - 1), 1, nil},
 		"late nil return": {func(context.Context) error { time.Sleep(time.Minute); return nil }, 1, nil},
 		"late error":      {func(context.Context) error { time.Sleep(time.Minute); return errBoom }, 0, errBoom},
 	}
@@ -275,7 +276,7 @@ func TestTimeoutIsPerAttempt(t *testing.T) {
 			if n == 3 {
 				return nil
 			}
-			return sleep(time.Hour)(ctx)
+			return draytest.Slow(time.Hour)(ctx)
 		}), dray.WithTimeout(time.Second), dray.WithMaxAttempts(3), dray.WithBackoff(dray.Constant(time.Minute)))
 		elapse(time.Hour)
 		require.Equal(t, []time.Duration{0, 61 * time.Second, 122 * time.Second}, at.all())

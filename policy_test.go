@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 var errBoom = errors.New("boom")
@@ -54,18 +55,6 @@ func until(gate <-chan struct{}) dray.Func {
 	return func(ctx context.Context) error {
 		select {
 		case <-gate:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-}
-
-// sleep returns a job that takes d, or ends with its context.
-func sleep(d time.Duration) dray.Func {
-	return func(ctx context.Context) error {
-		select {
-		case <-time.After(d):
 			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -149,7 +138,7 @@ func TestLowPriorityIsNotStarved(t *testing.T) {
 		var waited time.Duration
 		add(t, q, func(context.Context) error { waited = time.Since(began); return nil }, dray.WithPriority(dray.Low))
 		for range 600 {
-			add(t, q, sleep(time.Second), dray.WithPriority(dray.High))
+			add(t, q, draytest.Slow(time.Second), dray.WithPriority(dray.High))
 		}
 		release()
 		elapse(11 * time.Minute)
@@ -232,9 +221,9 @@ func TestFarFuture(t *testing.T) {
 func TestWorkConserving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := paused(t, dray.WithWorkers(2))
-		add(t, q, sleep(time.Hour))
+		add(t, q, draytest.Slow(time.Hour))
 		for range 100 {
-			add(t, q, sleep(time.Second))
+			add(t, q, draytest.Slow(time.Second))
 		}
 		require.NoError(t, q.Start())
 		elapse(100*time.Second + time.Millisecond)
@@ -249,7 +238,7 @@ func TestAllWorkersAreUsed(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			q := start(t, dray.WithWorkers(8))
 			for range 12 {
-				require.NoError(t, q.Enqueue(t.Context(), sleep(time.Second), opts...))
+				require.NoError(t, q.Enqueue(t.Context(), draytest.Slow(time.Second), opts...))
 			}
 			synctest.Wait()
 			s := balanced(t, q)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func newPool(t testing.TB, workers int, opts ...dray.PoolOption) *dray.Pool {
@@ -169,8 +170,8 @@ func TestPoolCloseTellsTheCause(t *testing.T) {
 func TestPoolClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPool(t, 2, dray.WithShutdownTimeout(time.Second))
-		require.NoError(t, p.RunAsync(sleep(time.Hour)))
-		require.NoError(t, p.RunAsync(stubborn(time.Minute, errBoom)))
+		require.NoError(t, p.RunAsync(draytest.Slow(time.Hour)))
+		require.NoError(t, p.RunAsync(draytest.Stubborn(time.Minute, errBoom)))
 		synctest.Wait()
 		began := time.Now()
 		var wg sync.WaitGroup
@@ -209,7 +210,7 @@ func TestPoolRunOfAnAbandonedFunction(t *testing.T) {
 		p := newPool(t, 1, dray.WithShutdownTimeout(time.Second))
 		ctx, why := within(t, time.Hour)
 		errs := make(chan error, 1)
-		go func() { errs <- p.Run(ctx, stubborn(time.Minute, errBoom)) }()
+		go func() { errs <- p.Run(ctx, draytest.Stubborn(time.Minute, errBoom)) }()
 		synctest.Wait()
 		require.ErrorIs(t, p.Close(), dray.ErrStillRunning)
 		require.NotErrorIs(t, <-errs, why)
@@ -298,11 +299,14 @@ func TestPoolReportsStuck(t *testing.T) {
 				stuck.add(e.Cause)
 			}
 		}))
-		ctx, why := within(t, time.Second)
-		require.ErrorIs(t, p.Run(ctx, stubborn(time.Minute, nil)), why)
-		elapse(time.Second)
-		seen := stuck.all()
-		elapse(time.Hour)
-		require.Equal(t, []error{dray.ErrCancelled}, seen)
+		for n := range 2 {
+			ctx, why := within(t, time.Second)
+			require.ErrorIs(t, p.Run(ctx, draytest.Stubborn(time.Minute, nil)), why)
+			elapse(time.Second)
+			require.Len(t, stuck.all(), n+1)
+			elapse(time.Hour)
+			require.Len(t, stuck.all(), n+1)
+		}
+		require.Equal(t, []error{dray.ErrCancelled, dray.ErrCancelled}, stuck.all())
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/seam"
 )
 
 // A Queue runs jobs in the order in which they are enqueued, on a bounded set of
@@ -18,9 +19,10 @@ import (
 // inside a job of the queue.
 type Queue struct {
 	*engine
-	scheduler *Scheduler  // immutable
-	tree      *Supervisor // immutable: owner, pool, scheduler
-	jobs      policy      // immutable: the queue's defaults
+	scheduler *Scheduler    // immutable
+	tree      *Supervisor   // immutable: owner, pool, scheduler
+	jobs      policy        // immutable: the queue's defaults
+	witness   *seam.Witness // immutable once the queue is used; nil but for the test kit
 
 	kindsMu sync.RWMutex
 	kinds   map[string]struct{} // registered with Handle
@@ -108,7 +110,11 @@ func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end
 	if end != nil {
 		j.Ref = end
 	}
-	return q.offer(ctx, j)
+	r, err := q.offer(ctx, j)
+	if err == nil && q.witness != nil {
+		q.witness.Accepted(uint64(r.ID))
+	}
+	return r, err
 }
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new

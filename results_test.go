@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 func one(context.Context) (int, error) { return 1, nil }
 
 // slowly returns a function that takes d and gives v, unless its context ends.
 func slowly(d time.Duration, v int) func(context.Context) (int, error) {
-	return func(ctx context.Context) (int, error) { return v, sleep(d)(ctx) }
+	return func(ctx context.Context) (int, error) { return v, draytest.Slow(d)(ctx) }
 }
 
 func TestSubmit(t *testing.T) {

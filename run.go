@@ -29,8 +29,7 @@ func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, erro
 // for it. Calls that went well are used again, so that a Run allocates only its
 // result and what the caller's function does.
 type call struct {
-	job  core.Job
-	fn   Func          // runs body: made once
+	job  core.Job      // runs body
 	body runner        // of the present use
 	err  error         // written before done is sent to
 	done chan struct{} // capacity 1
@@ -54,7 +53,8 @@ func (e *engine) call(ctx context.Context, b runner) error {
 	}
 	err := c.err
 	if err == nil && e.herald == nil {
-		c.body, c.job = nil, core.Job{}
+		c.body = nil
+		c.job.Renew()
 		e.calls.Put(c) // nobody else has kept the job
 	}
 	return err
@@ -78,10 +78,10 @@ func (e *engine) newCall(b runner) *call {
 	c, ok := e.calls.Get().(*call)
 	if !ok {
 		c = &call{done: make(chan struct{}, 1)}
-		c.fn = func(ctx context.Context) error { return c.body.run(ctx) }
+		fn := func(ctx context.Context) error { return c.body.run(ctx) }
+		c.job = core.Job{Fn: fn, MaxAttempts: 1, Ref: c, Unlisted: true}
 	}
-	c.body = b
-	c.job = core.Job{Fn: c.fn, MaxAttempts: 1, Ref: c, Unlisted: true}
+	c.body, c.job.Unlisted = b, true
 	return c
 }
 

@@ -1,19 +1,29 @@
 package dray
 
 import (
+	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"time"
 )
 
 // Schedule says when a periodic task runs. The schedules of cron libraries have
-// this method, so they can be used as they are.
+// this method, so they can be used as they are; [InZone] makes them right on the
+// days on which the clocks change.
 type Schedule interface {
 	// Next returns the first time after the given one, or the zero time for never
-	// again. It is called from one goroutine at a time. If it panics, or returns a
-	// time that is not later, the task is unscheduled.
+	// again. Its result should depend on nothing else; it is not called while dray
+	// holds a lock, and may be called from several goroutines at a time. If it
+	// panics, or returns a time that is not later, the task has no further runs:
+	// the error is its LastError.
 	Next(after time.Time) time.Time
+}
+
+// A builtin schedule is dray's own, and keeps the rules without a guard.
+type builtin interface {
+	Schedule
+	// check says what is wrong with the arguments it was made from.
+	check() error
 }
 
 // every is the schedule of Every.
@@ -21,21 +31,25 @@ type every time.Duration
 
 // Every runs a task each d, at least 1 ns, counted from when it was registered
 // or, for a task registered earlier, from when its queue was started. The
-// interval is kept on the monotonic clock and does not drift, however long runs take.
+// interval is kept on the monotonic clock: it does not drift, however long runs
+// take, and no change of the wall clock moves it.
 func Every(d time.Duration) Schedule { return every(d) }
 
 func (e every) Next(after time.Time) time.Time { return after.Add(time.Duration(e)) }
+func (e every) String() string                 { return "every " + time.Duration(e).String() }
 
-// skipTo returns the last of the times due up to now, given the first.
-func (e every) skipTo(due, now time.Time) (last time.Time, skipped uint64) {
-	n := now.Sub(due) / time.Duration(e)
-	return due.Add(n * time.Duration(e)), uint64(n)
+func (e every) check() error {
+	if e <= 0 {
+		return fmt.Errorf("Every(%v): must be at least 1 ns", time.Duration(e))
+	}
+	return nil
 }
 
 // at is the schedule of At.
 type at []time.Time
 
-// At runs a task at each of the given times that is still to come, in any order.
+// At runs a task at each of the given times that is still to come, in any order,
+// once each, as the wall clock shows them.
 func At(times ...time.Time) Schedule {
 	sorted := slices.Clone(times)
 	slices.SortFunc(sorted, time.Time.Compare)
@@ -43,90 +57,70 @@ func At(times ...time.Time) Schedule {
 }
 
 func (a at) Next(after time.Time) time.Time {
-	for _, t := range a {
+	i, _ := slices.BinarySearchFunc(a, after, func(t, after time.Time) int {
 		if t.After(after) {
-			return t
+			return 1
 		}
-	}
-	return time.Time{}
-}
-
-// TaskOption configures a periodic task. Every [JobOption] is one, for its runs.
-type TaskOption interface{ applyTask(*taskConfig) error }
-
-type taskConfig struct {
-	jobs    []JobOption
-	overlap Overlap
-	missed  Missed
-	jitter  time.Duration
-	lastRun time.Time
-}
-
-type taskOption func(*taskConfig) error
-
-func (o taskOption) applyTask(c *taskConfig) error { return o(c) }
-
-// Overlap says what becomes of a run that is due while the one before it has not settled.
-type Overlap uint8
-
-// The overlap policies.
-const (
-	SkipOverlap    Overlap = iota // the new run is skipped
-	QueueOverlap                  // it runs when the one before has settled; of several, one
-	AllowOverlap                  // it runs beside the one before
-	CancelPrevious                // the one before is cancelled
-)
-
-// WithOverlap sets the overlap policy of a task. Defaults to [SkipOverlap].
-func WithOverlap(o Overlap) TaskOption {
-	return taskOption(func(c *taskConfig) error {
-		c.overlap = o
-		if o > CancelPrevious {
-			return fmt.Errorf("dray: WithOverlap(%d): no such policy", o)
-		}
-		return nil
+		return -1
 	})
-}
-
-// Missed says how many of the runs that came due together, because the task was
-// paused, the machine asleep or the service down, are made up for.
-type Missed int
-
-// The policies for missed runs; see [RunAll] for another.
-const (
-	SkipMissed Missed = 0 // none: the task goes on with its next run
-	RunOnce    Missed = 1 // one for all of them
-)
-
-// RunAll makes up for the newest n missed runs, all at once; n is at least 1.
-func RunAll(n int) Missed { return Missed(n) }
-
-// WithMissed sets the policy for missed runs. Defaults to [RunOnce]. A run that
-// is merely late, with no later one due, is not missed.
-func WithMissed(m Missed) TaskOption {
-	return taskOption(func(c *taskConfig) error { c.missed = m; return notNegative("WithMissed", int(m)) })
-}
-
-// WithJitter delays each run by up to d, at least 0, by an amount that depends on
-// the task's name alone, so that many tasks of one interval spread out. Defaults to 0.
-func WithJitter(d time.Duration) TaskOption {
-	return taskOption(func(c *taskConfig) error { c.jitter = d; return checkDelay("WithJitter", d) })
-}
-
-// WithLastRun says when the task last ran, before this process was started: runs
-// that came due since then are missed ones. Defaults to never, which misses none.
-func WithLastRun(t time.Time) TaskOption {
-	return taskOption(func(c *taskConfig) error { c.lastRun = t; return nil })
-}
-
-// jitterSeed makes the jitter differ between processes, so that the instances of
-// a service do not all run the same task at the same moment.
-var jitterSeed = maphash.MakeSeed()
-
-// jitterOf returns the delay for a task, 0 to the limit.
-func jitterOf(name string, limit time.Duration) time.Duration {
-	if limit <= 0 {
-		return 0
+	if i == len(a) {
+		return time.Time{}
 	}
-	return time.Duration(maphash.String(jitterSeed, name) % uint64(limit))
+	return a[i]
+}
+
+func (a at) String() string { return fmt.Sprintf("at %d given times", len(a)) }
+func (a at) check() error   { return nil }
+
+// Preview returns the next n times of a schedule after the given one, fewer if it
+// has no more: those at which a task with it would be due, that is after the
+// scheduler's own rules (see [Scheduler.Schedule]). A schedule that breaks them
+// ends the list. It may be called at any time, and needs no queue.
+func Preview(when Schedule, after time.Time, n int) []time.Time {
+	if when == nil {
+		return nil
+	}
+	return preview(when, after.Round(0), n, 0)
+}
+
+func preview(when Schedule, after time.Time, n int, dst DST) []time.Time {
+	var times []time.Time
+	for range n {
+		next, err := ask(when, after, dst)
+		if err != nil || next.IsZero() {
+			break
+		}
+		times = append(times, next)
+		after = next
+	}
+	return times
+}
+
+// errNotLater is what becomes of a schedule that does not go forward.
+var errNotLater = errors.New("a time that is not later")
+
+// ask is the one way in which schedules are asked. They are foreign code, which
+// is contained, and held to its word: what they return is later than after, and
+// no time of the wall clock comes twice, unless dst says it may.
+func ask(when Schedule, after time.Time, dst DST) (next time.Time, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			next, err = time.Time{}, newPanicError(v)
+		}
+	}()
+	_, trusted := when.(builtin)
+	for {
+		next = when.Next(after).Round(0)
+		if next.IsZero() {
+			return time.Time{}, nil
+		}
+		if !next.After(after) {
+			return time.Time{}, fmt.Errorf("the schedule says %v comes after %v: %w", next, after, errNotLater)
+		}
+		again := repeatUntil(next)
+		if trusted || dst&RepeatFold != 0 || again.IsZero() {
+			return next, nil
+		}
+		after = again
+	}
 }

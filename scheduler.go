@@ -2,87 +2,79 @@ package dray
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"github.com/a622d8ee/dray/internal/timerheap"
 )
 
 // A Scheduler enqueues the runs of periodic tasks when they are due. A run is a
 // job of the queue, so a slow or failing task delays no other. It belongs to a
 // queue ([Queue.Scheduler]) and runs while that does; all methods may be called
-// at any time, concurrently.
+// at any time, concurrently. docs/scheduler.md explains its rules.
 //
-// Locks: a task's run is told of its end under the locks of the engine, so the
-// scheduler calls the engine only while it does not hold mu.
+// Locks: the end of a run is told under the locks of the engine, and goes into
+// ended, whose lock is held for an append. So mu is never needed there, and the
+// engine is called only while mu is not held, nor is it when a schedule is asked.
 type Scheduler struct {
-	queue  *Queue        // immutable
-	wakeup chan struct{} // to the loop; capacity 1
+	queue  *Queue               // immutable
+	wakeup chan struct{}        // to the loop; capacity 1
+	zero   time.Time            // immutable: the queue's epoch by the wall clock, in local time
+	plain  *taskConfig          // immutable: of tasks without options
+	skew   func() time.Duration // immutable; set by tests alone: how far the wall clock was set
+	hungry atomic.Bool          // runs wait for room in the queue; set by the loop, read as runs end
 
+	mu        sync.Mutex
+	tasks     map[string]*periodicTask
+	count     uint64          // tasks ever registered
+	intervals timetable       // by the monotonic clock
+	calendar  timetable       // by the wall clock
+	asking    []*periodicTask // neither armed nor idle: their schedules are to be asked
+	lines     [3]line         // runs that are due, by priority
+	unwanted  []ID            // runs to cancel
+	batch     []*run          // the loop's: on their way to the queue
+	retry     time.Duration   // the loop's: when a queue without room is tried again
+	inQueue   int             // runs accepted and not settled
+	free      []*run          // to be used again, at most window
+	looked    clocks          // when the loop last compared the clocks
+	grace     time.Duration   // how late a calendar run may be besides, as a jump was noticed late
+	begun     bool            // has served before
+
+	ended endedRuns
+}
+
+// endedRuns is where settled runs wait to be taken note of.
+type endedRuns struct {
 	mu    sync.Mutex
-	tasks map[string]*periodicTask
-	heap  timerheap.Heap[*periodicTask] // tasks that have a next run, by when that is enqueued
-	begun bool                          // has served before
+	runs  []*run // appended under the engine's locks, taken whole under Scheduler.mu
+	spare []*run // empty, for the next
 }
-
-// A periodicTask is one registered task, under Scheduler.mu.
-type periodicTask struct {
-	name   string
-	when   Schedule
-	fn     Func
-	jobs   policy
-	cfg    taskConfig
-	jitter time.Duration
-	item   timerheap.Item[*periodicTask]
-
-	next      time.Time // when the next run is due; zero for never
-	inNext    bool      // its Next is being asked: if that takes the goroutine along, the successor knows
-	toEnqueue []*run    // due, and not accepted by the queue yet
-	active    []*run    // accepted, and not settled yet
-	again     bool      // QueueOverlap: a run is owed when the active one settles
-	paused    bool
-	last      time.Time
-	lastErr   error
-	runs      uint64
-	skipped   uint64
-}
-
-// A run is one run of a task, from when it is due.
-type run struct {
-	s   *Scheduler
-	t   *periodicTask
-	due time.Time
-	id  ID // once accepted
-}
-
-// PeriodicInfo is a periodic task as it was at one moment.
-type PeriodicInfo struct {
-	Name      string
-	Next      time.Time // when it is due, jitter not included; zero while paused or for never
-	Last      time.Time // when the last run was due; zero before the first
-	LastError error     // of the last run that settled
-	Runs      uint64    // enqueued
-	Skipped   uint64    // due, and not enqueued: overlapping, missed, or refused by the queue
-	Running   bool      // a run is enqueued and has not settled
-	Paused    bool
-}
-
-var (
-	errOverlap = errors.New("dray: the run before has not settled")
-	errMissed  = errors.New("dray: missed")
-)
 
 func newScheduler(q *Queue) *Scheduler {
-	return &Scheduler{queue: q, wakeup: make(chan struct{}, 1), tasks: make(map[string]*periodicTask)}
+	s := &Scheduler{
+		queue: q, wakeup: make(chan struct{}, 1), zero: q.epoch.Round(0), tasks: make(map[string]*periodicTask),
+		plain: &taskConfig{policy: q.jobs, missed: RunOnce},
+	}
+	s.plain.template = q.newJob(context.Background(), nil, "", &s.plain.policy)
+	return s
 }
 
 // Schedule registers a task, or replaces the one of that name; runs of the old
 // one that were enqueued go on. Its runs carry the name as their label unless an
-// option gives another. Errors: [ErrNilFunc], [ErrClosed], an empty name, a
-// schedule that is nil, that panics, or that has no time ahead, or that of an option.
+// option gives another.
+//
+// A task with the schedule [Every] goes by the monotonic clock, any other by the
+// wall clock. The scheduler keeps some rules whatever the schedule says: the zero
+// time is never; a time that is not later than the one it was asked with ends the
+// task; a time at which the clocks of its location show for the second time what
+// they have shown before, because they were set back, is left out (see [DST]).
+//
+// Errors: [ErrNilFunc], [ErrClosed], an empty name, a schedule that is nil, that
+// panics, that was made from arguments out of range, or that has no time ahead,
+// or that of an option.
 func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOption) error {
 	t, err := s.newTask(name, when, fn, opts)
 	if err != nil {
@@ -94,92 +86,29 @@ func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOp
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(name)
+	s.count++
+	t.seq = s.count
 	s.tasks[name] = t
 	s.arm(t)
-	s.poke()
-	s.queue.herald.emit(TaskScheduled{moment(), name, t.next})
-	return nil
-}
-
-func (s *Scheduler) newTask(name string, when Schedule, fn Func, opts []TaskOption) (*periodicTask, error) {
-	switch {
-	case name == "":
-		return nil, errors.New("empty name")
-	case when == nil:
-		return nil, errors.New("nil schedule")
-	case fn == nil:
-		return nil, ErrNilFunc
+	if e, _ := s.timetable(t).first(); e.Item == t {
+		s.poke() // the loop sleeps for longer than this
 	}
-	t := &periodicTask{name: name, when: when, fn: fn, cfg: taskConfig{missed: RunOnce}}
-	for _, o := range opts {
-		if o == nil {
-			return nil, errors.New("nil option")
-		}
-		if err := o.applyTask(&t.cfg); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	if t.jobs, err = s.queue.jobs.with(t.cfg.jobs); err != nil {
-		return nil, err
-	}
-	t.jobs.label = cmp.Or(t.jobs.label, name)
-	t.jitter = jitterOf(name, t.cfg.jitter)
-	return t, t.begin()
-}
-
-// begin sets the first run.
-func (t *periodicTask) begin() error {
-	from := time.Now()
-	if !t.cfg.lastRun.IsZero() && t.cfg.lastRun.Before(from) {
-		from = t.cfg.lastRun
-	}
-	if err := t.advance(from); err != nil {
-		return err
-	}
-	if t.next.IsZero() {
-		return errors.New("the schedule has no time ahead")
+	if s.queue.herald != nil {
+		s.queue.herald.emit(TaskScheduled{moment(), name, s.nextOf(t, s.look())})
 	}
 	return nil
-}
-
-// advance sets next to the first time after the given one. The schedule is
-// foreign code: it is contained, and held to its word.
-func (t *periodicTask) advance(after time.Time) (err error) {
-	t.inNext = true
-	defer func() {
-		if v := recover(); v != nil {
-			t.inNext = false
-			t.next, err = time.Time{}, newPanicError(v)
-		}
-	}()
-	t.next = t.when.Next(after)
-	t.inNext = false
-	if !t.next.IsZero() && !t.next.After(after) {
-		next := t.next
-		t.next = time.Time{}
-		return fmt.Errorf("the schedule says %v comes after %v", next, after)
-	}
-	return nil
-}
-
-// arm puts t into the heap if it has a next run.
-func (s *Scheduler) arm(t *periodicTask) {
-	t.item.Value = t
-	if t.next.IsZero() || t.paused {
-		s.heap.Remove(&t.item)
-		return
-	}
-	s.heap.Add(&t.item, s.queue.since(t.next)+t.jitter)
 }
 
 // forget removes the task of that name, and reports whether there was one.
 func (s *Scheduler) forget(name string) bool {
 	t, ok := s.tasks[name]
 	if ok {
-		s.heap.Remove(&t.item)
 		delete(s.tasks, name)
-		t.toEnqueue, t.again = nil, false
+		s.disarm(t)
+		t.gone = true
+		if t.past != nil {
+			t.past.owed = nil
+		}
 	}
 	return ok
 }
@@ -191,15 +120,17 @@ func (s *Scheduler) poke() {
 	}
 }
 
-// Unschedule removes a task; a run that was enqueued goes on. It returns
-// [ErrNotFound] if there is no task of that name.
+// Unschedule removes a task; a run that was enqueued goes on, one that is due and
+// was not is dropped. It returns [ErrNotFound] if there is no task of that name.
 func (s *Scheduler) Unschedule(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.forget(name) {
 		return ErrNotFound
 	}
-	s.queue.herald.emit(TaskUnscheduled{moment(), name})
+	if s.queue.herald != nil {
+		s.queue.herald.emit(TaskUnscheduled{moment(), name})
+	}
 	return nil
 }
 
@@ -211,42 +142,66 @@ func (s *Scheduler) change(name string, do func(*periodicTask)) error {
 	if !ok {
 		return ErrNotFound
 	}
+	s.absorb()
 	do(t)
 	s.poke()
 	return nil
 }
 
 // RunNow enqueues a run besides those of the schedule, subject to the overlap
-// policy. It returns [ErrNotFound] if there is no task of that name, and
-// [ErrClosed] once the queue's shutdown has begun.
+// policy, also while the task is paused. It returns [ErrNotFound] if there is no
+// task of that name, and [ErrClosed] once the queue's shutdown has begun.
 func (s *Scheduler) RunNow(name string) error {
 	if s.queue.isClosed() {
 		return ErrClosed
 	}
-	return s.change(name, func(t *periodicTask) { s.fire(t, time.Now()) })
+	return s.change(name, func(t *periodicTask) {
+		t.due++
+		s.fire(t, s.at(s.look().wall))
+	})
 }
 
 // Pause starts no more runs of a task until Resume. It returns [ErrNotFound] if
 // there is no task of that name.
 func (s *Scheduler) Pause(name string) error {
-	return s.change(name, func(t *periodicTask) { t.paused = true; s.arm(t) })
+	return s.change(name, func(t *periodicTask) { t.paused = true; s.disarm(t) })
 }
 
-// Resume ends Pause. Runs that came due in between are treated by the policy for
-// missed ones. It returns [ErrNotFound] if there is no task of that name.
+// Resume ends Pause. Runs that came due in between are missed ones. It returns
+// [ErrNotFound] if there is no task of that name.
 func (s *Scheduler) Resume(name string) error {
-	return s.change(name, func(t *periodicTask) { t.paused = false; s.arm(t) })
+	return s.change(name, func(t *periodicTask) {
+		if !t.paused {
+			return
+		}
+		t.paused = false
+		t.lapsed = t.hasNext && t.key() <= s.look().of(t)
+		s.arm(t)
+	})
+}
+
+// Preview returns the next n times at which a task will be due, fewer if it has no
+// more, jitter not included; a paused one as if it were resumed. It returns
+// [ErrNotFound] if there is no task of that name.
+func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
+	s.mu.Lock()
+	t, ok := s.tasks[name]
+	if !ok {
+		s.mu.Unlock()
+		return nil, ErrNotFound
+	}
+	next, has := s.nextOf(t, s.look()), t.hasNext
+	s.mu.Unlock()
+	if !has || n <= 0 {
+		return nil, nil
+	}
+	return append([]time.Time{next}, preview(t.schedule(), next, n-1, t.cfg.dst)...), nil
 }
 
 // Tasks returns all tasks, by their next run and then by name; those without one
 // come last.
 func (s *Scheduler) Tasks() []PeriodicInfo {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	infos := make([]PeriodicInfo, 0, len(s.tasks))
-	for _, t := range s.tasks {
-		infos = append(infos, t.info())
-	}
+	infos := s.infos()
 	slices.SortFunc(infos, func(a, b PeriodicInfo) int {
 		if a.Next.IsZero() != b.Next.IsZero() {
 			return cmp.Compare(b.Next.Unix(), a.Next.Unix())
@@ -256,13 +211,60 @@ func (s *Scheduler) Tasks() []PeriodicInfo {
 	return infos
 }
 
-func (t *periodicTask) info() PeriodicInfo {
-	i := PeriodicInfo{
-		Name: t.name, Next: t.next, Last: t.last, LastError: t.lastErr,
-		Runs: t.runs, Skipped: t.skipped, Running: len(t.active) > 0, Paused: t.paused,
+func (s *Scheduler) infos() []PeriodicInfo {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.absorb()
+	now := s.look()
+	infos := make([]PeriodicInfo, 0, len(s.tasks))
+	for _, t := range s.tasks {
+		infos = append(infos, s.info(t, now))
 	}
-	if t.paused {
-		i.Next = time.Time{}
+	return infos
+}
+
+func (s *Scheduler) newTask(name string, when Schedule, fn Func, opts []TaskOption) (*periodicTask, error) {
+	switch {
+	case name == "":
+		return nil, errors.New("empty name")
+	case when == nil:
+		return nil, errors.New("nil schedule")
+	case fn == nil:
+		return nil, ErrNilFunc
 	}
-	return i
+	cfg, err := s.configure(name, opts)
+	if err != nil {
+		return nil, err
+	}
+	if b, ok := when.(builtin); ok {
+		if err := b.check(); err != nil {
+			return nil, err
+		}
+	}
+	t := &periodicTask{name: name, fn: fn, cfg: cfg}
+	return t, s.begin(t, when)
+}
+
+// configure adds the options up.
+func (s *Scheduler) configure(name string, opts []TaskOption) (*taskConfig, error) {
+	if len(opts) == 0 {
+		return s.plain, nil
+	}
+	cfg := *s.plain
+	for _, o := range opts {
+		if o == nil {
+			return nil, errors.New("nil option")
+		}
+		if err := o.applyTask(&cfg); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if cfg.policy, err = s.queue.jobs.with(cfg.jobs); err == nil {
+		err = cfg.policy.check(s.queue, 1)
+	}
+	cfg.jobs = nil
+	cfg.template = s.queue.newJob(context.Background(), nil, "", &cfg.policy)
+	cfg.jitter = jitterOf(name, cfg.spread)
+	return &cfg, err
 }

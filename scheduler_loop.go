@@ -2,27 +2,37 @@ package dray
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"time"
 )
 
-// maxCatchUp bounds how many missed runs of a calendar schedule are counted one
-// by one; after that it goes on from now. A day of a run each second.
-const maxCatchUp = 86_400
+const (
+	// lateAfter is when a run counts as missed: far more than a busy machine delays
+	// a goroutine, and too little to matter to anything that is scheduled.
+	lateAfter = time.Second
+
+	// maxCatchUp bounds how many missed runs of a calendar task are counted one by
+	// one, a week of a run each minute; after that it goes on from now.
+	maxCatchUp = 10_000
+
+	// sheaf is how many tasks are taken at once: enough for the lock not to matter,
+	// and not so many that anybody waits long for it.
+	sheaf = 1024
+)
 
 // Serve enqueues runs as they come due, until ctx ends. It is for the queue's
 // supervision tree; on its own it does nothing useful. One timer is armed, for
 // the earliest task.
 //
-// A crash loses nothing and doubles nothing: a run that is due is in its task's
-// toEnqueue from the moment that next moves on until the queue has accepted it.
+// A crash loses nothing and doubles nothing: a task is in asking while its
+// schedule is asked, and a run is in its line from the moment that the next one
+// is known until the queue has accepted it.
 func (s *Scheduler) Serve(ctx context.Context) error {
 	s.adopt()
 	timer := time.NewTimer(never)
 	defer timer.Stop()
 	for {
-		timer.Reset(s.tick())
+		s.tick()
+		timer.Reset(s.sleep())
 		select {
 		case <-s.wakeup:
 		case <-timer.C:
@@ -33,191 +43,185 @@ func (s *Scheduler) Serve(ctx context.Context) error {
 }
 
 // adopt takes over the tasks: from New, whose intervals begin now, or from a
-// predecessor, which may have died in a schedule's Next.
+// predecessor, which may have died in a schedule's Next or between two steps.
 func (s *Scheduler) adopt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, t := range s.tasks {
-		switch {
-		case t.inNext:
-			t.inNext, t.lastErr = false, ErrGoexit
-			s.retire(t)
-		case !s.begun && t.runs == 0 && t.cfg.lastRun.IsZero():
-			t.lastErr = t.advance(time.Now())
-			s.arm(t)
+	now := s.look()
+	if !s.begun {
+		s.begun = true
+		s.looked = now
+		for _, t := range s.tasks {
+			if t.cal == nil && t.cfg.lastRun.IsZero() {
+				s.disarm(t)
+				t.next, t.left = after(now.mono, t.period), false
+				s.arm(t)
+			}
 		}
 	}
-	s.begun = true
-}
-
-// retire removes a task that has no further run.
-func (s *Scheduler) retire(t *periodicTask) {
-	t.next = time.Time{}
-	s.arm(t)
-	s.queue.herald.emit(TaskUnscheduled{moment(), t.name})
-}
-
-// tick enqueues what is due, and returns how long nothing more is.
-func (s *Scheduler) tick() time.Duration {
-	for _, r := range s.collectDue() {
-		s.enqueue(r)
+	for i := range s.lines {
+		s.settleOffers(&s.lines[i])
 	}
+	for _, t := range s.asking {
+		if t.inNext { // it took the goroutine along
+			p := prospect{err: ErrGoexit}
+			if due := s.nextOf(t, now); !t.reset && !due.After(s.at(now.wall)) {
+				p.dues, p.total = []time.Time{due}, 1
+			}
+			s.proceed(t, p)
+			break
+		}
+	}
+}
+
+// tick does all that is due by now.
+func (s *Scheduler) tick() {
+	now := s.look()
+	for more := true; more; {
+		more = s.collect(now)
+		for s.askNext(now) {
+		}
+		s.feed()
+	}
+}
+
+// collect takes note of what has ended, and moves a sheaf of the tasks that are
+// due on to their next run. It reports whether there are more.
+func (s *Scheduler) collect(now clocks) (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	due, ok := s.heap.Next()
-	if !ok {
-		return never
+	s.absorb()
+	s.watch(now)
+	for range sheaf {
+		e, ok := s.intervals.first()
+		if !ok || e.Due > now.mono {
+			break
+		}
+		more = true
+		s.intervalDue(e.Item, now)
+		s.intervals.agenda.Postpone(e.Item.key())
 	}
-	return due - s.queue.now()
-}
-
-// collectDue moves every task that is due on to its next run, and returns all
-// runs that have to be enqueued.
-func (s *Scheduler) collectDue() []*run {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for {
-		it, ok := s.heap.Pop(s.queue.now())
+	for range sheaf {
+		t, ok := s.calendar.pop(now.wall)
 		if !ok {
 			break
 		}
-		s.comeDue(it.Value)
+		more = true
+		s.letAsk(t)
 	}
-	var due []*run
-	for _, t := range s.tasks {
-		due = append(due, t.toEnqueue...)
-	}
-	slices.SortFunc(due, func(a, b *run) int { return a.due.Compare(b.due) })
-	return due
+	return more
 }
 
-// comeDue fires t for its next run, or for as many as its policy says if several
-// are due by now.
-func (s *Scheduler) comeDue(t *periodicTask) {
-	now := time.Now()
-	missed := !t.cfg.lastRun.IsZero() && t.runs == 0 && t.skipped == 0 // due before this process began
-	var due []time.Time
-	var err error
-	for err == nil && !t.next.IsZero() && !t.next.After(now) {
-		due = append(due, t.next)
-		missed = missed || len(due) > 1
-		err = s.step(t, &due, now)
+// intervalDue fires a task of Every that is due.
+func (s *Scheduler) intervalDue(t *periodicTask, now clocks) {
+	late := now.mono - t.cfg.jitter - t.next
+	n := int64(late / t.period) // due besides the first, and later
+	newest := t.next + t.period*time.Duration(n)
+	t.next, t.left = after(newest, t.period), false
+	wall := s.at(now.wall - (now.mono - newest))
+	if n == 0 && !t.lapsed && late <= lateAfter {
+		t.due++
+		s.fire(t, wall)
+		return
 	}
-	if missed {
-		keep := min(int(t.cfg.missed), len(due))
-		for _, d := range due[:len(due)-keep] {
-			s.skip(t, d, errMissed)
-		}
-		due = due[len(due)-keep:]
+	keep := min(int64(t.cfg.keeps()), n+1)
+	dues := make([]time.Time, 0, keep)
+	for i := keep - 1; i >= 0; i-- {
+		dues = append(dues, wall.Add(-t.period*time.Duration(i)))
 	}
-	for _, d := range due {
-		s.fire(t, d)
-	}
-	if err != nil {
-		t.lastErr = err
-	}
-	if t.next.IsZero() {
-		s.retire(t)
-	}
-	s.arm(t)
+	s.comeDue(t, uint64(n)+1, dues, late-t.period*time.Duration(n))
 }
 
-// step moves t on to the run after the last of due. Where that would take many
-// steps it jumps, and counts what it jumped over as skipped.
-func (s *Scheduler) step(t *periodicTask, due *[]time.Time, now time.Time) error {
-	last := (*due)[len(*due)-1]
-	if e, ok := t.when.(every); ok && len(*due) > max(int(t.cfg.missed), 1) {
-		jumped, n := e.skipTo(last, now)
-		t.skipped += n
-		last = jumped
+// letAsk puts t among those whose schedules are asked.
+func (s *Scheduler) letAsk(t *periodicTask) {
+	if !t.asking {
+		t.asking = true
+		s.asking = append(s.asking, t)
 	}
-	if len(*due) > maxCatchUp {
-		last = now
-	}
-	return t.advance(last)
 }
 
-func (s *Scheduler) skip(t *periodicTask, due time.Time, why error) {
-	t.skipped++
-	s.queue.herald.emit(TaskSkipped{moment(), t.name, due, why})
+// A prospect is what asking a schedule for all that is due has brought.
+type prospect struct {
+	dues  []time.Time   // the newest runs due, at least one unless there are none
+	total uint64        // of the runs due
+	late  time.Duration // of the newest
+	next  time.Time
+	err   error
 }
 
-// fire makes a run, if the overlap policy lets it.
-func (s *Scheduler) fire(t *periodicTask, due time.Time) {
-	if len(t.active)+len(t.toEnqueue) > 0 {
-		switch t.cfg.overlap {
-		case SkipOverlap:
-			s.skip(t, due, errOverlap)
-			return
-		case QueueOverlap:
-			if t.again {
-				s.skip(t, due, errOverlap)
-			}
-			t.again = true
-			return
-		}
+// askNext asks the schedule of one task, without a lock, and does what follows.
+func (s *Scheduler) askNext(now clocks) bool {
+	s.mu.Lock()
+	if len(s.asking) == 0 {
+		s.mu.Unlock()
+		return false
 	}
-	t.toEnqueue = append(t.toEnqueue, &run{s: s, t: t, due: due})
-}
+	t := s.asking[0]
+	t.inNext = true
+	next := s.nextOf(t, now)
+	s.mu.Unlock()
 
-// enqueue offers a run to the queue, without waiting for room: the scheduler has
-// others to attend to.
-func (s *Scheduler) enqueue(r *run) {
-	if r.t.cfg.overlap == CancelPrevious {
-		s.cancelActive(r.t)
-	}
-	_, err := s.queue.enqueue(noWaiting, r.t.fn, "", r.t.jobs, r, nil)
+	p := t.ask(next, s.at(now.wall))
+
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r.t.toEnqueue = slices.DeleteFunc(r.t.toEnqueue, func(o *run) bool { return o == r })
-	if err != nil && !errors.Is(err, ErrClosed) {
-		if errors.Is(err, context.Canceled) {
-			err = ErrQueueFull
+	s.proceed(t, p)
+	return true
+}
+
+// ask finds out what is due by now, from next on, and what comes then. While t is
+// asking, nobody changes what this reads.
+func (t *periodicTask) ask(next, now time.Time) (p prospect) {
+	if t.reset {
+		p.next, p.err = ask(t.cal.when, t.in(now), t.cfg.dst)
+		return p
+	}
+	for p.next = next; p.err == nil && !p.next.IsZero(); p.next, p.err = ask(t.cal.when, p.next, t.cfg.dst) {
+		late := now.Sub(p.next) - t.cfg.jitter
+		if late < 0 {
+			break
 		}
-		s.skip(r.t, r.due, err)
+		if p.total == maxCatchUp {
+			p.next, p.err = ask(t.cal.when, t.in(now), t.cfg.dst)
+			break
+		}
+		p.add(late, t.cfg.keeps())
 	}
+	return p
 }
 
-// noWaiting is a context that has ended: no call waits with it.
-var noWaiting = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-func (s *Scheduler) cancelActive(t *periodicTask) {
-	s.mu.Lock()
-	active := slices.Clone(t.active)
-	s.mu.Unlock()
-	for _, r := range active {
-		_ = s.queue.Cancel(r.id) // it may have settled by now, which is as good
+// add notes that next is due, and that only so many of the newest are of interest.
+func (p *prospect) add(late time.Duration, keep int) {
+	p.total++
+	p.late = late
+	if len(p.dues) >= 2*keep {
+		p.dues = append(p.dues[:0], p.dues[len(p.dues)-keep+1:]...)
 	}
+	p.dues = append(p.dues, p.next)
 }
 
-// accepted is told that the queue has the run, under the engine's locks.
-func (r *run) accepted(id ID) {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	t := r.t
-	r.id = id
-	t.toEnqueue = slices.DeleteFunc(t.toEnqueue, func(o *run) bool { return o == r })
-	t.active = append(t.active, r)
-	t.runs++
-	t.last = r.due
-	r.s.queue.herald.emit(TaskFired{moment(), t.name, r.due, id})
-}
+// keeps returns how many runs that are due together can be of interest.
+func (c *taskConfig) keeps() int { return min(max(int(c.missed), 1), maxCatchUp) }
 
-// settled is told the end of the run, under the engine's locks.
-func (r *run) settled(o outcome) {
-	r.s.mu.Lock()
-	defer r.s.mu.Unlock()
-	t := r.t
-	t.active = slices.DeleteFunc(t.active, func(o *run) bool { return o == r })
-	t.lastErr = o.err
-	r.s.queue.herald.emit(TaskEnded{moment(), t.name, r.id, o.err})
-	if t.again && len(t.active) == 0 {
-		t.again = false
-		r.s.fire(t, time.Now())
-		r.s.poke()
+// proceed does what follows from the prospect of a task that was asking.
+func (s *Scheduler) proceed(t *periodicTask, p prospect) {
+	s.asking[0] = nil
+	if s.asking = s.asking[1:]; len(s.asking) == 0 {
+		s.asking = nil
 	}
+	t.asking, t.inNext, t.reset = false, false, false
+	if t.gone {
+		return
+	}
+	if p.total > 0 {
+		s.comeDue(t, p.total, p.dues, p.late)
+	}
+	s.setNext(t, p.next)
+	if p.err != nil {
+		t.lastErr, t.broken = p.err, true
+	}
+	if !t.hasNext && s.queue.herald != nil {
+		s.queue.herald.emit(TaskUnscheduled{moment(), t.name})
+	}
+	s.arm(t)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 // within returns a context that ends after d, for a reason of its own.
@@ -19,11 +20,6 @@ func within(t testing.TB, d time.Duration) (context.Context, error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), d, why)
 	t.Cleanup(cancel)
 	return ctx, why
-}
-
-// stubborn ignores its context for d, and then returns err.
-func stubborn(d time.Duration, err error) dray.Func {
-	return func(context.Context) error { time.Sleep(d); return err }
 }
 
 func labels(left []dray.Leftover) (ls []string) {
@@ -37,7 +33,7 @@ func TestShutdownDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(2))
 		for range 10 {
-			add(t, q, sleep(time.Second))
+			add(t, q, draytest.Slow(time.Second))
 		}
 		began := time.Now()
 		ctx, _ := within(t, time.Minute)
@@ -70,7 +66,7 @@ func TestCloseRightAfterStart(t *testing.T) {
 	for range 300 {
 		synctest.Test(t, func(t *testing.T) {
 			q := start(t, dray.WithWorkers(2))
-			add(t, q, sleep(time.Hour))
+			add(t, q, draytest.Slow(time.Hour))
 			require.NoError(t, q.Close())
 			report, err := q.Shutdown(t.Context())
 			require.NoError(t, err)
@@ -84,9 +80,9 @@ func TestCloseRightAfterStart(t *testing.T) {
 func TestShutdownAtItsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(3), dray.WithShutdownTimeout(3*time.Second))
-		add(t, q, sleep(time.Hour), dray.WithLabel("interrupted"))
+		add(t, q, draytest.Slow(time.Hour), dray.WithLabel("interrupted"))
 		add(t, q, func(ctx context.Context) error { <-ctx.Done(); return nil }, dray.WithLabel("processed"))
-		add(t, q, stubborn(time.Hour, nil), dray.WithLabel("abandoned"))
+		add(t, q, draytest.Stubborn(time.Hour, nil), dray.WithLabel("abandoned"))
 		synctest.Wait()
 		add(t, q, nop, dray.WithLabel("low"), dray.WithPriority(dray.Low))
 		add(t, q, nop, dray.WithLabel("normal"))
@@ -182,8 +178,8 @@ func TestHandedBackIsOut(t *testing.T) {
 func TestCloseCancels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(2))
-		add(t, q, sleep(time.Hour), dray.WithLabel("running"))
-		add(t, q, sleep(time.Hour), dray.WithLabel("running"))
+		add(t, q, draytest.Slow(time.Hour), dray.WithLabel("running"))
+		add(t, q, draytest.Slow(time.Hour), dray.WithLabel("running"))
 		add(t, q, nop, dray.WithLabel("waiting"))
 		synctest.Wait()
 		began := time.Now()
@@ -200,7 +196,7 @@ func TestCloseAbandons(t *testing.T) {
 	for _, ret := range []error{nil, errBoom} {
 		synctest.Test(t, func(t *testing.T) {
 			q := start(t, dray.WithShutdownTimeout(time.Second))
-			add(t, q, stubborn(time.Minute, ret))
+			add(t, q, draytest.Stubborn(time.Minute, ret))
 			synctest.Wait()
 			began := time.Now()
 			require.ErrorIs(t, q.Close(), dray.ErrStillRunning)
@@ -215,7 +211,7 @@ func TestCloseAbandons(t *testing.T) {
 func TestShutdownTimeoutOfZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithShutdownTimeout(0))
-		add(t, q, stubborn(time.Minute, nil))
+		add(t, q, draytest.Stubborn(time.Minute, nil))
 		synctest.Wait()
 		began := time.Now()
 		require.ErrorIs(t, q.Close(), dray.ErrStillRunning)
@@ -227,7 +223,7 @@ func TestShutdownTimeoutOfZero(t *testing.T) {
 func TestConcurrentShutdownsAgree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(1))
-		add(t, q, sleep(time.Hour), dray.WithLabel("running"))
+		add(t, q, draytest.Slow(time.Hour), dray.WithLabel("running"))
 		add(t, q, nop, dray.WithLabel("waiting"))
 		synctest.Wait()
 		soon, why := within(t, time.Second)
@@ -252,7 +248,7 @@ func TestConcurrentShutdownsAgree(t *testing.T) {
 func TestCloseCutsADrainShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := start(t, dray.WithWorkers(1))
-		add(t, q, sleep(time.Hour))
+		add(t, q, draytest.Slow(time.Hour))
 		synctest.Wait()
 		done := make(chan dray.Report, 1)
 		go func() {
@@ -272,8 +268,8 @@ func TestServeEndsWithItsContext(t *testing.T) {
 		took        time.Duration
 		interrupted int
 	}{
-		"drained":     {sleep(2 * time.Second), 2 * time.Second, 0},
-		"interrupted": {sleep(time.Hour), 5 * time.Second, 1},
+		"drained":     {draytest.Slow(2 * time.Second), 2 * time.Second, 0},
+		"interrupted": {draytest.Slow(time.Hour), 5 * time.Second, 1},
 	}
 	for name, tc := range tests {
 		bubble(t, name, func(t *testing.T) {
@@ -303,7 +299,7 @@ func TestCloseDuringServesDrain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		go func() { served <- q.Serve(ctx) }()
-		add(t, q, sleep(time.Hour))
+		add(t, q, draytest.Slow(time.Hour))
 		synctest.Wait()
 		cancel()
 		elapse(time.Second)
@@ -344,8 +340,8 @@ func TestDueAtTheEndOfTheDrain(t *testing.T) {
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
 			q := start(t, dray.WithWorkers(2))
-			add(t, q, sleep(time.Second))
-			add(t, q, sleep(time.Minute), dray.WithDelay(time.Second))
+			add(t, q, draytest.Slow(time.Second))
+			add(t, q, draytest.Slow(time.Minute), dray.WithDelay(time.Second))
 			report, err := q.Shutdown(context.Background())
 			require.NoError(t, err)
 			require.Empty(t, report.Abandoned)

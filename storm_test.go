@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 // settled sums up the jobs that have ended.
@@ -86,9 +87,9 @@ func endings(q func() *dray.Queue) []ending {
 		{name: "retry panics", fn: nth(2, panics), opts: retry, processed: 1, retried: 1, panicked: 1},
 		{name: "retry Goexit", fn: nth(2, goexit), opts: retry, processed: 1, retried: 1},
 		{name: "exhausted", fn: always(fail), opts: retry, failed: 1, retried: 2},
-		{name: "slow", fn: always(sleep(time.Minute)), processed: 1},
-		{name: "timeout", fn: always(sleep(time.Minute)), opts: brief, failed: 1},
-		{name: "late", fn: always(stubborn(time.Minute, nil)), opts: brief, processed: 1},
+		{name: "slow", fn: always(draytest.Slow(time.Minute)), processed: 1},
+		{name: "timeout", fn: always(draytest.Slow(time.Minute)), opts: brief, failed: 1},
+		{name: "late", fn: always(draytest.Stubborn(time.Minute, nil)), opts: brief, processed: 1},
 		{name: "suicide", fn: always(suicide), opts: retry, cancelled: 1},
 		{name: "delayed", fn: always(nop), opts: []dray.JobOption{dray.WithDelay(time.Minute)}, processed: 1},
 		{name: "high", fn: always(fail), opts: []dray.JobOption{dray.WithPriority(dray.High)}, failed: 1},
@@ -159,7 +160,7 @@ func produce(t testing.TB, q *dray.Queue, accepted, runs *atomic.Int64) {
 	job := func(ctx context.Context) error {
 		runs.Add(1)
 		if runs.Load()%7 == 0 {
-			return sleep(time.Millisecond)(ctx)
+			return draytest.Slow(time.Millisecond)(ctx)
 		}
 		return nil
 	}

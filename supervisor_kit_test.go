@@ -25,10 +25,19 @@ var ends = map[string]func() error{
 	"Goexit":     func() error { runtime.Goexit(); return nil },
 }
 
+// A tester is a *testing.T, or one of rapid.
+type tester interface {
+	require.TestingT
+	Helper()
+	Context() context.Context
+	Failed() bool
+	Logf(format string, args ...any)
+}
+
 // A stage is a supervisor with actors as children, and a record of what they do.
 // It lives in a synctest bubble.
 type stage struct {
-	t      *testing.T
+	t      tester
 	sup    *Supervisor
 	cancel context.CancelFunc
 	ended  chan error    // what Serve returned
@@ -41,7 +50,7 @@ type stage struct {
 
 // newStage makes a supervisor of the named actors, which is not running yet. A
 // name may be followed by letters: t transient, T temporary, s significant.
-func newStage(t *testing.T, strategy Strategy, cast string, opts ...SupervisorOption) *stage {
+func newStage(t tester, strategy Strategy, cast string, opts ...SupervisorOption) *stage {
 	t.Helper()
 	s := &stage{t: t, actors: make(map[string]*actor), ended: make(chan error, 1)}
 	var children []Child

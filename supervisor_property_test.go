@@ -22,6 +22,7 @@ type rehearsal struct {
 	expect  []string
 	script  []string // what was done, for the reader of a failure
 	counter int
+	began   bool // the first start succeeded
 }
 
 // Random trees, deaths, failed starts, requests and pauses: the supervisor does
@@ -39,30 +40,15 @@ func TestSupervisorIsTheModel(t *testing.T) {
 	}
 }
 
-func rehearse(t *testing.T, seed uint64) {
-	r := &rehearsal{
-		stage: &stage{t: t, actors: make(map[string]*actor), ended: make(chan error, 1)},
-		rng:   rand.New(rand.NewPCG(seed, 0)),
-		sups:  make(map[*model]*Supervisor),
-		parts: make(map[string]*part),
-	}
+func rehearse(t tester, seed uint64) {
+	r := newRehearsal(t, rand.New(rand.NewPCG(seed, 0)))
 	defer func() {
 		if t.Failed() {
 			t.Logf("seed %d\n%s", seed, strings.Join(r.script, "\n"))
 		}
 	}()
-	top := r.tree(2)
-	r.sup = r.sups[top]
-	if r.chance(4) {
-		r.failStarts()
-	}
-	ok := top.init()
-	r.start()
-	defer func() {
-		r.cancel()
-		<-r.over
-	}()
-	r.compare(top)
+	top, finish := r.begin()
+	defer finish()
 	for range 15 {
 		if !top.up {
 			break
@@ -70,6 +56,37 @@ func rehearse(t *testing.T, seed uint64) {
 		r.act(top)
 		r.compare(top)
 	}
+	r.end(top)
+}
+
+func newRehearsal(t tester, rng *rand.Rand) *rehearsal {
+	return &rehearsal{
+		stage: &stage{t: t, actors: make(map[string]*actor), ended: make(chan error, 1)},
+		rng:   rng,
+		sups:  make(map[*model]*Supervisor),
+		parts: make(map[string]*part),
+	}
+}
+
+// begin starts a random tree; finish leaves nothing of it.
+func (r *rehearsal) begin() (top *model, finish func()) {
+	top = r.tree(2)
+	r.sup = r.sups[top]
+	if r.chance(4) {
+		r.failStarts()
+	}
+	r.began = top.init()
+	r.start()
+	finish = func() {
+		r.cancel()
+		<-r.over
+	}
+	r.compare(top)
+	return top, finish
+}
+
+// end stops the tree, unless it has ended, and looks at how.
+func (r *rehearsal) end(top *model) {
 	if top.up {
 		top.stop()
 		r.cancel()
@@ -77,9 +94,9 @@ func rehearse(t *testing.T, seed uint64) {
 	<-r.over
 	r.compare(top)
 	err := <-r.ended
-	require.Equal(t, top.crashed, err != nil, "%v", err)
-	if top.crashed && ok {
-		require.ErrorIs(t, err, ErrIntensity)
+	require.Equal(r.t, top.crashed, err != nil, "%v", err)
+	if top.crashed && r.began {
+		require.ErrorIs(r.t, err, ErrIntensity)
 	}
 }
 

@@ -1,10 +1,13 @@
 package dray
 
 import (
+	"bytes"
 	"errors"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +35,8 @@ type worker struct {
 	locked bool        // it holds engine.mu
 	end    endKind     // of the job at run, which is then to be settled
 	left   bool        // the engine has no more use for it
-	spins  bool        // it ran dry as the only one, and is the mailbox's spinner unless roused since
+	gone   bool        // it has given its place up: all that is left to do is to leave
+	asleep bool        // it has parked, and not been woken since
 	result core.Result // of the job at run, where end is otherwise
 	pace   pace
 }
@@ -49,7 +53,7 @@ const (
 // hire starts a worker, under both locks.
 func (e *engine) hire() *worker {
 	e.hired++
-	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{core: e.core}}
+	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{engine: e}}
 	w.run.Owner = w
 	e.core.Join(&w.run)
 	e.herald.emit(WorkerStarted{moment(), w.number})
@@ -96,6 +100,7 @@ func (w *worker) next() bool {
 			return false
 		}
 		<-w.wake
+		w.asleep = false
 	}
 }
 
@@ -160,14 +165,14 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // turn is the worker's one visit to the state between two jobs: it settles the
 // one, claims the other, and collects the mailbox or parks if there is none.
 func (w *worker) turn() (claimed, leave bool) {
-	e, due, now := w.engine, w.pace.left == 0, w.pace.begin
+	e, due, now := w.engine, w.pace.over(), w.pace.begin
 	fresh := due && w.end == well
 	if fresh {
 		now = e.now()
 	}
 	lockPatiently(&e.mu)
 	w.locked = true
-	if w.end == well && e.easy && e.core.Proceed(&w.run, now) {
+	if w.end == well && e.easy && (due || w.pace.beats == e.beats) && e.core.Proceed(&w.run, now) {
 		w.end = notYet
 		w.endContext()
 		if due {
@@ -196,6 +201,10 @@ func (w *worker) longTurn(now time.Duration) (claimed, leave bool) {
 	e := w.engine
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
+	if w.gone {
+		return false, true
+	}
+	w.getUp()
 	e.collect()
 	w.settle(now)
 	if w.woken {
@@ -218,11 +227,29 @@ func (w *worker) rest() (leave bool) {
 	w.pace.length = 1 // what comes after a pause may be quite different
 	if e.core.Closed() || e.core.Surplus() {
 		e.core.Leave(&w.run)
+		w.gone = true
 		e.herald.emit(WorkerStopped{moment(), w.number, nil})
 		return true
 	}
 	e.mail.parked = append(e.mail.parked, w)
+	w.asleep = true
 	return false
+}
+
+// getUp undoes the parking of a turn that crashed after it: the worker is up again
+// without having been woken. Whoever has unparked it has sent a signal, or is about
+// to, which is not to be found later. As rest, it is called under both locks.
+func (w *worker) getUp() {
+	if !w.asleep {
+		return
+	}
+	w.asleep = false
+	m := &w.engine.mail
+	if i := slices.Index(m.parked, w); i >= 0 {
+		m.parked = slices.Delete(m.parked, i, i+1)
+		return
+	}
+	<-w.wake
 }
 
 // settle hands the result of the job performed to the core.
@@ -253,10 +280,14 @@ func (e *engine) crash(p *PanicError) {
 // maxStack bounds the stacks kept in errors and events.
 const maxStack = 16 << 10
 
+// stacks has room for one stack each.
+var stacks = sync.Pool{New: func() any { return new([maxStack]byte) }}
+
 // newPanicError captures the stack of the panic being recovered.
 func newPanicError(v any) *PanicError {
-	buf := make([]byte, maxStack)
-	return &PanicError{Value: v, Stack: append([]byte(nil), buf[:runtime.Stack(buf, false)]...)}
+	buf := stacks.Get().(*[maxStack]byte) //nolint:forcetypeassert // the pool's own
+	defer stacks.Put(buf)
+	return &PanicError{Value: v, Stack: bytes.Clone(buf[:runtime.Stack(buf[:], false)])}
 }
 
 // goid returns the number of the current goroutine. It costs a microsecond and

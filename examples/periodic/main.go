@@ -1,5 +1,6 @@
 // Periodic shows tasks that run at intervals, as jobs of the queue: one given at
-// New, one added at run time that fails, and their removal.
+// New, one added at run time that fails, and their removal. Then it shows when a
+// task at half past two runs around the day on which the clocks go forward.
 //
 //	go run ./examples/periodic
 package main
@@ -12,6 +13,7 @@ import (
 	"log"
 	"os"
 	"time"
+	_ "time/tzdata" // for machines without zone files
 
 	"github.com/a622d8ee/dray"
 )
@@ -44,6 +46,19 @@ func run(w io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(w, "failed jobs:", len(q.Failures()))
+	return preview(w)
+}
+
+// preview needs no queue: a schedule can be asked as it is.
+func preview(w io.Writer) error {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		return err
+	}
+	from := time.Date(2026, time.March, 28, 0, 0, 0, 0, berlin)
+	for _, t := range dray.Preview(dray.Daily(2, 30, berlin), from, 3) {
+		fmt.Fprintln(w, t.Format("Mon 2 January, 15:04 MST"))
+	}
 	return nil
 }
 

@@ -20,4 +20,7 @@ func Example() {
 	// cleanup, run 3
 	// task report, next in about 24h0m0s
 	// failed jobs: 1
+	// Sat 28 March, 02:30 CET
+	// Sun 29 March, 03:00 CEST
+	// Mon 30 March, 02:30 CEST
 }

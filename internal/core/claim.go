@@ -84,7 +84,7 @@ func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidStart, Info: infoOfRun(r), Wait: now - r.ReadyAt()})
+		c.effect(Effect{Kind: DidStart, Info: new(infoOfRun(r)), Wait: now - r.ReadyAt()})
 	}
 }
 
@@ -178,7 +178,7 @@ func (c *Core) overdue(r *Run, now time.Duration) {
 		return
 	}
 	r.reported = true
-	c.effect(Effect{Kind: IsStuck, Info: infoOfRun(r), Run: r, Cause: r.Cause})
+	c.effect(Effect{Kind: IsStuck, Info: new(infoOfRun(r)), Run: r, Cause: r.Cause})
 }
 
 // interrupt cancels the context of a running job.

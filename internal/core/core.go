@@ -105,7 +105,7 @@ func New(cfg Config) *Core {
 func (c *Core) Collect(m *Mailbox) {
 	if c.cfg.Watched {
 		for e := range m.All() {
-			c.effect(Effect{Kind: DidEnqueue, Info: infoOf(e)})
+			c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(e))})
 		}
 	}
 	c.pending += m.Len()
@@ -121,7 +121,7 @@ func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
 	c.pending++
 	c.held++
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidEnqueue, Info: infoOf(Entry{Fn: fn, ID: id, At: now})})
+		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
 	}
 	return c.lane(High).len() + l.len()
 }
@@ -159,7 +159,7 @@ func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 }
 
 func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
-	if old := c.unique.get(j.Unique); j.Unique != "" && old != nil {
+	if old := c.holder(j); old != nil {
 		if v, done := c.collide(j, old, id, now); done {
 			return v, old
 		}
@@ -201,7 +201,7 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 func (c *Core) reject(j *Job, duplicate bool, now time.Duration) {
 	c.counts.Rejected++
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidReject, At: now, Info: infoOfJob(j), Duplicate: duplicate})
+		c.effect(Effect{Kind: DidReject, At: now, Info: new(infoOfJob(j)), Duplicate: duplicate})
 	}
 }
 

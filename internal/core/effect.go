@@ -31,7 +31,7 @@ type Effect struct {
 	Limit *Limit
 	Group *Group // beside WasRefused: why, as it was cancelled
 	Cause Cause
-	Info  Info
+	Info  *Info // for observers; nil for HasSettled when there are none
 	Err   error
 	Wait  time.Duration
 	Took  time.Duration
@@ -64,7 +64,7 @@ func (c *Core) note(kind EffectKind, j *Job, now time.Duration) { c.noteErr(kind
 
 func (c *Core) noteErr(kind EffectKind, j *Job, err error, now time.Duration) {
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: kind, At: now, Info: infoOfJob(j), Err: err})
+		c.effect(Effect{Kind: kind, At: now, Info: new(infoOfJob(j)), Err: err})
 	}
 }
 

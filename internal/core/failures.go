@@ -41,7 +41,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 		return 0, false
 	}
 	j := c.failures[i].Job.Again()
-	if old := c.unique.get(j.Unique); j.Unique != "" && old != nil {
+	if old := c.holder(j); old != nil {
 		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
 			c.reject(j, true, now)
 			return Duplicate, true

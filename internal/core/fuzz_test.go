@@ -22,17 +22,20 @@ func (s *script) below(n int) int {
 	return int(b) % n
 }
 
+// A chooser makes the choices of a duel: a script, or rapid.
+type chooser interface{ below(n int) int }
+
 // A duel is the core and the model under the same commands.
 type duel struct {
 	*world
-	s     *script
+	s     chooser
 	model *model
 	named int
 	ages  [2]int   // of the groups
 	log   []string // the commands, to be read when they disagree
 }
 
-func newDuel(t require.TestingT, s *script) *duel {
+func newDuel(t require.TestingT, s chooser) *duel {
 	cfg := Config{
 		Workers: 1 + s.below(3), Capacity: s.below(7), Overflow: Overflow(s.below(4)),
 		FailuresKept: s.below(4), StuckAllowance: s.below(3), Watched: s.below(2) == 0, Latency: true,
@@ -241,70 +244,6 @@ func (d *duel) resizeBoth() {
 	d.bound = max(d.bound, n+d.cfg.StuckAllowance)
 	d.model.cfg.Workers, d.cfg.Workers = n, n
 	d.do(func(c *Core) { c.Resize(n) })
-}
-
-func (d *duel) rareBoth() {
-	switch d.s.below(7) {
-	case 4:
-		d.cancelKeyBoth()
-	case 5:
-		d.cancelKindBoth()
-	case 6:
-		d.dropFailureBoth()
-	case 0:
-		d.withdrawBoth()
-	case 1:
-		d.requeueBoth()
-	case 2: // time passes, but the owner has not got round to looking
-		d.now += time.Second
-		d.model.now += time.Second
-	default:
-		d.handOverBoth()
-	}
-}
-
-func (d *duel) withdrawBoth() {
-	if len(d.c.blocked) == 0 {
-		return
-	}
-	j := d.c.blocked[d.s.below(len(d.c.blocked))]
-	d.note("withdraw %s", j.Label)
-	d.model.withdraw(j.Label)
-	d.model.follow()
-	d.do(func(c *Core) {
-		require.True(d.t, c.Withdraw(j))
-		require.False(d.t, c.Withdraw(j))
-	})
-}
-
-func (d *duel) requeueBoth() {
-	id := uint64(max(int(d.last)-d.s.below(12), 0))
-	d.note("requeue %d", id)
-	want, wantFound := d.model.requeue(id)
-	d.model.follow()
-	v, found := d.requeue(id)
-	require.Equal(d.t, wantFound, found, "%s", d)
-	require.Equal(d.t, want, v, "%s", d)
-}
-
-// handOverBoth is a hard stop, after which another queue takes over.
-func (d *duel) handOverBoth() {
-	d.note("hand over")
-	for len(d.c.blocked) > 0 {
-		d.withdrawBoth()
-	}
-	d.do(func(c *Core) { c.Close(); c.InterruptAll(d.now) })
-	for _, j := range d.model.those(in(Running)) {
-		d.model.interrupt(j, Shutdown)
-	}
-	for d.busy() != nil {
-		d.settleBoth(d.s.below(8))
-		d.compare()
-		d.check()
-	}
-	d.model = d.model.handOver()
-	d.handOver()
-	d.ages = [2]int{}
 }
 
 // fight returns how many commands it gave.

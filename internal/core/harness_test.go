@@ -59,7 +59,7 @@ func (w *world) follow() {
 				}
 			}
 		case HasSettled:
-			w.ended[e.Info.ID]++
+			w.ended[e.Job.ID]++
 		}
 	}
 }

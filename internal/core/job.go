@@ -123,6 +123,12 @@ const (
 	atLimit        // aside, as it wants a token
 )
 
+// Renew makes a settled job that ran well ready to be accepted again, as if it
+// were another one.
+func (j *Job) Renew() {
+	j.ID, j.EnqueuedAt, j.RunAt, j.Attempt, j.State, j.readyAt, j.seq, j.started, j.prompt = 0, 0, 0, 0, Offered, 0, 0, false, false
+}
+
 // maxErrs bounds the history of errors kept per job.
 const maxErrs = 10
 

@@ -57,7 +57,9 @@ func (c *Core) free(r *Run) {
 	if r.plain {
 		return // the plain job, as it is nearly always
 	}
-	c.deadlines.Remove(&r.deadline)
+	if r.Cause != NotCancelled || r.Job != nil && r.Job.Timeout > 0 {
+		c.deadlines.Remove(&r.deadline)
+	}
 	if r.Job != nil {
 		r.Job.run = nil
 	}
@@ -67,7 +69,7 @@ func (c *Core) free(r *Run) {
 	if r.Exempt {
 		c.exempt--
 	}
-	*r = Run{pos: r.pos, Owner: r.Owner}
+	r.Job, r.Cause, r.CausedAt, r.Done, r.Total, r.Exempt, r.reported = nil, NotCancelled, 0, 0, 0, false, false
 }
 
 // conclude decides what becomes of j after an attempt: the contract's table.
@@ -181,7 +183,7 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 	if c.cfg.Watched || j.Ref != nil || j.member {
 		e := Effect{Kind: HasSettled, Job: j, Err: err, Took: took}
 		if c.cfg.Watched {
-			e.Info = infoOfJob(j)
+			e.Info = new(infoOfJob(j))
 		}
 		c.effect(e)
 	}

@@ -13,7 +13,11 @@ import (
 
 func (tr *trace) effect(e Effect) string {
 	words := []string{e.Kind.String()}
-	if e.Job != nil && e.Info.ID == 0 {
+	info := Info{}
+	if e.Info != nil {
+		info = *e.Info
+	}
+	if e.Job != nil && info.ID == 0 {
 		words = append(words, e.Job.Label)
 	}
 	if e.Run != nil {
@@ -22,8 +26,8 @@ func (tr *trace) effect(e Effect) string {
 	if e.Cause != NotCancelled {
 		words = append(words, "("+e.Cause.String()+")")
 	}
-	if e.Info.ID != 0 || e.Kind == DidReject {
-		words = append(words, tr.info(e.Info))
+	if info.ID != 0 || e.Kind == DidReject {
+		words = append(words, tr.info(info))
 	}
 	if e.Limit != nil {
 		words = append(words, fmt.Sprint(e.Limit.Key))

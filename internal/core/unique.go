@@ -75,6 +75,14 @@ func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, do
 	}
 }
 
+// holder returns the job that has j's unique key, if any.
+func (c *Core) holder(j *Job) *Job {
+	if j.Unique == "" {
+		return nil
+	}
+	return c.unique.get(j.Unique)
+}
+
 // hold makes j the holder of its unique key, in whosever place.
 func (c *Core) hold(j *Job) {
 	if j.Unique != "" {
@@ -85,7 +93,7 @@ func (c *Core) hold(j *Job) {
 
 // release gives the unique key up. It reports false if j did not hold it any more.
 func (c *Core) release(j *Job) bool {
-	if j.Unique == "" || c.unique.get(j.Unique) != j {
+	if c.holder(j) != j {
 		return false
 	}
 	c.unique.remove(j.Unique)

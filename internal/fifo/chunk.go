@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// chunkLen makes a chunk fill the 4096-byte size class: 104 bytes of header, 8
+// chunkLen makes a chunk fill the 4096-byte size class: 120 bytes of header, 8
 // of the allocator's, 8 per slot.
-const chunkLen = 498
+const chunkLen = 496
 
 // A slot is the function of a bare entry, or nil for a record, which is then the
 // next of the chunk's records, or for an entry that was taken out.
@@ -20,16 +20,20 @@ type slot = func(context.Context) error
 // time, so a mark says it once for a run of them.
 type chunk[J any] struct {
 	next       *chunk[J]
-	base       time.Duration // of the times in marks
-	nextID     uint64        // with which a bare entry goes on the last run
+	head, tail uint32 // slots[head:tail] are filled
+	holes      uint32 // of those, taken out
+	turn       uint32 // the slots before it, from head on, have IDs from ids and the time date
+	ids        uint64 // the ID that slot 0 would have
+	date       time.Duration
+	nextID     uint64        // with which a bare entry goes on the last run; 0 while there is none
 	at         time.Duration // of the last run, as given
-	head, tail uint32        // slots[head:tail] are filled
-	holes      uint32        // of those, taken out
-	record     uint32        // index of the first record at or after head
-	mark       uint32        // index of the mark that holds at head
-	records    []*J          // nil for an entry that was taken out
-	marks      []mark
-	slots      [chunkLen]slot
+
+	base    time.Duration // of the times in marks
+	record  uint32        // index of the first record at or after head
+	mark    uint32        // index of the mark that ids and date are from
+	records []*J          // nil for an entry that was taken out
+	marks   []mark
+	slots   [chunkLen]slot
 }
 
 // A mark says of the bare entries from slot from on, up to the next mark, that
@@ -45,12 +49,14 @@ func (c *chunk[J]) push(e Entry[J]) {
 	if e.Job != nil {
 		c.records = append(c.records, e.Job)
 	} else {
-		if e.ID != c.nextID || e.At != c.at || len(c.marks) == 0 {
+		if e.ID != c.nextID || e.At != c.at || c.nextID == 0 {
 			c.begin(e)
 		}
 		c.slots[c.tail] = e.Fn
 	}
-	c.nextID++
+	if c.nextID != 0 {
+		c.nextID++
+	}
 	c.tail++
 }
 
@@ -100,15 +106,31 @@ func (c *chunk[J]) pop() (e Entry[J], ok bool) {
 		return Entry[J]{Job: j}, true
 	}
 	c.slots[i] = nil
-	return c.bare(fn, c.markAt(i), i), true
+	id, at := c.identify(i)
+	return Entry[J]{Fn: fn, ID: id, At: at}, true
 }
 
-// markAt returns the mark that holds at slot i, which is at or after that of the last call.
-func (c *chunk[J]) markAt(i uint32) *mark {
-	for next := int(c.mark) + 1; next < len(c.marks) && c.marks[next].from <= i; next++ {
-		c.mark++
+// identify returns the ID and time of the bare entry at slot i, which is at or
+// after that of the last call.
+func (c *chunk[J]) identify(i uint32) (id uint64, at time.Duration) {
+	if i >= c.turn {
+		c.advance(i)
 	}
-	return &c.marks[c.mark]
+	return c.ids + uint64(i), c.date
+}
+
+// advance moves on to the mark that holds at slot i.
+func (c *chunk[J]) advance(i uint32) {
+	c.turn = c.tail // what is pushed later may have a mark of its own
+	for next := c.mark + 1; int(next) < len(c.marks); next++ {
+		if c.marks[next].from > i {
+			c.turn = c.marks[next].from
+			break
+		}
+		c.mark = next
+	}
+	m := &c.marks[c.mark]
+	c.ids, c.date = m.id-uint64(m.from), c.base+time.Duration(m.at)*time.Microsecond
 }
 
 func (c *chunk[J]) bare(fn slot, m *mark, i uint32) Entry[J] {
@@ -200,6 +222,6 @@ func (c *chunk[J]) copy(o *chunk[J]) {
 func (c *chunk[J]) clear() {
 	clear(c.slots[c.head:c.tail])
 	clear(c.records)
-	c.head, c.tail, c.holes, c.record, c.mark = 0, 0, 0, 0, 0
+	c.head, c.tail, c.holes, c.turn, c.record, c.mark, c.nextID = 0, 0, 0, 0, 0, 0, 0
 	c.records, c.marks = c.records[:0], c.marks[:0]
 }

@@ -92,10 +92,10 @@ func (l *List[J]) Pop() (Entry[J], bool) {
 	return Entry[J]{}, false
 }
 
-// PushBare is Push for a bare function.
+// PushBare is Push for a bare function. It is small enough to be inlined.
 func (l *List[J]) PushBare(fn func(context.Context) error, id uint64, at time.Duration) {
 	c := l.last
-	if c == nil || c.tail == 0 || c.tail >= chunkLen || id != c.nextID || at != c.at || len(c.marks) == 0 {
+	if c == nil || id != c.nextID || at != c.at || c.tail >= chunkLen {
 		l.Push(Entry[J]{Fn: fn, ID: id, At: at})
 		return
 	}
@@ -124,8 +124,8 @@ func (l *List[J]) PopBare() (fn func(context.Context) error, id uint64, at time.
 	c.slots[i] = nil
 	c.head++
 	l.n--
-	m := c.markAt(i)
-	return fn, m.id + uint64(i-m.from), c.base + time.Duration(m.at)*time.Microsecond
+	id, at = c.identify(i)
+	return fn, id, at
 }
 
 // drop takes the empty chunk c out of the list, whose last it is not.

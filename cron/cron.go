@@ -1,0 +1,189 @@
+package cron
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	parser "github.com/netresearch/go-cron"
+
+	"github.com/a622d8ee/dray"
+)
+
+// Parse reads an expression, to be matched against local time unless it names a
+// zone itself. An error is a [*Error]: of syntax, of a value out of range, of an
+// unknown zone or rule, or that the expression matches no day at all, such as 30
+// February.
+func Parse(expr string, dst ...dray.DST) (dray.Schedule, error) {
+	return ParseIn(expr, time.Local, dst...)
+}
+
+// ParseIn is [Parse] in the given zone; nil is an error.
+func ParseIn(expr string, loc *time.Location, dst ...dray.DST) (dray.Schedule, error) {
+	p := parse{expr: expr, rest: expr}
+	if loc == nil {
+		return nil, p.fail(Expression, 0, expr, errors.New("nil location"))
+	}
+	var rules dray.DST
+	for _, d := range dst {
+		rules |= d
+	}
+	if rules > dray.SkipGap|dray.RepeatFold {
+		return nil, p.fail(Expression, 0, expr, fmt.Errorf("DST(%d): no such rule", uint8(rules)))
+	}
+	loc, err := p.zone(loc)
+	if err != nil {
+		return nil, err
+	}
+	if p.trim(); strings.HasPrefix(p.rest, "@") {
+		return p.descriptor(loc, rules)
+	}
+	return p.fields(loc, rules)
+}
+
+// MustParse is [Parse] for expressions that are part of the program: it panics
+// where Parse returns an error.
+func MustParse(expr string, dst ...dray.DST) dray.Schedule {
+	s, err := Parse(expr, dst...)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// readings is an expression as the parser reads it, asked with readings of the
+// clock written in UTC, for dray.InZone.
+type readings struct {
+	*parser.SpecSchedule
+	expr string
+}
+
+func (r readings) String() string { return r.expr }
+
+// maxYears is how far ahead a match is looked for: 29 February on one day of the
+// week comes every 40 years at worst, where a leap day is left out in between.
+const maxYears = 41
+
+// forFields is the parser of the five fields. Names of days and months, lists,
+// ranges and steps are its own; which of both days counts is as in Unix.
+var forFields = parser.MustNewParser(parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow |
+	parser.Extended | parser.DowOrDom).WithMaxSearchYears(maxYears)
+
+// maxLength bounds an expression, far above any that means something.
+const maxLength = 1024
+
+// parse is an expression on its way.
+type parse struct{ expr, rest string }
+
+func (p *parse) trim() { p.rest = strings.TrimLeft(p.rest, " \t") }
+
+// at is where rest begins.
+func (p *parse) at() int { return len(p.expr) - len(p.rest) }
+
+func (p *parse) fail(f Field, at int, text string, err error) error {
+	return &Error{Expr: p.expr, Field: f, Offset: at, Text: text, Err: err}
+}
+
+// zone takes the prefix that names a zone.
+func (p *parse) zone(loc *time.Location) (*time.Location, error) {
+	if len(p.expr) > maxLength {
+		p.expr = p.expr[:32] + "…"
+		return nil, p.fail(Expression, 0, p.expr, fmt.Errorf("longer than %d bytes", maxLength))
+	}
+	p.trim()
+	name, isZone := strings.CutPrefix(p.rest, "CRON_TZ=")
+	if !isZone {
+		name, isZone = strings.CutPrefix(p.rest, "TZ=")
+	}
+	if !isZone {
+		return loc, nil
+	}
+	begin := len(p.expr) - len(name)
+	end := strings.IndexAny(name, " \t")
+	if end < 0 {
+		return nil, p.fail(Expression, len(p.expr), "", errors.New("nothing after the time zone"))
+	}
+	name, p.rest = name[:end], name[end:]
+	if name == "" {
+		return nil, p.fail(Zone, begin, name, errors.New("empty name"))
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, p.fail(Zone, begin, name, err)
+	}
+	return loc, nil
+}
+
+// shorthands are the descriptors that stand for fields.
+var shorthands = map[string]string{
+	"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+	"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}
+
+func (p *parse) descriptor(loc *time.Location, rules dray.DST) (dray.Schedule, error) {
+	text := strings.TrimRight(p.rest, " \t")
+	if d, ok := strings.CutPrefix(text, "@every"); ok && strings.TrimLeft(d, " \t") != d {
+		d = strings.TrimLeft(d, " \t")
+		every, err := time.ParseDuration(d)
+		if err == nil && every <= 0 {
+			err = errors.New("must be positive")
+		}
+		if err != nil {
+			return nil, p.fail(Descriptor, p.at()+len(text)-len(d), d, err)
+		}
+		return dray.Every(every), nil
+	}
+	fields, ok := shorthands[strings.ToLower(text)]
+	if !ok {
+		return nil, p.fail(Descriptor, p.at(), text, errors.New("unknown"))
+	}
+	spec, err := forFields.Parse(fields)
+	return dray.InZone(readings{spec.(*parser.SpecSchedule), text}, loc, rules), err
+}
+
+func (p *parse) fields(loc *time.Location, rules dray.DST) (dray.Schedule, error) {
+	begin := p.at()
+	words := strings.Fields(p.rest)
+	if len(words) != len(fieldNames) {
+		return nil, p.fail(Expression, begin, p.rest, fmt.Errorf("%d fields, want %d: %s",
+			len(words), len(fieldNames), strings.Join(fieldNames[:], ", ")))
+	}
+	var offsets [len(fieldNames)]int
+	for i, w := range words {
+		offsets[i] = begin + strings.Index(p.expr[begin:], w)
+		if err := checkField(i, w); err != nil {
+			return nil, p.fail(Field(i+1), offsets[i], w, err)
+		}
+		begin = offsets[i] + len(w)
+	}
+	text := strings.Join(words, " ")
+	spec, err := forFields.Parse(text)
+	if err != nil {
+		return nil, p.fail(Expression, p.at(), p.rest, err)
+	}
+	r := readings{spec.(*parser.SpecSchedule), text}
+	if r.Next(time.Unix(0, 0).UTC()).IsZero() {
+		return nil, p.fail(DayOfMonth, offsets[2], words[2], errors.New("matches no day of these months"))
+	}
+	return dray.InZone(r, loc, rules), nil
+}
+
+// checkField says what is wrong with one field, by having it parsed among stars.
+func checkField(i int, text string) error {
+	for item := range strings.SplitSeq(text, ",") {
+		if item == "" {
+			return errors.New("empty item in a list")
+		}
+	}
+	words := []string{"*", "*", "*", "*", "*"}
+	words[i] = text
+	_, err := forFields.Parse(strings.Join(words, " "))
+	if err == nil {
+		return nil
+	}
+	if short, ok := strings.CutSuffix(err.Error(), fmt.Sprintf(": %q", text)); ok {
+		return errors.New(short) // the text is told anyway
+	}
+	return err
+}

@@ -1,0 +1,37 @@
+// Package cron reads cron expressions as schedules for the periodic tasks of dray:
+//
+//	schedule, err := cron.ParseIn("30 2 * * MON-FRI", berlin)
+//	if err != nil { … } // cron: "30 25 * * *": hour "25": end of range (25) above maximum (23)
+//	err = q.Scheduler().Schedule("report", schedule, report)
+//
+// # Expressions
+//
+// Five fields, separated by blanks:
+//
+//	field         values          besides
+//	minute        0-59
+//	hour          0-23
+//	day of month  1-31            L, L-3, 15W, LW
+//	month         1-12, JAN-DEC
+//	day of week   0-7, SUN-SAT    FRI#3, FRI#L; 0 and 7 are Sunday
+//
+// Each is a list of values, ranges (9-17, also across the end: 22-2) and steps
+// (*/15, 8-18/2, 5/10 for 5-59/10), or * or ? for all. Names are case-insensitive.
+// If both days are restricted, that is, neither is *, ? or a step of 1 of them, either is
+// enough, as in every Unix: "0 0 13 * FRI" is each 13th and each Friday.
+// L is the last day of the month, 15W the weekday nearest to the 15th, FRI#3 the
+// third Friday.
+//
+// In place of the fields: @yearly or @annually, @monthly, @weekly, @daily or
+// @midnight, @hourly, and "@every 1h30m", which is [dray.Every]. A prefix
+// "CRON_TZ=Europe/Berlin " or "TZ=…" names the time zone, and goes before that of
+// the call.
+//
+// # Days on which the clocks change
+//
+// The expression is matched against the clock on the wall, and dray sees to the
+// rest: by default a time that does not exist runs when the clocks have gone
+// forward over it, and one that exists twice runs the first time alone. That holds
+// for expressions with many times a day as well: "*/10 * * * *" does not run in the
+// hour that is repeated. Give [dray.RepeatFold] where it should. See [dray.DST].
+package cron

@@ -1,0 +1,203 @@
+/*
+Package draytest helps to test code that enqueues jobs.
+
+	q := draytest.New(t)        // runs its jobs, and is shut down at the end of the test
+	m := draytest.NewManual(t)  // runs a job when told to: m.Next, m.All
+	q := draytest.NewInline(t)  // runs a job before Enqueue returns
+
+Each gives a [dray.Queue] to hand to the code under test. What that has enqueued,
+[RequireEnqueued] tells; [Drain] waits for the end of all jobs, [RequireSettled]
+asserts it. Jobs that take their time, fail or throw are in this package as well,
+and so are crashes of dray itself: [CrashOwner], [CrashWorker].
+
+# Time
+
+Everything works inside a [testing/synctest] bubble, and is best used there: a job
+that sleeps, a retry with its backoff and a periodic task then cost no time, and
+[synctest.Wait] returns when all jobs have ended that can. Make the queue inside
+the bubble.
+
+# Leaks
+
+A queue made here fails its test when that leaves something behind: a job that was
+accepted and has not settled, one that does not return, or a goroutine that a job
+has started and that goes on. The last is found for goroutines started by jobs
+themselves, and by those in their turn, as long as these live. A queue that runs
+its jobs by hand is not asked what still waits in it, and neither is one that the
+test has shut down itself: that has the report.
+*/
+package draytest
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
+)
+
+// patience is how long the end of a test waits for the queue's jobs: long for a
+// test, and less than the ten minutes after which go test gives up. In a bubble it
+// costs nothing.
+const patience = 10 * time.Second
+
+// kits are the queues made here.
+var kits sync.Map // *dray.Queue to *kit
+
+// A kit is what is known of one queue.
+type kit struct {
+	t testing.TB
+	q *dray.Queue
+
+	mu      sync.Mutex
+	offers  []offer
+	seen    map[uint64]bool
+	workers map[string]bool // goroutines that have run jobs
+}
+
+// An offer is an accepted job of a kind.
+type offer struct {
+	kind    string
+	payload any
+}
+
+// New returns a running queue with the given options. At the end of the test it is
+// shut down, and the test fails if jobs have not settled by then, or have left
+// goroutines behind: see Leaks.
+func New(t testing.TB, opts ...dray.Option) *dray.Queue {
+	t.Helper()
+	k := newKit(t, func(uint64) {}, opts)
+	if err := k.q.Start(); err != nil {
+		t.Fatalf("draytest: %v", err)
+	}
+	t.Cleanup(func() { t.Helper(); k.end(true) })
+	return k.q
+}
+
+// newKit makes a queue, which is not started.
+func newKit(t testing.TB, accepted func(uint64), opts []dray.Option) *kit {
+	t.Helper()
+	k := &kit{t: t, seen: make(map[uint64]bool), workers: make(map[string]bool)}
+	q, err := dray.New(slices.Concat([]dray.Option{dray.WithMiddleware(k.noteWorker)}, opts)...)
+	if err != nil {
+		t.Fatalf("draytest: %v", err)
+	}
+	k.q = q
+	seam.Inside(q).Witness(seam.Witness{Accepted: accepted, Payload: k.note})
+	kits.Store(q, k)
+	return k
+}
+
+// note keeps a payload, unless it came to nothing because a job with its unique key was there.
+func (k *kit) note(id uint64, kind string, payload any) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.seen[id] {
+		k.seen[id] = true
+		k.offers = append(k.offers, offer{kind, payload})
+	}
+}
+
+// end shuts the queue down and looks at what it leaves.
+func (k *kit) end(settled bool) {
+	k.t.Helper()
+	defer kits.Delete(k.q)
+	if !settled || seam.Inside(k.q).Closing() {
+		_ = k.q.Close() // its error is that of an earlier shutdown
+		k.requireNoLeaks()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience) // that of t has ended
+	defer cancel()
+	report, _ := k.q.Shutdown(ctx) // the report says it all
+	var left []string
+	for _, l := range slices.Concat(report.Waiting, report.Interrupted) {
+		left = append(left, describe(l.JobInfo))
+	}
+	for _, j := range report.Abandoned {
+		left = append(left, describe(j)+", which does not return")
+	}
+	if len(left) > 0 {
+		k.t.Errorf("draytest: jobs that have not settled: %s", strings.Join(left, "; "))
+	}
+	k.requireNoLeaks()
+}
+
+// describe names a job for a message.
+func describe(j dray.JobInfo) string {
+	parts := slices.DeleteFunc([]string{j.Kind, j.Label, j.State.String()}, func(s string) bool { return s == "" })
+	if j.LastError != nil {
+		parts = append(parts, fmt.Sprintf("last error: %v", j.LastError))
+	}
+	return fmt.Sprintf("job %d (%s)", j.ID, strings.Join(parts, ", "))
+}
+
+// Drain waits until every job of a running queue has settled, retries and delayed
+// ones included, and returns the books. In a bubble that takes no time; outside it
+// takes as long as it takes. It fails the test at once if jobs wait that nothing
+// would start: in a queue that is paused, closed, or was not started.
+func Drain(t testing.TB, q *dray.Queue) dray.Stats {
+	t.Helper()
+	begin := time.Now()
+	for {
+		s := q.Stats()
+		switch {
+		case unsettled(s) == 0:
+			return s
+		case s.Paused && s.Pending > 0 || !seam.Inside(q).Started():
+			t.Fatalf("draytest: Drain: nothing will start the jobs that wait: %s", list(q))
+		}
+		pass(q, s, time.Since(begin))
+	}
+}
+
+// pass waits for a part of the time that is still needed.
+func pass(q *dray.Queue, s dray.Stats, waited time.Duration) {
+	d := max(min(waited/8, time.Second), time.Microsecond) // finds the end of a long wait early enough
+	if s.Pending+s.Running == 0 {
+		if due := nextDue(q); due > 0 {
+			d = due
+		}
+	}
+	time.Sleep(d)
+}
+
+// nextDue returns how long nothing is due, if something will be.
+func nextDue(q *dray.Queue) time.Duration {
+	var first time.Time
+	for j := range q.Jobs() {
+		if !j.RunAt.IsZero() && (first.IsZero() || j.RunAt.Before(first)) {
+			first = j.RunAt
+		}
+	}
+	if first.IsZero() {
+		return 0
+	}
+	return time.Until(first)
+}
+
+// RequireSettled fails the test, naming them, if there are jobs that have not
+// settled, and returns the books.
+func RequireSettled(t testing.TB, q *dray.Queue) dray.Stats {
+	t.Helper()
+	s := q.Stats()
+	if unsettled(s) > 0 {
+		t.Fatalf("draytest: jobs that have not settled: %s", list(q))
+	}
+	return s
+}
+
+func unsettled(s dray.Stats) int { return s.Pending + s.Delayed + s.Retrying + s.Running }
+
+func list(q *dray.Queue) string {
+	var all []string
+	for j := range q.Jobs() {
+		all = append(all, describe(j))
+	}
+	return strings.Join(all, "; ")
+}

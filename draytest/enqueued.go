@@ -1,0 +1,87 @@
+package draytest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/a622d8ee/dray"
+)
+
+// Enqueued returns the payloads of all jobs of a kind that q has accepted so far,
+// in that order, whatever became of the jobs. It fails the test if one is not a T,
+// or if q was not made by this package.
+func Enqueued[T any](t testing.TB, q *dray.Queue, kind string) []T {
+	t.Helper()
+	var all []T
+	for _, o := range kitOf(t, q).accepted() {
+		if o.kind != kind {
+			continue
+		}
+		v, ok := o.payload.(T)
+		if !ok {
+			t.Fatalf("draytest: the payload of kind %q is a %T, not a %T", kind, o.payload, v)
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// RequireEnqueued fails the test unless a job of that kind was accepted whose
+// payload all the given functions say yes to, and returns the first such payload.
+func RequireEnqueued[T any](t testing.TB, q *dray.Queue, kind string, match ...func(T) bool) (found T) {
+	t.Helper()
+	all := Enqueued[T](t, q, kind)
+	i := slices.IndexFunc(all, func(v T) bool { return matches(v, match) })
+	if i < 0 {
+		t.Fatalf("draytest: no such job of kind %q was enqueued; there were: %s", kind, show(all))
+		return found // for a testing.TB whose Fatalf returns
+	}
+	return all[i]
+}
+
+// RequireNotEnqueued fails the test if a job of that kind was accepted whose
+// payload all the given functions say yes to.
+func RequireNotEnqueued[T any](t testing.TB, q *dray.Queue, kind string, match ...func(T) bool) {
+	t.Helper()
+	for _, v := range Enqueued[T](t, q, kind) {
+		if matches(v, match) {
+			t.Fatalf("draytest: a job of kind %q was enqueued: %+v", kind, v)
+		}
+	}
+}
+
+// Is returns a function for [RequireEnqueued] that says yes to v.
+func Is[T comparable](v T) func(T) bool { return func(got T) bool { return got == v } }
+
+func matches[T any](v T, match []func(T) bool) bool {
+	for _, m := range match {
+		if !m(v) {
+			return false
+		}
+	}
+	return true
+}
+
+func show[T any](all []T) string {
+	if len(all) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%+v", all)
+}
+
+func (k *kit) accepted() []offer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]offer(nil), k.offers...)
+}
+
+// kitOf returns what is known of a queue that was made here.
+func kitOf(t testing.TB, q *dray.Queue) *kit {
+	t.Helper()
+	k, ok := kits.Load(q)
+	if !ok {
+		t.Fatalf("draytest: this queue was not made by draytest, or its test has ended")
+	}
+	return k.(*kit) //nolint:forcetypeassert // nothing else is stored
+}

@@ -1,0 +1,89 @@
+package draytest
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
+)
+
+// Manual is a queue that runs a job when told to. Give its Queue to the code under
+// test. Nothing runs on the side: no worker, no owner, no periodic task. It is made
+// by [NewManual].
+type Manual struct {
+	*dray.Queue
+	t testing.TB
+}
+
+// NewManual returns a queue whose jobs the test runs one by one. It must not be
+// started. At its end the test does not fail for jobs that wait.
+func NewManual(t testing.TB, opts ...dray.Option) *Manual {
+	t.Helper()
+	k := newKit(t, func(uint64) {}, opts)
+	t.Cleanup(func() { t.Helper(); k.end(false) })
+	return &Manual{k.q, t}
+}
+
+// Next runs the first job in line, and returns when that attempt has ended and all
+// that follows from it has happened; false if there is none that may start now.
+// Jobs whose time has come are in line. The job runs on a goroutine of its own.
+func (m *Manual) Next() bool {
+	m.t.Helper()
+	inside := seam.Inside(m.Queue)
+	if inside.Started() {
+		m.t.Fatalf("draytest: the queue was started, and runs its jobs itself")
+	}
+	return inside.RunNext()
+}
+
+// All runs jobs until there is none that may start now, those that jobs enqueue
+// included, and returns how many attempts that were.
+func (m *Manual) All() (attempts int) {
+	m.t.Helper()
+	for m.Next() {
+		attempts++
+	}
+	return attempts
+}
+
+// NewInline returns a queue that runs each job before the call returns that
+// enqueued it, on one worker. Jobs are run later in these cases: one that a job
+// enqueues after that job; one that another goroutine enqueues while a job runs, by
+// the goroutine that runs this one; one that is delayed or retried, or was enqueued
+// while the queue was paused, at the first call after its time. A queue that the
+// code under test starts runs its jobs itself. At its end the test does not fail
+// for jobs that wait.
+func NewInline(t testing.TB, opts ...dray.Option) *dray.Queue {
+	t.Helper()
+	in := new(inline)
+	k := newKit(t, in.accepted, append(slices.Clip(opts), dray.WithWorkers(1)))
+	in.q = k.q
+	t.Cleanup(func() { t.Helper(); k.end(false) })
+	return k.q
+}
+
+// inline runs jobs on the goroutines of those who enqueue them, one at a time.
+type inline struct {
+	q      *dray.Queue
+	busy   sync.Mutex
+	offers atomic.Uint64
+}
+
+// accepted runs what may start. Whoever finds another one at it leaves the job to
+// that one, who looks again if anything was accepted since it last looked.
+func (in *inline) accepted(uint64) {
+	inside := seam.Inside(in.q)
+	in.offers.Add(1)
+	for !inside.Started() && in.busy.TryLock() {
+		seen := in.offers.Load()
+		for inside.RunNext() {
+		}
+		in.busy.Unlock()
+		if in.offers.Load() == seen {
+			return
+		}
+	}
+}

@@ -1,0 +1,129 @@
+// Package agenda orders very many things by the time at which they are due. It
+// is a heap without removal: what is no longer wanted stays where it is, is
+// recognized by the owner when it comes up, and is swept out when there is too
+// much of it. So an item needs no word for its place, and a step through the heap
+// touches no item: of a million tasks only the entries, 16 bytes each, are read.
+//
+// It is not safe for concurrent use.
+package agenda
+
+import "time"
+
+// Item is what an agenda holds.
+type Item[T any] interface {
+	comparable
+	// Before orders items that are due at the same time.
+	Before(other T) bool
+}
+
+// Entry is an item and when it is due.
+type Entry[T Item[T]] struct {
+	Due  time.Duration // since some epoch of the caller's
+	Item T
+}
+
+// Agenda holds entries, the earliest first. The zero value is empty and ready to use.
+type Agenda[T Item[T]] struct{ h []Entry[T] }
+
+// arity: with four children to a node the heap is half as deep as with two, and
+// the children of a node share a cache line. So do the timers of the Go runtime.
+const arity = 4
+
+// Len returns the number of entries.
+func (a *Agenda[T]) Len() int { return len(a.h) }
+
+// Add enters an item. It may be there already, for another time or the same.
+func (a *Agenda[T]) Add(due time.Duration, item T) {
+	a.h = append(a.h, Entry[T]{due, item})
+	a.up(len(a.h) - 1)
+}
+
+// First returns the earliest entry.
+func (a *Agenda[T]) First() (Entry[T], bool) {
+	if len(a.h) == 0 {
+		return Entry[T]{}, false
+	}
+	return a.h[0], true
+}
+
+// Drop removes the earliest entry; there must be one.
+func (a *Agenda[T]) Drop() {
+	last := len(a.h) - 1
+	a.h[0] = a.h[last]
+	a.h[last] = Entry[T]{}
+	a.h = a.h[:last]
+	a.down(0)
+}
+
+// Postpone moves the earliest entry to a later time; there must be one.
+func (a *Agenda[T]) Postpone(due time.Duration) {
+	a.h[0].Due = due
+	a.down(0)
+}
+
+// Sweep keeps only the entries that the function wants, in time proportional to
+// their number.
+func (a *Agenda[T]) Sweep(wanted func(Entry[T]) bool) {
+	kept := 0
+	for _, e := range a.h {
+		if wanted(e) {
+			a.h[kept] = e
+			kept++
+		}
+	}
+	clear(a.h[kept:])
+	a.h = a.h[:kept]
+	if kept < cap(a.h)/4 { // a burst is over: its memory goes
+		a.h = append(make([]Entry[T], 0, 2*kept), a.h...)
+	}
+	for i := (kept - 2) / arity; i >= 0; i-- {
+		a.down(i)
+	}
+}
+
+func before[T Item[T]](x, y *Entry[T]) bool {
+	return x.Due < y.Due || x.Due == y.Due && x.Item.Before(y.Item)
+}
+
+func (a *Agenda[T]) up(i int) {
+	e := a.h[i]
+	for i > 0 {
+		parent := (i - 1) / arity
+		if !before(&e, &a.h[parent]) {
+			break
+		}
+		a.h[i] = a.h[parent]
+		i = parent
+	}
+	a.h[i] = e
+}
+
+func (a *Agenda[T]) down(i int) {
+	if i >= len(a.h) {
+		return
+	}
+	e := a.h[i]
+	for {
+		least := a.least(i*arity + 1)
+		if least < 0 || !before(&a.h[least], &e) {
+			break
+		}
+		a.h[i] = a.h[least]
+		i = least
+	}
+	a.h[i] = e
+}
+
+// least returns the earliest of the siblings that begin at first, -1 if there are none.
+func (a *Agenda[T]) least(first int) int {
+	if first >= len(a.h) {
+		return -1
+	}
+	best := first
+	for i := first + 1; i < min(first+arity, len(a.h)); i++ {
+		if before(&a.h[i], &a.h[best]) {
+			best = i
+		}
+	}
+	return best
+}

@@ -1,0 +1,132 @@
+package core
+
+import (
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The rarer commands of a duel.
+
+func (d *duel) rareBoth() {
+	switch d.s.below(7) {
+	case 4:
+		d.cancelKeyBoth()
+	case 5:
+		d.cancelKindBoth()
+	case 6:
+		d.dropFailureBoth()
+	case 0:
+		d.withdrawBoth()
+	case 1:
+		d.requeueBoth()
+	case 2: // time passes, but the owner has not got round to looking
+		d.now += time.Second
+		d.model.now += time.Second
+	default:
+		d.handOverBoth()
+	}
+}
+
+func (d *duel) withdrawBoth() {
+	if len(d.c.blocked) == 0 {
+		return
+	}
+	j := d.c.blocked[d.s.below(len(d.c.blocked))]
+	d.note("withdraw %s", j.Label)
+	d.model.withdraw(j.Label)
+	d.model.follow()
+	d.do(func(c *Core) {
+		require.True(d.t, c.Withdraw(j))
+		require.False(d.t, c.Withdraw(j))
+	})
+}
+
+func (d *duel) requeueBoth() {
+	id := uint64(max(int(d.last)-d.s.below(12), 0))
+	d.note("requeue %d", id)
+	want, wantFound := d.model.requeue(id)
+	d.model.follow()
+	v, found := d.requeue(id)
+	require.Equal(d.t, wantFound, found, "%s", d)
+	require.Equal(d.t, want, v, "%s", d)
+}
+
+func (d *duel) tokenBoth() {
+	key := string(rune('x' + d.s.below(2)))
+	l := d.limit(key)
+	if l == nil || !l.asking {
+		return
+	}
+	if d.s.below(8) == 0 {
+		d.note("limiter %s fails", key)
+		want := d.model.failLimiter(key)
+		d.do(func(c *Core) { require.Equal(d.t, want, c.Fail(l), "%s", d) })
+		return
+	}
+	d.note("token %s", key)
+	d.model.grant(key)
+	d.grant(key)
+}
+
+func (d *duel) groupBoth() {
+	g := d.someGroup()
+	if d.s.below(3) > 0 {
+		d.note("close %v", g.Ref)
+		d.model.group(g).closed = true
+		d.model.follow()
+		d.do(func(c *Core) { c.CloseGroup(g) })
+		return
+	}
+	d.note("cancel %v", g.Ref)
+	want := d.model.cancelGroup(g.Ref.(string)) //nolint:forcetypeassert // a name
+	d.model.follow()
+	d.do(func(c *Core) { require.Equal(d.t, want, c.CancelGroup(g, d.now), "%s", d) })
+}
+
+func (d *duel) cancelKeyBoth() {
+	key := []string{"k", "l", "m", ""}[d.s.below(4)]
+	d.note("cancel key %s", key)
+	want := d.model.cancelAll(func(j *mjob) bool { return key != "" && j.Key == key })
+	d.model.follow()
+	d.do(func(c *Core) { require.Equal(d.t, want, c.CancelKey(key, d.now), "%s", d) })
+}
+
+func (d *duel) cancelKindBoth() {
+	kind := string(rune('a' + d.s.below(2)))
+	d.note("cancel kind %s", kind)
+	want := d.model.cancelAll(func(j *mjob) bool { return j.Kind == kind })
+	d.model.follow()
+	d.do(func(c *Core) { require.Equal(d.t, want, c.CancelKind(kind, d.now), "%s", d) })
+}
+
+func (d *duel) dropFailureBoth() {
+	id := uint64(max(int(d.last)-d.s.below(12), 0))
+	d.note("drop failure %d", id)
+	want := d.model.dropFailure(id)
+	require.Equal(d.t, want, d.c.DropFailure(id))
+	if d.s.below(4) == 0 {
+		require.Equal(d.t, len(d.model.fails), d.c.DropFailures())
+		d.model.fails = nil
+	}
+}
+
+// handOverBoth is a hard stop, after which another queue takes over.
+func (d *duel) handOverBoth() {
+	d.note("hand over")
+	for len(d.c.blocked) > 0 {
+		d.withdrawBoth()
+	}
+	d.do(func(c *Core) { c.Close(); c.InterruptAll(d.now) })
+	for _, j := range d.model.those(in(Running)) {
+		d.model.interrupt(j, Shutdown)
+	}
+	for d.busy() != nil {
+		d.settleBoth(d.s.below(8))
+		d.compare()
+		d.check()
+	}
+	d.model = d.model.handOver()
+	d.handOver()
+	d.ages = [2]int{}
+}

@@ -1,0 +1,33 @@
+// Package seam is how dray's test kit reaches what the public API keeps closed: to
+// crash a queue, to run its jobs by hand, and to see what was enqueued. It is
+// internal, so that nobody else can.
+package seam
+
+// Inside returns the inside of a *dray.Queue. It is set by package dray, which
+// cannot be imported here.
+var Inside func(queue any) Queue
+
+// Queue is what the test kit may do to a queue.
+type Queue interface {
+	// Fault has f called after each step of the queue's engine, under its locks,
+	// with the name of the step; nil ends that. A panic of f is a crash between two
+	// steps; what it may call is nothing of the queue.
+	Fault(f func(at string))
+	// Poke has the owner take a step now.
+	Poke()
+	// Witness has every accepted job told. Call it before the queue is used.
+	Witness(w Witness)
+	// RunNext runs the next attempt that may start now, and returns when it has
+	// ended; false if there is none. It panics if the queue has been started.
+	RunNext() bool
+	// Started reports whether the queue's own workers run.
+	Started() bool
+	// Closing reports whether somebody has begun to shut the queue down.
+	Closing() bool
+}
+
+// Witness is told of what was accepted, on the goroutine of the caller.
+type Witness struct {
+	Accepted func(id uint64)
+	Payload  func(id uint64, kind string, payload any) // of a typed kind, besides
+}

@@ -1,0 +1,100 @@
+package dray
+
+import "time"
+
+// clocks is both clocks at one moment, counted from the queue's epoch. They run
+// apart when the wall clock is set, and while the machine sleeps: the monotonic
+// one then stands still, on Linux at least.
+type clocks struct{ mono, wall time.Duration }
+
+// of returns the clock that the task goes by.
+func (c clocks) of(t *periodicTask) time.Duration {
+	if t.cal == nil {
+		return c.mono
+	}
+	return c.wall
+}
+
+func (s *Scheduler) look() clocks {
+	t := time.Now()
+	c := clocks{mono: t.Sub(s.queue.epoch), wall: t.Round(0).Sub(s.zero)}
+	if s.skew != nil {
+		c.wall += s.skew()
+	}
+	return c
+}
+
+// at returns a moment of the wall clock as a time.
+func (s *Scheduler) at(wall time.Duration) time.Time { return s.zero.Add(wall) }
+
+const (
+	// watchInterval is how often the clocks are compared while a task goes by the
+	// wall clock, and so the longest that a change of it goes unnoticed. A look
+	// costs a microsecond.
+	watchInterval = time.Minute
+
+	// jumpTolerance is more than a clock is slewed by in a watchInterval (30 ms at
+	// the 500 ppm of NTP), and less than anybody sets one by.
+	jumpTolerance = time.Second
+
+	// repeatWindow is how far the clock may be set back and still be trusted to
+	// have been right before: its times are then not repeated. Beyond, it was wrong
+	// before, and the new time counts at once. The three hours are those of Vixie cron.
+	repeatWindow = 3 * time.Hour
+)
+
+// watch compares the clocks, and has those tasks asked anew that a clock set back
+// concerns. One set forward needs no more than the policy for missed runs, which
+// applies to whatever came due.
+func (s *Scheduler) watch(now clocks) {
+	if now == s.looked {
+		return
+	}
+	by, slept := now.wall-s.looked.wall-(now.mono-s.looked.mono), now.mono-s.looked.mono
+	s.looked, s.grace = now, 0
+	if by.Abs() <= jumpTolerance || s.calendar.armed == 0 {
+		return
+	}
+	s.grace = slept // what was due in that time was not jumped over, but overslept
+	if s.queue.herald != nil {
+		s.queue.herald.emit(ClockJumped{moment(), by})
+	}
+	if by > 0 {
+		return
+	}
+	for _, t := range s.tasks {
+		if t.repeats(by) {
+			s.disarm(t)
+			t.reset = true
+			s.letAsk(t)
+		}
+	}
+}
+
+// repeats reports whether the times between which the clock was set back are to
+// count again for t. Those of At never do.
+func (t *periodicTask) repeats(by time.Duration) bool {
+	if t.cal == nil || !t.hasNext || t.asking {
+		return false
+	}
+	_, once := t.cal.when.(at)
+	return !once && (by < -repeatWindow-jumpTolerance || t.cfg.dst&RepeatFold != 0)
+}
+
+// sleep returns for how long there is nothing to do.
+func (s *Scheduler) sleep() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.look()
+	d := never
+	if e, ok := s.intervals.first(); ok {
+		d = e.Due - now.mono
+	}
+	if e, ok := s.calendar.first(); ok {
+		d = min(d, e.Due-now.wall, watchInterval)
+	}
+	if s.hungry.Load() {
+		d = min(d, s.retry)
+	}
+	return d
+}

@@ -1,0 +1,57 @@
+package dray
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestSchedulerCrashAtEveryStep: wherever the queue crashes, each run that was due
+// is run once; the tasks' books agree with the queue's.
+func TestSchedulerCrashAtEveryStep(t *testing.T) {
+	var restarted uint64
+	for n := int64(1); ; n++ {
+		more := false
+		synctest.Test(t, func(t *testing.T) {
+			fault, hit := crashAt(n)
+			q, err := New(WithWorkers(3), WithObserver(func(Event) {}))
+			require.NoError(t, err)
+			q.fault = fault
+			require.NoError(t, q.Start())
+			var mu sync.Mutex
+			ran := map[string]int{}
+			job := func(ctx context.Context) error {
+				name, due, _ := TaskFrom(ctx)
+				mu.Lock()
+				defer mu.Unlock()
+				ran[fmt.Sprint(name, " ", due.Unix())]++
+				return nil
+			}
+			for i, when := range []Schedule{Every(time.Second), Every(2 * time.Second), grid(time.Second), At(time.Now().Add(3 * time.Second))} {
+				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), when, job, WithOverlap(Overlap(i))))
+			}
+			time.Sleep(4*time.Second + time.Millisecond)
+			synctest.Wait()
+			more = hit()
+			restarted += q.Stats().Restarts
+			require.NoError(t, q.Close())
+			require.Len(t, ran, 4+2+4+1, "step %d: %v", n, ran)
+			for run, times := range ran {
+				require.Equal(t, 1, times, "step %d: %s", n, run)
+			}
+			for _, i := range q.Scheduler().Tasks() {
+				require.Equal(t, i.Due, i.Runs, "step %d: %+v", n, i)
+			}
+			require.Equal(t, uint64(11), q.Stats().Processed, "step %d", n)
+		})
+		if !more {
+			require.Greater(t, restarted, uint64(30), "the scenario has become too short to show anything")
+			return
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package dray
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/seam"
+)
+
+// This file has what package draytest does to a queue that users of dray cannot.
+
+func init() { seam.Inside = func(queue any) seam.Queue { return inside{queue.(*Queue)} } } //nolint:forcetypeassert // draytest gives one
+
+// inside is a queue as the test kit sees it.
+type inside struct{ q *Queue }
+
+func (i inside) Fault(f func(at string)) {
+	i.q.mu.Lock()
+	defer i.q.mu.Unlock()
+	i.q.fault = f
+}
+
+func (i inside) Poke() { i.q.poke() }
+
+func (i inside) Witness(w seam.Witness) {
+	i.q.witness = &w
+	i.q.plain = false // every job takes the way that the witness stands at
+}
+
+func (i inside) Started() bool {
+	i.q.life.mu.Lock()
+	defer i.q.life.mu.Unlock()
+	return i.q.life.serving
+}
+
+func (i inside) Closing() bool {
+	i.q.life.mu.Lock()
+	defer i.q.life.mu.Unlock()
+	return i.q.life.closing
+}
+
+// RunNext lends a worker to the queue for one attempt, which it claims here, so
+// that the doors stay closed to all others.
+func (i inside) RunNext() bool {
+	if i.Started() {
+		panic("dray: the queue runs its jobs itself")
+	}
+	e := i.q.engine
+	w := &worker{engine: e, wake: make(chan struct{}, 1), pace: pace{engine: e}}
+	w.run.Owner = w
+	claimed := false
+	e.step(func(c *core.Core, now time.Duration) {
+		if e.mail.closed {
+			return
+		}
+		c.Advance(now)
+		c.Halt(false)
+		c.Open()
+		c.Join(&w.run)
+		if claimed = c.Claim(&w.run, now); !claimed {
+			c.Leave(&w.run)
+		}
+		c.Halt(true)
+	})
+	if !claimed {
+		return false
+	}
+	done := make(chan struct{})
+	go w.lend(done)
+	<-done
+	return true
+}
+
+// lend is main for a worker that somebody waits for.
+func (w *worker) lend(done chan struct{}) {
+	defer func() {
+		if w.left {
+			close(done)
+		} else {
+			go w.lend(done) // after a Goexit
+		}
+	}()
+	w.goid.Store(goid())
+	for !w.left {
+		w.serve()
+	}
+}
