@@ -124,7 +124,9 @@ func WithGroup(g *Group) JobOption {
 // Unlike other options those of queue, kind and call add up: a job needs a token of
 // each of them, and collects first the call's, then the kind's, then the queue's,
 // so that jobs which wait for their kind use up nothing of the queue's. Given twice,
-// a limiter counts once. l must be comparable, as pointers are.
+// a limiter counts once; given at different levels, its tokens are collected in one
+// order by all jobs, so that none of them wait for each other. l must be comparable,
+// as pointers are.
 //
 // Jobs that wait for a token stand aside, by priority and in their order, and hold
 // up nobody else; they are pending, and count against the capacity until they have

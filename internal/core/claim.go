@@ -198,12 +198,15 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 
 // Next returns when Advance has something to do.
 func (c *Core) Next() (due time.Duration, ok bool) {
-	for _, next := range [...]func() (time.Duration, bool){
-		c.waiting.Next, c.deadlines.Next, c.expiries.Next, c.spents.Next,
-	} {
-		if t, there := next(); there && (!ok || t < due) {
-			due, ok = t, true
-		}
+	due, ok = c.waiting.Next()
+	if t, there := c.deadlines.Next(); there && (!ok || t < due) {
+		due, ok = t, true
+	}
+	if t, there := c.expiries.Next(); there && (!ok || t < due) {
+		due, ok = t, true
+	}
+	if t, there := c.spents.Next(); there && (!ok || t < due) {
+		due, ok = t, true
 	}
 	return due, ok
 }

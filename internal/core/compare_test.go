@@ -54,17 +54,17 @@ func (d *duel) compareFailures() {
 }
 
 func (d *duel) compareLimits() {
-	for key := range d.model.limits {
+	same(d, len(d.model.limits), d.c.limits.len(), "limits")
+	for key, want := range d.model.limits {
 		l := d.c.limits.get(key)
 		if l == nil {
-			same(d, "", d.model.look(key), "a limit that the core has forgotten")
-			continue
+			require.Fail(d.t, "a limit is forgotten", "%v: %s", key, d)
 		}
-		got := mlimit{spare: l.spare, asking: l.asking, failing: l.failing}
+		got := mlimit{spare: l.spare, asking: l.asking, failing: l.failing, width: l.width, since: want.since}
 		if l.holder != nil {
 			got.holder = d.model.find(l.holder.ID)
 		}
-		same(d, *d.model.limits[key], got, "a limit")
+		same(d, *want, got, "a limit")
 	}
 }
 

@@ -61,7 +61,8 @@ type Core struct {
 	eldest, youngest *Job // of the records that hold room, under DropOldest alone
 
 	limits    table[any, *Limit] // by their limiters
-	completed []*Group           // their completion jobs are to be accepted
+	limitSeq  uint64
+	completed []*Group // their completion jobs are to be accepted
 
 	runs      []*Run // every worker's place
 	running   int

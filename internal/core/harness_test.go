@@ -54,7 +54,9 @@ func (w *world) follow() {
 			w.names[e.Job.ID] = e.Job.Label
 		case GroupDone:
 			for id := w.last; id > 0 && w.names[id] == ""; id-- {
-				w.names[id] = w.c.live.get(id).Label
+				if w.names[id] = "gone"; w.c.live.has(id) { // else WasAdmitted has its name
+					w.names[id] = w.c.live.get(id).Label
+				}
 			}
 		case HasSettled:
 			w.ended[e.Job.ID]++

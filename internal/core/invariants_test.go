@@ -33,6 +33,7 @@ func (w *world) checkLimits() {
 		for _, l := range j.limits {
 			users[l]++
 		}
+		w.must(slices.IsSortedFunc(j.limits, byWidth), "two jobs may wait for each other's tokens")
 	}
 	for _, l := range w.c.limits.m {
 		tokens := 0

@@ -79,7 +79,7 @@ type Job struct {
 	Timeout      time.Duration // per attempt; 0: none
 	Within       time.Duration // from acceptance: the time for all attempts; 0: any
 	Backoff      func(attempt int) time.Duration
-	Limiters     []any      // keys of Limits, all different; it collects their tokens in that order
+	Limiters     []any      // keys of Limits, all different, the most specific first
 	Group        *Group     // that it was offered to; nil for none
 	Extra        any        // the engine's own: what it needs to run it
 	Unlisted     bool       // nobody is likely to ask for it by its ID: that then takes a search

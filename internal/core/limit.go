@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // A Limit is what a rate limiter is to the core: jobs under it start one for each
 // token. The engine fetches the tokens, one at a time and only while a job wants
@@ -16,6 +20,15 @@ type Limit struct {
 	asking  bool    // one is on its way
 	failing bool    // the limiter gave an error the last time
 	users   int     // jobs under it that have not settled
+	width   int     // how many limiters were named after it by the job that brought it in
+	seq     uint64  // which limit of the core it is
+}
+
+// byWidth is the one order in which all jobs collect the tokens of their limits: the
+// most specific first, as the first job with them named them. If two jobs went in
+// opposite orders, each could wait for what the other has.
+func byWidth(a, b *Limit) int {
+	return cmp.Or(cmp.Compare(b.width, a.width), cmp.Compare(a.seq, b.seq))
 }
 
 // limitsOf returns the limits of a job, which are there while some job uses them.
@@ -27,12 +40,14 @@ func (c *Core) limitsOf(j *Job) []*Limit {
 	for i, key := range j.Limiters {
 		l := c.limits.get(key)
 		if l == nil {
-			l = &Limit{Key: key}
+			c.limitSeq++
+			l = &Limit{Key: key, width: len(j.Limiters) - i, seq: c.limitSeq}
 			c.limits.put(key, l)
 		}
 		l.users++
 		limits[i] = l
 	}
+	slices.SortFunc(limits, byWidth)
 	return limits
 }
 
@@ -54,8 +69,8 @@ func (c *Core) dismiss(l *Limit) {
 
 func (l *Limit) waiting() int { return l.lines[0].len() + l.lines[1].len() + l.lines[2].len() }
 
-// limited puts a job aside that has to wait for a token. It collects them in
-// the order of its limiters, and keeps what it has while it waits for the next.
+// limited puts a job aside that has to wait for a token. It collects them one after
+// the other, and keeps what it has while it waits for the next.
 func (c *Core) limited(j *Job) bool {
 	for ; j.passed < len(j.limits); j.passed++ {
 		l := j.limits[j.passed]

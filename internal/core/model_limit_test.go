@@ -1,9 +1,9 @@
 package core
 
 import (
+	"cmp"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,18 +17,29 @@ func (m *model) under(key any) []*mjob {
 
 // waitingFor returns the jobs that wait for a token of the limiter, in that order.
 func (m *model) waitingFor(key any) []*mjob {
-	jobs := m.those(func(j *mjob) bool { return j.parked > 0 && j.Limiters[j.tokens] == key })
+	jobs := m.those(func(j *mjob) bool { return j.parked > 0 && j.order[j.tokens] == key })
 	return slices.SortedFunc(slices.Values(jobs), func(a, b *mjob) int { return a.parked - b.parked })
+}
+
+// arrange puts the limiters of an accepted job into the order that all jobs keep to.
+func (m *model) arrange(j *mjob) {
+	j.order = slices.Clone(j.Limiters)
+	for i, key := range j.Limiters {
+		if m.limits[key] == nil {
+			m.limits[key] = &mlimit{width: len(j.Limiters) - i, since: m.tick()}
+		}
+	}
+	slices.SortFunc(j.order, func(a, b any) int {
+		x, y := m.limits[a], m.limits[b]
+		return cmp.Or(y.width-x.width, x.since-y.since)
+	})
 }
 
 // collect takes the tokens that j needs, as far as there are some: at its turn, and
 // not before those who wait already.
 func (m *model) collect(j *mjob) bool {
-	for j.tokens < len(j.Limiters) {
-		key := j.Limiters[j.tokens]
-		if m.limits[key] == nil {
-			m.limits[key] = &mlimit{}
-		}
+	for j.tokens < len(j.order) {
+		key := j.order[j.tokens]
 		if l := m.limits[key]; !l.spare {
 			j.parked, j.front = m.tick(), false
 			m.want(key)
@@ -48,7 +59,8 @@ func (m *model) want(key any) {
 
 // grant is the arrival of a token.
 func (m *model) grant(key any) {
-	*m.limits[key] = mlimit{spare: true}
+	l := m.limits[key]
+	l.asking, l.failing, l.spare = false, false, true
 	m.pass(key)
 	m.dismiss()
 }
@@ -77,7 +89,7 @@ func (m *model) pass(key any) {
 }
 
 func (m *model) useTokens(j *mjob) {
-	had := j.Limiters[:j.tokens]
+	had := j.order[:j.tokens]
 	j.tokens = 0
 	for _, key := range had {
 		m.limits[key].holder = nil
@@ -87,7 +99,7 @@ func (m *model) useTokens(j *mjob) {
 
 // giveBack is when a job that has tokens is not to start.
 func (m *model) giveBack(j *mjob) {
-	had := j.Limiters[:min(j.tokens, len(j.Limiters))]
+	had := j.order[:min(j.tokens, len(j.order))]
 	j.tokens, j.parked = 0, 0
 	for _, key := range had {
 		m.limits[key].holder, m.limits[key].spare = nil, true
@@ -170,17 +182,4 @@ func (m *model) dropFailure(id uint64) bool {
 	n := len(m.fails)
 	m.fails = slices.DeleteFunc(m.fails, func(j *mjob) bool { return j.id == id })
 	return len(m.fails) < n
-}
-
-// look is what of a limit can be seen.
-func (m *model) look(key any) string {
-	l := m.limits[key]
-	words := []string{}
-	for name, on := range map[string]bool{"asking": l.asking, "spare": l.spare, "failing": l.failing, "held": l.holder != nil} {
-		if on {
-			words = append(words, name)
-		}
-	}
-	slices.Sort(words)
-	return strings.Join(words, " ")
 }

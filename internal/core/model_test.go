@@ -35,6 +35,7 @@ type mspent struct {
 type mlimit struct {
 	holder                 *mjob
 	spare, asking, failing bool
+	width, since           int // by which they are ordered
 }
 
 // An mgroup is a group; its jobs say themselves that they belong to it.
@@ -61,7 +62,8 @@ type mjob struct {
 	retries  bool          // it was handed over between two attempts
 	cause    Cause
 	accepted time.Duration
-	tokens   int           // of its limiters, in their order
+	order    []any         // its limiters, in the order in which it needs their tokens
+	tokens   int           // that it has, of these
 	parked   int           // when it began to wait for the next of them; 0: it does not
 	group    string        // that it is counted by
 	deadline time.Duration // of the attempt, or of the grace after its cancellation; 0: none
@@ -209,6 +211,7 @@ func (m *model) admit(j *mjob) {
 		old.replaced, old.reserves = old.state != Blocked, false
 	}
 	delete(m.spent, j.Unique)
+	m.arrange(j)
 	m.last++
 	j.id = m.last
 	if j.accepted == 0 {

@@ -1,0 +1,34 @@
+package core
+
+import (
+	"fmt"
+	"time"
+)
+
+// moreRules makes up those that few jobs have.
+func (d *duel) moreRules(j *Job) {
+	rules := d.s.below(256)
+	if rules&7 == 1 {
+		j.Within = time.Duration(1+d.s.below(60)) * time.Second
+	}
+	if rules&8 != 0 && j.Unique != "" {
+		j.UniqueFor = time.Duration(d.s.below(40)) * time.Second
+	}
+	if rules&48 == 48 {
+		j.Limiters = [][]any{{"x"}, {"y"}, {"x", "y"}, {"y", "x"}}[d.s.below(4)]
+	}
+	if rules&192 == 192 {
+		j.Group = d.someGroup()
+	}
+}
+
+// someGroup is one of two, or the successor of one that takes no more.
+func (d *duel) someGroup() *Group {
+	i := d.s.below(2)
+	if g := d.group(fmt.Sprintf("g%d.%d", i, d.ages[i])); g.over() && d.s.below(4) > 0 {
+		d.ages[i]++
+	}
+	g := d.group(fmt.Sprintf("g%d.%d", i, d.ages[i]))
+	d.model.group(g)
+	return g
+}
