@@ -94,7 +94,8 @@ microseconds ago unless all processors are busy.
 
 Start the queue inside a synctest bubble: time.Sleep and all timers of the queue
 then pass at once, and synctest.Wait returns when all jobs that can have ended.
-Close the queue before the bubble ends, or its goroutines fail the test.
+Close the queue before the bubble ends, or its goroutines fail the test. Package
+draytest makes queues that do so, and that run jobs one by one or at once.
 
 # Limits
 
