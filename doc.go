@@ -122,7 +122,8 @@ that comes due is counted once, as enqueued or skipped for a reason: [PeriodicIn
 
 Start the queue inside a synctest bubble: time.Sleep and all timers of the queue
 then pass at once, and synctest.Wait returns when all jobs that can have ended.
-Close the queue before the bubble ends, or its goroutines fail the test.
+Close the queue before the bubble ends, or its goroutines fail the test. Package
+draytest makes queues that do so, and that run jobs one by one or at once.
 
 # Limits
 

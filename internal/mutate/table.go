@@ -132,7 +132,7 @@ var table = []mutation{
 	{file: "scheduler.go", old: "\t\ts.heap.Remove(&t.item)\n\t\tdelete", new: "\t\tdelete"},
 	{file: "scheduler.go", old: "\ts.arm(t)\n\ts.poke()\n", new: "\ts.arm(t)\n"},
 	{file: "scheduler.go", old: "t.toEnqueue, t.again = nil, false", new: "_ = t"},
-	{file: "scheduler_loop.go", old: "return due - s.queue.now()", new: "return never"},
+	{file: "scheduler_loop.go", old: "return due - s.queue.now()", new: "return never + 0*due"},
 	{file: "scheduler_loop.go", old: "missed || len(due) > 1", new: "missed || len(due) > 2"},
 	{file: "scheduler_loop.go", old: "len(t.active)+len(t.toEnqueue) > 0", new: "len(t.toEnqueue) > 0"},
 	{file: "scheduler_loop.go", old: "\t\t\tt.again = true\n", new: "\n"},
