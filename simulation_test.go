@@ -44,7 +44,7 @@ func TestSimulation(t *testing.T) {
 // the few runs in which several things have to happen at one moment: when a crash
 // coincides with a shutdown, say. What comes first is then up to the runtime.
 func TestSimulationRepeats(t *testing.T) {
-	const n = 100
+	const n = 40
 	same := 0
 	for i := range uint64(n) {
 		first, second := simulate(t, i), simulate(t, i)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"runtime"
 	"runtime/pprof"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,6 +16,10 @@ import (
 	"github.com/a622d8ee/dray/draytest"
 )
 
+// days counts the days that this process has seen: when tests are repeated, the
+// further ones are short.
+var days atomic.Int64
+
 // TestSoakOfADay: 24 virtual hours of jobs of every ending, retries, delays, periodic
 // tasks, and a crash of the owner each hour. Nothing grows. Ten real minutes at full
 // load are in internal/soak.
@@ -22,7 +27,7 @@ func TestSoakOfADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer time.Sleep(time.Hour) // for the jobs that do not heed the end
 		hours := 24
-		if testing.Short() {
+		if testing.Short() || days.Add(1) > 1 {
 			hours = 3
 		}
 		var q *dray.Queue
