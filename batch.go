@@ -71,16 +71,10 @@ func (e *engine) postAll(fns []Func) int {
 		m.lastID++
 		m.list.PushBare(fn, m.lastID, m.stamp)
 	}
-	var w *worker
-	if first && !m.hold {
-		w = m.unpark()
-	}
-	m.mu.Unlock()
-	switch {
-	case w != nil:
-		w.wake <- struct{}{}
-	case first:
-		e.poke()
+	if first {
+		e.sendForCollector()
+	} else {
+		m.mu.Unlock()
 	}
 	return n
 }

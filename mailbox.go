@@ -44,18 +44,27 @@ func (e *engine) post(fn Func) bool {
 	m.room--
 	m.lastID++
 	m.list.PushBare(fn, m.lastID, m.stamp)
-	var w *worker
-	if first && !m.hold {
-		w = m.unpark()
-	}
-	m.mu.Unlock()
-	switch {
-	case w != nil:
-		w.wake <- struct{}{}
-	case first:
-		e.poke()
+	if first {
+		e.sendForCollector()
+	} else {
+		m.mu.Unlock()
 	}
 	return true
+}
+
+// sendForCollector sends for somebody to collect the mailbox, which was empty, and
+// unlocks it before.
+func (e *engine) sendForCollector() {
+	var w *worker
+	if !e.mail.hold {
+		w = e.mail.unpark()
+	}
+	e.mail.mu.Unlock()
+	if w != nil {
+		w.wake <- struct{}{}
+	} else {
+		e.poke()
+	}
 }
 
 // unpark takes the worker that parked last, whose caches are warmest. The caller
