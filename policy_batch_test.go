@@ -53,6 +53,16 @@ func TestBatchBeyondTheRoom(t *testing.T) {
 	}
 }
 
+// What fits takes its room at once, before anybody has collected it.
+func TestBatchTakesItsRoom(t *testing.T) {
+	q := paused(t, dray.WithCapacity(3), dray.WithOverflow(dray.Reject))
+	n, err := q.EnqueueBatch(t.Context(), []dray.Func{nop, nop, nop})
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	require.ErrorIs(t, q.Enqueue(t.Context(), nop), dray.ErrQueueFull)
+	require.Equal(t, 3, balanced(t, q).Pending)
+}
+
 // Under Block the rest of a batch goes in as room comes, in order and before later callers.
 func TestBatchWaitsForRoom(t *testing.T) {
 	for way, opts := range map[string][]dray.JobOption{"plain": nil, "options": {dray.WithLabel("x")}} {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 // task returns the only task, whose books must balance.
@@ -92,6 +93,40 @@ func TestPausedRunIsMissed(t *testing.T) {
 		pass(10 * time.Second)
 		require.Equal(t, []time.Duration{10*time.Second + time.Millisecond, 20 * time.Second}, at())
 		require.Equal(t, uint64(1), task(t, q).Missed)
+	})
+}
+
+// A task that is paused before the queue is started stays so when it is.
+func TestPausedBeforeTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fn, at := ticks()
+		q := paused(t, dray.WithPeriodic("x", dray.Every(10*time.Second), fn))
+		require.NoError(t, q.Scheduler().Pause("x"))
+		require.NoError(t, q.Start())
+		pass(25 * time.Second)
+		require.Empty(t, at())
+		require.NoError(t, q.Scheduler().Resume("x"))
+		pass(5 * time.Second)
+		require.Equal(t, seconds(25, 30), at())
+	})
+}
+
+// A run that waits for room goes with its task, and those behind it go on.
+func TestUnscheduleWhileWaitingForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone, goneAt := ticks()
+		behind, behindAt := ticks()
+		q := start(t, dray.WithWorkers(1), dray.WithCapacity(1),
+			dray.WithPeriodic("gone", dray.Every(10*time.Second), gone),
+			dray.WithPeriodic("behind", dray.Every(10*time.Second), behind))
+		add(t, q, draytest.Slow(15*time.Second))
+		synctest.Wait()
+		add(t, q, draytest.Slow(3*time.Second))
+		pass(12 * time.Second)
+		require.NoError(t, q.Scheduler().Unschedule("gone"))
+		pass(7 * time.Second)
+		require.Empty(t, goneAt())
+		require.Equal(t, seconds(18), behindAt())
 	})
 }
 

@@ -306,3 +306,22 @@ func TestRejectOfOneThatWaits(t *testing.T) {
 	require.EqualValues(t, 1, w.c.Snapshot().Rejected)
 	w.check()
 }
+
+// Whatever is due first, a key, a timeout, a delay or a deadline, is what is next.
+func TestNextIsTheEarliestOfAll(t *testing.T) {
+	for first := range 4 {
+		due := [4]time.Duration{time.Hour, time.Hour, time.Hour, time.Hour}
+		due[first] = time.Minute
+		c, r := quiet()
+		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Unique: "u", UniqueFor: due[0]}, 1, 0)
+		require.True(t, c.Claim(r, 0))
+		c.Settle(r, Result{}, 0)
+		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Timeout: due[1]}, 2, 0)
+		require.True(t, c.Claim(r, 0))
+		c.Accept(&Job{Fn: noop, MaxAttempts: 1, RunAt: due[2]}, 3, 0)
+		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Within: due[3]}, 4, 0)
+		at, ok := c.Next()
+		require.True(t, ok)
+		require.Equal(t, time.Minute, at, "case %d", first)
+	}
+}

@@ -219,3 +219,26 @@ func TestAllStopsWhenTold(t *testing.T) {
 	require.Equal(t, 3, seen)
 	require.Equal(t, 2*chunkLen, l.Len())
 }
+
+// A list of which some were popped, and one taken out, keeps its IDs and its
+// holes when it is appended by copying.
+func TestAppendOfWhatIsLeft(t *testing.T) {
+	var l, o List[record]
+	l.Push(plain(1, 0))
+	for id := uint64(10); id < 15; id++ {
+		o.Push(plain(id, 0)) // one run
+	}
+	o.Pop()
+	o.Pop()
+	_, ok := o.Remove(13)
+	require.True(t, ok)
+	l.Append(&o)
+	var ids []uint64
+	for e, ok := l.Pop(); ok; e, ok = l.Pop() {
+		require.Equal(t, name(e), e.ID)
+		ids = append(ids, e.ID)
+	}
+	require.Equal(t, []uint64{1, 12, 14}, ids)
+	fill(&l, 20, 20+2*chunkLen)
+	require.Equal(t, numbers(20, 20+2*chunkLen), drain(&l))
+}

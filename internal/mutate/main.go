@@ -3,6 +3,7 @@
 //
 //	go run ./internal/mutate            # all of them; some minutes
 //	go run ./internal/mutate -only pool # those in files with that in their name
+//	go run ./internal/mutate -since v1  # those that its table did not have at v1
 //
 // It works on copies of the tree. It ends with 1 if more than one in twenty survives.
 package main
@@ -38,11 +39,17 @@ const (
 
 func main() {
 	only := flag.String("only", "", "mutate only files with this in their name")
+	since := flag.String("since", "", "mutate only what the table of this git revision does not have")
 	workers := flag.Int("workers", max(runtime.GOMAXPROCS(0)/2, 1), "how many to try at once")
 	flag.Parse()
+	before, err := tableOf(*since)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	var chosen []mutation
 	for _, m := range table {
-		if strings.Contains(m.file, *only) {
+		if strings.Contains(m.file, *only) && !strings.Contains(before, m.entry()) {
 			chosen = append(chosen, m)
 		}
 	}
@@ -94,6 +101,21 @@ func run(mutations []mutation, workers int) (map[verdict]int, error) {
 	close(next)
 	wg.Wait()
 	return counts, nil
+}
+
+// tableOf returns the source of the table at a git revision, empty without one.
+func tableOf(revision string) (string, error) {
+	if revision == "" {
+		return "", nil
+	}
+	show := exec.CommandContext(context.Background(), "git", "show", revision+":internal/mutate/table.go") //nolint:gosec // the caller's
+	source, err := show.Output()
+	return string(source), err
+}
+
+// entry is how the mutation is written in the table, up to there.
+func (m mutation) entry() string {
+	return fmt.Sprintf("{file: %q, old: %q, new: %q", m.file, m.old, m.new)
 }
 
 // String shows the change on one line.
