@@ -63,6 +63,20 @@ func TestBatchTakesItsRoom(t *testing.T) {
 	require.Equal(t, 3, balanced(t, q).Pending)
 }
 
+// A batch wakes a queue that has nothing to do.
+func TestBatchIntoAnIdleQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := start(t)
+		elapse(time.Second)
+		var got record[int]
+		_, err := q.EnqueueBatch(t.Context(), batchOf(&got, 3))
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Len(t, got.all(), 3) // before Stats, which would collect it
+		require.Equal(t, uint64(3), balanced(t, q).Processed)
+	})
+}
+
 // Under Block the rest of a batch goes in as room comes, in order and before later callers.
 func TestBatchWaitsForRoom(t *testing.T) {
 	for way, opts := range map[string][]dray.JobOption{"plain": nil, "options": {dray.WithLabel("x")}} {
