@@ -72,3 +72,21 @@ func state(q *Queue) (beating bool, armed time.Duration) {
 	defer q.mu.Unlock()
 	return q.beating, q.armed
 }
+
+// TestStretchesAreBounded: however tiny jobs are, a page has contexts for a stretch.
+func TestStretchesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := New(WithWorkers(1), WithCapacity(Unbounded))
+		require.NoError(t, err)
+		const jobs = 10 * pageLen
+		for range jobs {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
+		}
+		require.NoError(t, q.Start())
+		synctest.Wait()
+		s := q.Stats()
+		require.EqualValues(t, jobs, s.Processed)
+		require.Zero(t, s.Restarts)
+		require.NoError(t, q.Close())
+	})
+}
