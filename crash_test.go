@@ -122,16 +122,7 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 			synctest.Wait()
 			require.NoError(t, q.Resize(workers))
 			synctest.Wait()
-			settled := false
-			q.mu.Lock()
-			q.fault = func(at string) {
-				settled = settled || at == "settle"
-				if settled && at == "effects" {
-					q.fault = nil
-					panic("injected")
-				}
-			}
-			q.mu.Unlock()
+			crashInNextTurn(q)
 			time.Sleep(2 * time.Second)
 			require.Equal(t, uint64(1), q.Stats().Restarts)
 			for range 4 {
@@ -148,6 +139,21 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 	}
 }
 
+// crashInNextTurn lets the turn of the next worker that settles a job crash at its
+// end, when others have been told what came of it.
+func crashInNextTurn(q *Queue) {
+	settled := false
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.fault = func(at string) {
+		settled = settled || at == "settle"
+		if settled && at == "effects" {
+			q.fault = nil
+			panic("injected")
+		}
+	}
+}
+
 // TestCrashOfAWorkerThatHasParked: it does not stand among the parked twice, where it
 // would be sent for while it works, and a job would wait beside an idle worker.
 func TestCrashOfAWorkerThatHasParked(t *testing.T) {
@@ -160,16 +166,7 @@ func TestCrashOfAWorkerThatHasParked(t *testing.T) {
 			synctest.Wait()
 		}
 		nap(time.Second)
-		settled := false
-		q.mu.Lock()
-		q.fault = func(at string) {
-			settled = settled || at == "settle"
-			if settled && at == "effects" {
-				q.fault = nil
-				panic("injected")
-			}
-		}
-		q.mu.Unlock()
+		crashInNextTurn(q)
 		time.Sleep(2 * time.Second)
 		require.Equal(t, uint64(1), q.Stats().Restarts)
 		nap(time.Hour)
