@@ -3,6 +3,7 @@ package dray
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/a622d8ee/dray/internal/core"
 )
@@ -76,10 +77,44 @@ type PanicError struct {
 }
 
 // Error returns the panic value without the stack.
-func (e *PanicError) Error() string { return fmt.Sprintf("dray: panic: %v", e.Value) }
+func (e *PanicError) Error() string { return prefix + "panic: " + bareText(e.Value) }
 
 // Unwrap returns the panic value when it is an error, or nil.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
+
+// prefix begins the text of every error of dray, and comes once in a chain: an
+// error that goes into another one is shown without it.
+const prefix = "dray: "
+
+// bareText is the text of an error, or of what was thrown, without the prefix.
+// fmt contains what foreign Error and String methods throw.
+func bareText(v any) string { return strings.TrimPrefix(fmt.Sprint(v), prefix) }
+
+// A wrapped is an error with what dray was about when it happened. Its text is
+// made when it is asked for, as the error within may be foreign code.
+type wrapped struct {
+	about string
+	err   error
+}
+
+func wrapf(err error, format string, args ...any) error {
+	return &wrapped{about: fmt.Sprintf(format, args...), err: err}
+}
+
+func (w *wrapped) Error() string { return prefix + w.about + ": " + bareText(w.err) }
+func (w *wrapped) Unwrap() error { return w.err }
+
+// An intensityError is ErrIntensity with the failure that was one too many.
+type intensityError struct {
+	child string
+	err   error
+}
+
+func (e *intensityError) Error() string {
+	return fmt.Sprintf("%v: child %q: %s", ErrIntensity, e.child, bareText(e.err))
+}
+
+func (e *intensityError) Unwrap() []error { return []error{ErrIntensity, e.err} }

@@ -2,7 +2,6 @@ package dray
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -51,7 +50,7 @@ func (q *Queue) RequeueAll() (requeued int, err error) {
 		var errs []error
 		for _, f := range slices.Backward(c.Failures()) {
 			if err := q.requeue(c, ID(f.Job.ID)); err != nil {
-				errs = append(errs, fmt.Errorf("dray: RequeueAll: job %d: %w", f.Job.ID, err))
+				errs = append(errs, wrapf(err, "RequeueAll: job %d", f.Job.ID))
 				continue
 			}
 			requeued++

@@ -51,7 +51,7 @@ type GroupOption func(*Group) error
 func WithCompletion(fn func(ctx context.Context, err error) error, opts ...JobOption) GroupOption {
 	return func(g *Group) error {
 		if fn == nil {
-			return fmt.Errorf("dray: WithCompletion: %w", ErrNilFunc)
+			return wrapf(ErrNilFunc, "WithCompletion")
 		}
 		p, err := g.queue.jobs.with(opts)
 		if err != nil {

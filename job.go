@@ -131,7 +131,7 @@ func Snooze(d time.Duration) error { return &snooze{delay: max(d, 0)} }
 // discard is the signal that Discard returns.
 type discard struct{ err error }
 
-func (d *discard) Error() string { return "dray: discarded: " + d.reason().Error() }
+func (d *discard) Error() string { return prefix + "discarded: " + bareText(d.reason()) }
 func (d *discard) Unwrap() error { return d.err }
 
 func (d *discard) reason() error {

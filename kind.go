@@ -19,10 +19,10 @@ type Kind[T any] struct {
 // already, a nil queue, an empty name, or that of an option.
 func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opts ...JobOption) (*Kind[T], error) {
 	if q == nil {
-		return nil, fmt.Errorf("dray: Handle(%q): %w", kind, errNilQueue)
+		return nil, wrapf(errNilQueue, "Handle(%q)", kind)
 	}
 	if fn == nil {
-		return nil, fmt.Errorf("dray: Handle(%q): %w", kind, ErrNilFunc)
+		return nil, wrapf(ErrNilFunc, "Handle(%q)", kind)
 	}
 	jobs, err := q.jobs.with(opts)
 	if err != nil {
@@ -41,7 +41,7 @@ func (q *Queue) register(kind string) error {
 	q.kindsMu.Lock()
 	defer q.kindsMu.Unlock()
 	if _, ok := q.kinds[kind]; ok {
-		return fmt.Errorf("dray: Handle(%q): %w", kind, ErrDuplicate)
+		return wrapf(ErrDuplicate, "Handle(%q)", kind)
 	}
 	q.kinds[kind] = struct{}{}
 	return nil

@@ -3,7 +3,6 @@ package dray
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -109,7 +108,7 @@ func (q *Queue) grow(tree context.Context) error {
 		return nil
 	}
 	q.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })
-	l.failure = fmt.Errorf("dray: queue %s: %w", q.name, err)
+	l.failure = wrapf(err, "queue %s", q.name)
 	q.refuse()
 	return l.failure
 }

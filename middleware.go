@@ -2,7 +2,6 @@ package dray
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -115,12 +114,12 @@ func chain(ms []Middleware, h Handler) (_ Handler, err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("dray: WithMiddleware: %w", newPanicError(v))
+			err = wrapf(newPanicError(v), "WithMiddleware")
 		}
 	}()
 	for _, m := range slices.Backward(ms) {
 		if h = m(h); h == nil {
-			return nil, fmt.Errorf("dray: WithMiddleware: it returned a nil handler: %w", ErrNilFunc)
+			return nil, wrapf(ErrNilFunc, "WithMiddleware: it returned a nil handler")
 		}
 	}
 	return h, nil

@@ -196,7 +196,7 @@ func WithBackoff(b Backoff) JobOption {
 	return jobOption(func(p *policy) error {
 		p.backoff = b
 		if b == nil {
-			return fmt.Errorf("dray: WithBackoff: %w", ErrNilFunc)
+			return wrapf(ErrNilFunc, "WithBackoff")
 		}
 		return nil
 	})

@@ -158,7 +158,7 @@ func WithMiddleware(ms ...Middleware) JobOption { return middlewareOption(ms) }
 
 func (o middlewareOption) check() error {
 	if slices.ContainsFunc(o, func(m Middleware) bool { return m == nil }) {
-		return fmt.Errorf("dray: WithMiddleware: %w", ErrNilFunc)
+		return wrapf(ErrNilFunc, "WithMiddleware")
 	}
 	return nil
 }

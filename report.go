@@ -2,7 +2,6 @@ package dray
 
 import (
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -75,7 +74,7 @@ func (q *Queue) Restore(r Report) error {
 	left := append(append([]Leftover(nil), r.Interrupted...), r.Waiting...)
 	for _, l := range left {
 		if l.Func == nil {
-			return fmt.Errorf("dray: Restore: job %d: %w", l.ID, ErrNilFunc)
+			return wrapf(ErrNilFunc, "Restore: job %d", l.ID)
 		}
 	}
 	return q.stepOpen(func(c *core.Core) error {
@@ -90,7 +89,7 @@ func (q *Queue) Restore(r Report) error {
 func (q *Queue) restore(c *core.Core, l Leftover) error {
 	j := q.revive(l)
 	if c.Holds(j.Unique, q.now()) || l.taken != nil && l.taken.Swap(true) {
-		return fmt.Errorf("dray: Restore: job %d: %w", l.ID, ErrDuplicate)
+		return wrapf(ErrDuplicate, "Restore: job %d", l.ID)
 	}
 	q.mail.lastID++
 	c.Restore(j, l.record != nil && l.record.HoldsKey(), q.mail.lastID, q.now())

@@ -173,8 +173,11 @@ func Weekly(day time.Weekday, hour, minute int, loc *time.Location, dst ...DST) 
 }
 
 func (c clockTimes) check() error {
-	if c.days == 0 || c.hour < 0 || c.hour > 23 || c.minute < 0 || c.minute > 59 {
-		return fmt.Errorf("no such time: %d:%02d, weekdays %07b", c.hour, c.minute, c.days)
+	switch {
+	case c.days == 0:
+		return errors.New("no such day of the week")
+	case c.hour < 0 || c.hour > 23 || c.minute < 0 || c.minute > 59:
+		return fmt.Errorf("no such time of day: %02d:%02d", c.hour, c.minute)
 	}
 	return nil
 }

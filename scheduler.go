@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -78,7 +77,7 @@ func newScheduler(q *Queue) *Scheduler {
 func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOption) error {
 	t, err := s.newTask(name, when, fn, opts)
 	if err != nil {
-		return fmt.Errorf("dray: Schedule(%q): %w", name, err)
+		return wrapf(err, "Schedule(%q)", name)
 	}
 	if s.queue.isClosed() {
 		return ErrClosed

@@ -3,7 +3,6 @@ package dray
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -257,7 +256,7 @@ func (r *run) underLock(ctx context.Context) error {
 		r.s.tellSkipped(r.t, r.due, 1, ErrLocked)
 		return nil
 	case err != nil:
-		return fmt.Errorf("dray: lock of task %q: %w", r.t.name, err)
+		return wrapf(err, "lock of task %q", r.t.name)
 	}
 	if unlock != nil {
 		defer unlock()

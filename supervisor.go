@@ -168,7 +168,7 @@ func (s *Supervisor) open(ctx context.Context) (*keeper, error) {
 	defer s.mu.Unlock()
 	if k := s.keeper; k != nil {
 		if !k.handed {
-			return nil, fmt.Errorf("dray: supervisor %q: %w", s.cfg.name, ErrStarted)
+			return nil, wrapf(ErrStarted, "supervisor %q", s.cfg.name)
 		}
 		k.handed = false
 		return k, nil

@@ -1,7 +1,5 @@
 package dray
 
-import "fmt"
-
 // This file has the rules for the calls of a supervisor's users. Each call gets
 // exactly one answer: here, or when the child it waits for has come so far, or
 // when the supervisor stops.
@@ -13,7 +11,7 @@ func (t *tree) find(name string, w waiter) *child {
 	case t.closing():
 		t.answer(w, t.errClosed())
 	case c == nil:
-		t.answer(w, fmt.Errorf("dray: supervisor %q: child %q: %w", t.cfg.name, name, ErrNotFound))
+		t.answer(w, wrapf(ErrNotFound, "supervisor %q: child %q", t.cfg.name, name))
 	default:
 		return c
 	}
@@ -26,7 +24,7 @@ func (t *tree) add(spec Child, w waiter) {
 		t.answer(w, t.errClosed())
 		return
 	case t.byName[spec.Name] != nil:
-		t.answer(w, fmt.Errorf("dray: supervisor %q: child %q: %w", t.cfg.name, spec.Name, ErrDuplicate))
+		t.answer(w, wrapf(ErrDuplicate, "supervisor %q: child %q", t.cfg.name, spec.Name))
 		return
 	}
 	t.lastSeq++
@@ -91,8 +89,7 @@ func (t *tree) takeDown(c *child, w waiter) bool {
 
 // callOff answers those who wait for a start that will not be.
 func (t *tree) callOff(c *child) {
-	t.answerAll(&c.awaitStart, fmt.Errorf("dray: supervisor %q: child %q stopped before it had started: %w",
-		t.cfg.name, c.Name, ErrShutdown))
+	t.answerAll(&c.awaitStart, wrapf(ErrShutdown, "supervisor %q: child %q stopped before it had started", t.cfg.name, c.Name))
 }
 
 // unwait ends the backoff of a child, if that is what it is in.
@@ -110,10 +107,10 @@ func (t *tree) restartByHand(name string, w waiter) {
 	case c == nil:
 		return
 	case !t.serving:
-		t.answer(w, fmt.Errorf("dray: supervisor %q is not running: %w", t.cfg.name, ErrClosed))
+		t.answer(w, wrapf(ErrClosed, "supervisor %q is not running", t.cfg.name))
 		return
 	case c.removing:
-		t.answer(w, fmt.Errorf("dray: supervisor %q: child %q is being removed: %w", t.cfg.name, name, ErrNotFound))
+		t.answer(w, wrapf(ErrNotFound, "supervisor %q: child %q is being removed", t.cfg.name, name))
 		return
 	case t.plan.awaits(c):
 		c.due = true

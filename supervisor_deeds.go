@@ -1,7 +1,6 @@
 package dray
 
 import (
-	"fmt"
 	"time"
 )
 
@@ -85,5 +84,5 @@ func (t *tree) deliver() {
 }
 
 func (t *tree) errClosed() error {
-	return fmt.Errorf("dray: supervisor %q: %w", t.cfg.name, ErrClosed)
+	return wrapf(ErrClosed, "supervisor %q", t.cfg.name)
 }

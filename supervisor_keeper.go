@@ -3,7 +3,6 @@ package dray
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -165,7 +164,7 @@ func (k *keeper) result() error {
 	errs := []error{k.tree.failure}
 	for _, r := range k.abandoned {
 		if !r.gone.Load() {
-			errs = append(errs, fmt.Errorf("dray: supervisor %q: child %q: %w", k.sup.cfg.name, r.child.Name, ErrAbandoned))
+			errs = append(errs, wrapf(ErrAbandoned, "supervisor %q: child %q", k.sup.cfg.name, r.child.Name))
 		}
 	}
 	errs = append(errs, k.tree.leaks...)

@@ -112,7 +112,7 @@ func (c *Child) validate(auto AutoShutdown) error {
 	case c.Service == nil:
 		return fmt.Errorf("dray: child %q: nil service", c.Name)
 	case isFunc && f == nil:
-		return fmt.Errorf("dray: child %q: %w", c.Name, ErrNilFunc)
+		return wrapf(ErrNilFunc, "child %q", c.Name)
 	case c.Restart > Temporary:
 		return fmt.Errorf("dray: child %q: unknown restart type %v", c.Name, c.Restart)
 	case c.Significant && c.Restart == Permanent:

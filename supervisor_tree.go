@@ -73,7 +73,7 @@ func (t *tree) stop() {
 
 // giveUp ends the supervisor because of a failure.
 func (t *tree) giveUp(why error) {
-	t.failure = fmt.Errorf("dray: supervisor %q: %w", t.cfg.name, why)
+	t.failure = wrapf(why, "supervisor %q", t.cfg.name)
 	t.stop()
 }
 
@@ -182,7 +182,7 @@ func (t *tree) stopped(c *child, o *demise) {
 		c.fail(o)
 	}
 	if t.plan.final && errors.Is(o.err, ErrAbandoned) {
-		t.leaks = append(t.leaks, fmt.Errorf("dray: supervisor %q: child %q: %w", t.cfg.name, c.Name, o.err))
+		t.leaks = append(t.leaks, wrapf(o.err, "supervisor %q: child %q", t.cfg.name, c.Name))
 	}
 	t.settle(c, nil)
 }
@@ -196,7 +196,7 @@ func (t *tree) abandon(c *child) {
 	if t.loud {
 		t.tell(ChildAbandoned{happened{t.now}, t.cfg.name, c.Name, waited})
 	}
-	t.settle(c, fmt.Errorf("dray: supervisor %q: child %q: %w", t.cfg.name, c.Name, ErrAbandoned))
+	t.settle(c, wrapf(ErrAbandoned, "supervisor %q: child %q", t.cfg.name, c.Name))
 }
 
 // settle does with a stopped or abandoned child what it was stopped for.
@@ -227,7 +227,7 @@ func (t *tree) startFailed(c *child, o *demise) {
 		return
 	}
 	c.enter(ChildDown, t.now)
-	t.answerAll(&c.awaitStart, fmt.Errorf("dray: supervisor %q: %w", t.cfg.name, failed))
+	t.answerAll(&c.awaitStart, wrapf(failed, "supervisor %q", t.cfg.name))
 	if c.why == startOnceAdd || c.Restart == Temporary {
 		t.forget(c)
 	}
@@ -252,7 +252,7 @@ func (t *tree) again(c *child, o *demise) {
 	}
 	if !t.window.Add(t.now) {
 		c.enter(ChildDown, t.now)
-		t.giveUp(fmt.Errorf("%w: child %q: %w", ErrIntensity, c.Name, o.reason()))
+		t.giveUp(&intensityError{child: c.Name, err: o.reason()})
 		return
 	}
 	delay := t.delay(c)
