@@ -140,7 +140,7 @@ func ExampleWithIntensity() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, dray.ErrIntensity))
 	// Output:
-	// dray: supervisor "storage": dray: restart intensity exceeded: child "index": dray: panic: no disk
+	// dray: supervisor "storage": restart intensity exceeded: child "index": panic: no disk
 	// true
 }
 

@@ -130,7 +130,7 @@ func TestScheduleRefusesBadCalendars(t *testing.T) {
 	defer q.Close()
 	for name, when := range map[string]dray.Schedule{
 		"no such time":    dray.Daily(24, 0, time.UTC),
-		"weekdays":        dray.Weekly(7, 12, 0, time.UTC),
+		"day of the week": dray.Weekly(7, 12, 0, time.UTC),
 		"nil location":    dray.Daily(12, 0, nil),
 		"nil schedule":    dray.InZone(nil, time.UTC),
 		"no such rule":    dray.Daily(12, 0, time.UTC, 4),

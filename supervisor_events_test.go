@@ -71,7 +71,7 @@ func TestSupervisorEvents(t *testing.T) {
 		l.take()
 		s.kill("a", "Goexit")
 		require.Equal(t, "s/a failed (dray: runtime.Goexit called), "+
-			`s failed (dray: supervisor "s": dray: restart intensity exceeded: child "a": dray: runtime.Goexit called)`, l.take())
+			`s failed (dray: supervisor "s": restart intensity exceeded: child "a": runtime.Goexit called)`, l.take())
 	}, WithName("s"), WithIntensity(1, time.Minute), WithObserver(l.observe))
 }
 
