@@ -44,9 +44,27 @@ func WithName(name string) SharedOption {
 	})
 }
 
-// WithLogger logs failures, restarts, drops and shutdowns to l. Records are
-// written by the goroutine that serves observers (see [Observer]), so a slow
-// handler delays no job. Defaults to discarding them.
+// WithLogger writes to l what an operator should know of. Every record has the
+// attribute "dray", the name ([WithName]):
+//
+//   - ERROR: a job, a child or a supervisor failed, a child does not stop, a rate
+//     limiter failed;
+//   - WARN: an attempt failed and another one follows, a job ignores its cancelled
+//     context, jobs were rejected or evicted as the queue was full, a run of a
+//     periodic task was skipped, a child was restarted, the clock was set, observers
+//     are too slow, a queue stopped and left jobs;
+//   - INFO: a queue started or stopped, jobs were rejected for another reason, or
+//     replaced under their unique key;
+//   - DEBUG: a run was left to another instance ([WithLock]).
+//
+// Rejected, evicted and replaced jobs are logged as numbers: the first at once, and
+// those after it once a second, or where it is no more than INFO once a minute, and
+// at the end of the queue. The numbers of the rejected add up to Stats.Rejected,
+// those of the evicted and the replaced to Stats.Evicted. A panic is logged with its
+// place and its stack. docs/logs.md has the messages and their attributes.
+//
+// Records are written by the goroutine that serves observers (see [Observer]), so a
+// slow handler delays no job. Defaults to discarding them.
 func WithLogger(l *slog.Logger) SharedOption {
 	return sharedOption(func(c *common) error {
 		if l == nil {

@@ -91,8 +91,6 @@ func endError(f *core.Effect) error {
 	switch {
 	case f.Job.State == core.Processed || f.Err != nil:
 		return f.Err
-	case f.Job.State == core.Evicted:
-		return ErrEvicted
 	default:
 		return ErrCancelled
 	}
@@ -113,7 +111,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	if e.herald == nil {
 		return
 	}
-	event := JobStuck{happened: moment(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause)}
+	event := JobStuck{happened: moment(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause), task: taskName(f.Run.Job)}
 	go func() {
 		event.Stack = stackOf(w.goid.Load())
 		e.herald.emit(event)
@@ -133,6 +131,17 @@ func stackOf(id int64) []byte {
 	return []byte(own[:min(len(own), maxStack)])
 }
 
+// taskName returns the periodic task whose run j is, or nothing.
+func taskName(j *core.Job) string {
+	if j == nil {
+		return ""
+	}
+	if r, ok := j.Ref.(*run); ok {
+		return r.t.name
+	}
+	return ""
+}
+
 // eventOf translates an effect for observers.
 func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	at := happened{e.wall(now)}
@@ -148,7 +157,7 @@ func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	case core.DidStart:
 		return JobStarted{at, job, f.Wait}
 	case core.DidRetry:
-		return JobRetrying{at, job, f.Err}
+		return JobRetrying{at, job, f.Err, taskName(f.Job)}
 	case core.DidSnooze:
 		return JobSnoozed{at, job}
 	case core.DidInterrupt:
@@ -158,9 +167,9 @@ func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	case core.Processed:
 		return JobProcessed{at, job, f.Took}
 	case core.Failed:
-		return JobFailed{at, job, f.Err, f.Took}
+		return JobFailed{at, job, f.Err, f.Took, taskName(f.Job)}
 	case core.Evicted:
-		return JobEvicted{at, job}
+		return JobEvicted{at, job, f.Err}
 	default:
 		return JobCancelled{at, job, endError(f)}
 	}

@@ -3,6 +3,7 @@ package dray
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -35,8 +36,12 @@ var (
 	// ErrGoexit is the error of a job, or of a supervised child, that ended its
 	// goroutine with [runtime.Goexit] (as t.FailNow does) instead of returning.
 	ErrGoexit = errors.New("dray: runtime.Goexit called")
-	// ErrEvicted is the error of a waiting job that an overflow policy dropped.
-	ErrEvicted = errors.New("dray: evicted")
+	// ErrEvicted is the error of a waiting job that an overflow policy dropped, or
+	// that another one replaced: see ErrReplaced.
+	ErrEvicted = core.ErrEvicted
+	// ErrReplaced is the error of a waiting job whose unique key another one took
+	// over under [ReplacePending]. It is an ErrEvicted, too.
+	ErrReplaced = core.ErrReplaced
 	// ErrGroupDone is returned by an enqueue call whose [WithGroup] is complete, or
 	// was cancelled.
 	ErrGroupDone = errors.New("dray: group takes no more jobs")
@@ -92,6 +97,37 @@ const prefix = "dray: "
 // bareText is the text of an error, or of what was thrown, without the prefix.
 // fmt contains what foreign Error and String methods throw.
 func bareText(v any) string { return strings.TrimPrefix(fmt.Sprint(v), prefix) }
+
+// panicIn returns the panic that err tells of, or nil. It asks foreign errors.
+func panicIn(err error) (p *PanicError) {
+	defer func() { _ = recover() }()
+	p, _ = errors.AsType[*PanicError](err)
+	return p
+}
+
+// place is where it happened: the first function under the panic that is not the
+// runtime's, with its file and line. It is empty if the stack does not show it.
+func (e *PanicError) place() string {
+	lines := strings.Split(string(e.Stack), "\n")
+	start := slices.IndexFunc(lines, isPanic)
+	for i := max(start, 0); i+1 < len(lines); i++ {
+		if strings.HasPrefix(lines[i], "\t") || isPanic(lines[i]) || strings.HasPrefix(lines[i], "runtime.") ||
+			strings.HasPrefix(lines[i], "goroutine ") {
+			continue
+		}
+		function, file := lines[i], strings.TrimSpace(lines[i+1])
+		if end := strings.LastIndex(function, "("); end > 0 {
+			function = function[:end]
+		}
+		file, _, _ = strings.Cut(file, " +0x")
+		return function + " " + file
+	}
+	return ""
+}
+
+func isPanic(line string) bool {
+	return strings.HasPrefix(line, "panic(") || strings.HasPrefix(line, "runtime.gopanic(")
+}
 
 // A wrapped is an error with what dray was about when it happened. Its text is
 // made when it is asked for, as the error within may be foreign code.

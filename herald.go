@@ -30,14 +30,14 @@ type herald struct {
 // newHerald returns nil when nobody listens. A nil herald ignores every call,
 // so that its users may skip making events at all.
 func newHerald(c common) *herald {
-	listeners := c.observers
-	if c.logger != nil {
-		listeners = append([]Observer{logTo(c.logger, c.name)}, listeners...)
-	}
-	if len(listeners) == 0 {
+	if len(c.observers) == 0 && c.logger == nil {
 		return nil
 	}
-	return &herald{listeners: listeners}
+	h := &herald{listeners: c.observers}
+	if c.logger != nil {
+		h.listeners = append([]Observer{logTo(c.logger, c.name, h.emit)}, c.observers...)
+	}
+	return h
 }
 
 // emit hands events over and returns at once. Safe for concurrent use.
@@ -47,7 +47,7 @@ func (h *herald) emit(events ...Event) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.pending)+len(events) > maxUndelivered {
+	if len(h.pending)+len(events) > maxUndelivered && !indispensable(events[0]) {
 		h.dropped += uint64(len(events))
 		return
 	}
@@ -56,6 +56,16 @@ func (h *herald) emit(events ...Event) {
 		h.quiet = make(chan struct{})
 		go h.tell()
 	}
+}
+
+// indispensable reports whether an event is delivered though there are too many:
+// one that comes once in the life of a queue, or of which there is at most one.
+func indispensable(ev Event) bool {
+	switch ev.(type) {
+	case QueueStopped, logDue:
+		return true
+	}
+	return false
 }
 
 // tell delivers until nothing is left. An observer that panics or calls
@@ -71,7 +81,11 @@ func (h *herald) tell() {
 	for h.told < len(h.batch)*len(h.listeners) || h.take() {
 		n := h.told
 		h.told++ // before the call: a listener that throws is not called again for this event
-		h.listeners[n%len(h.listeners)](h.batch[n/len(h.listeners)])
+		ev, listener := h.batch[n/len(h.listeners)], n%len(h.listeners)
+		if _, ok := ev.(logDue); ok && listener > 0 {
+			continue // the log is the first, and told alone
+		}
+		h.listeners[listener](ev)
 	}
 	finished = true
 }
@@ -82,7 +96,7 @@ func (h *herald) take() bool {
 	defer h.mu.Unlock()
 	h.batch, h.pending, h.told = h.pending, nil, 0
 	if h.dropped > 0 {
-		h.batch = append(h.batch, EventsDropped{Count: h.dropped})
+		h.batch = append(h.batch, EventsDropped{moment(), h.dropped})
 		h.dropped = 0
 	}
 	if len(h.batch) > 0 {

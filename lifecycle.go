@@ -201,7 +201,7 @@ func (q *Queue) wind() {
 	l.mu.Lock()
 	failure := l.failure
 	l.mu.Unlock()
-	l.report = q.leave()
+	l.report = q.leave(q.tree.restarts())
 	if len(l.report.Abandoned) > 0 && q.cutShort() {
 		cut = errors.Join(cut, ErrStillRunning)
 	}

@@ -2,50 +2,100 @@ package dray
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 )
 
-// dropLogInterval is how often at most a log says that jobs are being dropped.
-const dropLogInterval = time.Second
+const (
+	// alarmInterval is how often at most a log says that jobs are lost for want of room.
+	alarmInterval = time.Second
 
-// A logger writes the events that somebody should know of to a log. It is an
-// observer, so its fields need no lock.
+	// routineInterval is the same for what a policy is meant to do: a busy debounce
+	// replaces jobs all day long.
+	routineInterval = time.Minute
+)
+
+// A logger writes the events that somebody should know of to a log: see
+// [WithLogger]. It is an observer, so its fields need no lock.
 type logger struct {
 	*slog.Logger
-	dropped  uint64    // rejected or evicted since the last record
-	reported time.Time // when that was
+	wake    func() // has the observer get a logDue
+	tallies [tallies]tally
+	timer   *time.Timer // calls wake; nil before the first time
+	wakeAt  time.Time   // when it does so; zero if not at all
+	stopped bool        // the books are closed: nothing is put off any more
 }
 
+// A tally is the jobs of one topic, which are logged as numbers. The first is logged at
+// once, what follows when the interval is over, or at the end of the queue: the
+// numbers in the log add up to those in the books.
+type tally struct {
+	topic
+	count  uint64    // not logged so far
+	total  uint64    // counted ever
+	logged time.Time // when the last record was made
+}
+
+type topic struct {
+	level    slog.Level
+	message  string
+	reason   string // empty where the message says it
+	interval time.Duration
+}
+
+const (
+	rejectedFull = iota
+	rejectedDuplicate
+	rejectedGroup
+	evictedForRoom
+	evictedReplaced
+	tallies
+)
+
+var topics = [tallies]topic{
+	rejectedFull:      {slog.LevelWarn, "jobs rejected", "queue full", alarmInterval},
+	rejectedDuplicate: {slog.LevelInfo, "jobs rejected", "duplicate", routineInterval},
+	rejectedGroup:     {slog.LevelInfo, "jobs rejected", "group done", routineInterval},
+	evictedForRoom:    {slog.LevelWarn, "jobs evicted", "", alarmInterval},
+	evictedReplaced:   {slog.LevelInfo, "jobs replaced", "", routineInterval},
+}
+
+// logDue has a logger write what it has put off. No observer sees it.
+type logDue struct{ happened }
+
 // logTo returns the observer behind WithLogger. The name is in every record.
-func logTo(l *slog.Logger, name string) Observer {
-	return (&logger{Logger: l.With("dray", name)}).observe
+func logTo(to *slog.Logger, name string, emit func(...Event)) Observer {
+	l := &logger{Logger: to.With("dray", name), wake: func() { emit(logDue{}) }}
+	for i := range l.tallies {
+		l.tallies[i].topic = topics[i]
+	}
+	return l.observe
 }
 
 func (l *logger) observe(ev Event) {
 	switch e := ev.(type) {
 	case JobFailed:
-		l.Error("job failed", append(jobAttrs(e.Job), "error", e.Err)...)
+		l.Error("job failed", append(jobAttrs(e.task, e.Job), errAttrs(e.Err)...)...)
 	case JobRetrying:
-		l.Warn("attempt failed", append(jobAttrs(e.Job), "error", e.Err, "next", e.Job.RunAt)...)
+		l.Warn("attempt failed", append(append(jobAttrs(e.task, e.Job), "next", e.Job.RunAt), errAttrs(e.Err)...)...)
 	case JobStuck:
-		l.Warn("job ignores its cancelled context", append(jobAttrs(e.Job), "cause", e.Cause, "stack", string(e.Stack))...)
+		l.Warn("job ignores its cancelled context", append(jobAttrs(e.task, e.Job), "cause", e.Cause, "stack", string(e.Stack))...)
 	case JobRejected:
-		l.drop(e.Time)
+		l.count(rejection(e.Err))
 	case JobEvicted:
-		l.drop(e.Time)
+		l.count(eviction(e.Err))
+	case logDue:
+		l.wakeAt = time.Time{}
+		l.writeDue(time.Now())
 	case EventsDropped:
 		l.Warn("observers are too slow", "events_dropped", e.Count)
 	case RateLimitFailed:
 		l.Error("rate limiter failed", "error", e.Err)
 	case TaskSkipped:
-		l.Warn("run of periodic task skipped", "task", e.Task, "due", e.Due, "reason", e.Err, "count", e.Count)
+		l.skipped(e)
 	case ClockJumped:
 		l.Warn("wall clock was set, or the machine slept", "by", e.By)
-	case TaskEnded:
-		if e.Err != nil {
-			l.Error("run of periodic task failed", "task", e.Task, "error", e.Err)
-		}
 	default:
 		l.lifecycle(ev)
 	}
@@ -55,7 +105,7 @@ func (l *logger) observe(ev Event) {
 func (l *logger) lifecycle(ev Event) {
 	switch e := ev.(type) {
 	case ChildFailed:
-		l.Error("child failed", "supervisor", e.Supervisor, "child", e.Child, "error", e.Err)
+		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Child}, errAttrs(e.Err)...)...)
 	case ChildStarted:
 		if e.Restarts > 0 {
 			l.Warn("child restarted", "supervisor", e.Supervisor, "child", e.Child, "restarts", e.Restarts)
@@ -67,40 +117,128 @@ func (l *logger) lifecycle(ev Event) {
 	case QueueStarted:
 		l.Info("queue started", "workers", e.Workers)
 	case QueueStopped:
-		l.stopped(e)
+		l.end(e)
 	}
 }
 
-// drop says, now and then, that jobs are being turned away.
-func (l *logger) drop(at time.Time) {
-	l.dropped++
-	if at.Sub(l.reported) < dropLogInterval {
-		return
+// skipped writes that runs were skipped. Where another instance holds the lock,
+// all is as it should be, in all instances but one, at each run.
+func (l *logger) skipped(e TaskSkipped) {
+	level := slog.LevelWarn
+	if errors.Is(e.Err, ErrLocked) {
+		level = slog.LevelDebug
 	}
-	l.Warn("queue full: jobs dropped", "count", l.dropped)
-	l.dropped, l.reported = 0, at
+	l.Log(context.Background(), level, "run of periodic task skipped",
+		"task", e.Task, "due", e.Due, "reason", bareText(e.Err), "count", e.Count)
 }
 
-// stopped writes the books.
-func (l *logger) stopped(e QueueStopped) {
+func rejection(why error) int {
+	switch why { //nolint:errorlint // dray made it
+	case ErrDuplicate:
+		return rejectedDuplicate
+	case ErrGroupDone:
+		return rejectedGroup
+	default:
+		return rejectedFull
+	}
+}
+
+func eviction(why error) int {
+	if why == ErrReplaced { //nolint:errorlint // dray made it
+		return evictedReplaced
+	}
+	return evictedForRoom
+}
+
+// count counts one more job.
+func (l *logger) count(tally int) {
+	t, now := &l.tallies[tally], time.Now()
+	t.count++
+	t.total++
+	l.writeOrPutOff(t, now)
+}
+
+// writeDue writes the tallies whose interval is over, and sees to the others.
+func (l *logger) writeDue(now time.Time) {
+	for i := range l.tallies {
+		l.writeOrPutOff(&l.tallies[i], now)
+	}
+}
+
+func (l *logger) writeOrPutOff(t *tally, now time.Time) {
+	switch due := t.logged.Add(t.interval); {
+	case t.count == 0:
+	case l.stopped || !now.Before(due):
+		l.write(t, now)
+	case l.wakeAt.IsZero() || due.Before(l.wakeAt):
+		l.wakeAt = due
+		if l.timer == nil {
+			l.timer = time.AfterFunc(due.Sub(now), l.wake)
+		} else {
+			l.timer.Reset(due.Sub(now))
+		}
+	}
+}
+
+func (l *logger) write(t *tally, now time.Time) {
+	attrs := []any{"count", t.count}
+	if t.reason != "" {
+		attrs = append(attrs, "reason", t.reason)
+	}
+	t.count, t.logged = 0, now // before the call of foreign code
+	l.Log(context.Background(), t.level, t.message, attrs...)
+}
+
+// end writes what was put off, and the books.
+func (l *logger) end(e QueueStopped) {
+	l.stopped = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	s := e.Stats
+	l.reconcile("jobs rejected", s.Rejected, rejectedFull, rejectedDuplicate, rejectedGroup)
+	l.reconcile("jobs evicted", s.Evicted, evictedForRoom, evictedReplaced)
+	l.writeDue(time.Now())
 	level := slog.LevelInfo
 	if e.Waiting+e.Interrupted+e.Abandoned > 0 {
 		level = slog.LevelWarn
 	}
-	s := e.Stats
 	l.Log(context.Background(), level, "queue stopped",
 		"enqueued", s.Enqueued, "processed", s.Processed, "failed", s.Failed, "cancelled", s.Cancelled,
-		"evicted", s.Evicted, "rejected", s.Rejected, "dropped_unreported", l.dropped,
+		"evicted", s.Evicted, "rejected", s.Rejected,
 		"waiting", e.Waiting, "interrupted", e.Interrupted, "abandoned", e.Abandoned)
 }
 
-func jobAttrs(j JobInfo) []any {
-	attrs := []any{"id", uint64(j.ID), "attempt", j.Attempt}
-	if j.Kind != "" {
-		attrs = append(attrs, "kind", j.Kind)
+// reconcile writes how many more jobs the books have than the log was told of, as
+// events were dropped.
+func (l *logger) reconcile(message string, books uint64, tallies ...int) {
+	for _, i := range tallies {
+		books -= l.tallies[i].total
 	}
-	if j.Label != "" {
-		attrs = append(attrs, "label", j.Label)
+	if books > 0 {
+		l.Warn(message, "count", books, "reason", "events dropped")
+	}
+}
+
+func jobAttrs(task string, j JobInfo) []any {
+	attrs := []any{"id", uint64(j.ID), "attempt", j.Attempt}
+	for _, a := range [...]struct{ key, value string }{{"kind", j.Kind}, {"label", j.Label}, {"key", j.Key}, {"task", task}} {
+		if a.value != "" {
+			attrs = append(attrs, a.key, a.value)
+		}
 	}
 	return attrs
+}
+
+// errAttrs is an error and, of a panic, where it happened and its stack.
+func errAttrs(err error) []any {
+	attrs := []any{"error", err}
+	p := panicIn(err)
+	if p == nil {
+		return attrs
+	}
+	if at := p.place(); at != "" {
+		attrs = append(attrs, "panicked_at", at)
+	}
+	return append(attrs, "stack", string(p.Stack))
 }

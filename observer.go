@@ -84,6 +84,8 @@ type (
 		Job JobInfo
 		Err error
 		Run time.Duration
+
+		task string // whose run it was, if it was one; for the log
 	}
 	// JobCancelled: a user cancelled the job. Final.
 	JobCancelled struct {
@@ -91,16 +93,19 @@ type (
 		Job JobInfo
 		Err error // what the job returned, or ErrCancelled when it had not started
 	}
-	// JobEvicted: an overflow policy dropped the waiting job. Final.
+	// JobEvicted: the waiting job was dropped. Final.
 	JobEvicted struct {
 		happened
 		Job JobInfo
+		Err error // ErrEvicted: by an overflow policy; ErrReplaced: by another job of its unique key
 	}
 	// JobRetrying: an attempt failed; the next one starts at Job.RunAt.
 	JobRetrying struct {
 		happened
 		Job JobInfo
 		Err error
+
+		task string
 	}
 	// JobSnoozed: the job asked to run again at Job.RunAt, no attempt spent.
 	JobSnoozed struct {
@@ -114,6 +119,8 @@ type (
 		Job   JobInfo
 		Cause error
 		Stack []byte
+
+		task string
 	}
 	// JobInterrupted: the end of the queue cancelled the running job, which
 	// returned an error. It is in Report.Interrupted and has not settled.

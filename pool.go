@@ -164,7 +164,7 @@ func (p *Pool) end() {
 	p.halt()
 	p.close()
 	p.timer.Stop()
-	if r := p.leave(); len(r.Abandoned) > 0 {
+	if r := p.leave(0); len(r.Abandoned) > 0 {
 		p.err = ErrStillRunning
 	}
 	p.flush()

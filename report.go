@@ -27,8 +27,9 @@ type Leftover struct {
 }
 
 // leave closes the books: it collects what is left, and tells those who wait
-// for the result of one of these jobs that there will be none.
-func (e *engine) leave() Report {
+// for the result of one of these jobs that there will be none. Only a queue knows of
+// restarts.
+func (e *engine) leave(restarts uint64) Report {
 	var r Report
 	e.step(func(c *core.Core, now time.Duration) {
 		c.Seal()
@@ -37,8 +38,10 @@ func (e *engine) leave() Report {
 		for _, i := range c.RunningJobs() {
 			r.Abandoned = append(r.Abandoned, e.jobInfo(i))
 		}
+		books := e.stats(c, now)
+		books.Restarts = restarts
 		e.herald.emit(QueueStopped{
-			happened: moment(), Stats: e.stats(c, now),
+			happened: moment(), Stats: books,
 			Waiting: len(r.Waiting), Interrupted: len(r.Interrupted), Abandoned: len(r.Abandoned),
 		})
 	})

@@ -185,11 +185,11 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 	case DropNewest:
 		j.ID, j.EnqueuedAt, j.State = id, now, Pending
 		c.note(DidEnqueue, j, now)
-		c.settled(j, Evicted)
+		c.end(j, Evicted, ErrEvicted, 0)
 		return Dropped
 	case DropOldest:
 		if old := c.oldest(); old != nil {
-			c.evict(old, now)
+			c.evict(old, ErrEvicted, now)
 			c.admit(j, id, now)
 			return Accepted
 		}

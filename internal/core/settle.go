@@ -96,7 +96,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	j.Attempt--
 	switch {
 	case c.replaced(j):
-		c.end(j, Evicted, nil, took)
+		c.end(j, Evicted, ErrReplaced, took)
 	case cause == Shutdown:
 		c.interruptedJob(j, res, now)
 	case j.lateAt(now + res.Delay):
@@ -124,7 +124,7 @@ func (c *Core) failed(j *Job, res Result, took, now time.Duration) {
 		c.keep(j, now)
 		c.end(j, Failed, err, took)
 	case c.replaced(j):
-		c.end(j, Evicted, nil, took)
+		c.end(j, Evicted, ErrReplaced, took)
 	default:
 		c.counts.Retried++
 		j.RunAt = now + res.Delay
@@ -193,7 +193,7 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 // settled ends a job that was not running.
 func (c *Core) settled(j *Job, s State) { c.end(j, s, nil, 0) }
 
-func (c *Core) evict(j *Job, now time.Duration) {
+func (c *Core) evict(j *Job, why error, now time.Duration) {
 	c.drop(j, now)
-	c.settled(j, Evicted)
+	c.end(j, Evicted, why, 0)
 }

@@ -1,10 +1,22 @@
 package core
 
 import (
+	"errors"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/timerheap"
 )
+
+// ErrEvicted is why a job was dropped for want of room.
+var ErrEvicted = errors.New("dray: evicted")
+
+// ErrReplaced is why a job was evicted whose unique key another one took over.
+var ErrReplaced error = replaced{}
+
+type replaced struct{}
+
+func (replaced) Error() string { return "dray: replaced under its unique key" }
+func (replaced) Unwrap() error { return ErrEvicted }
 
 // A spent is a unique key that stays taken though its job has settled.
 type spent struct {
@@ -63,7 +75,7 @@ func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, do
 		// waits for room is there to be replaced only once it has got it.
 		return Accepted, false
 	case j.UniquePolicy == ReplacePending:
-		c.evict(old, now)
+		c.evict(old, ErrReplaced, now)
 		j.started = old.started // one out, one in: it needs no more room than the other did
 		c.admit(j, id, now)
 		return Accepted, true
