@@ -109,18 +109,32 @@ func ask(when Schedule, after time.Time, dst DST) (next time.Time, err error) {
 		}
 	}()
 	_, trusted := when.(builtin)
-	for {
-		next = when.Next(after).Round(0)
-		if next.IsZero() {
-			return time.Time{}, nil
+	for range maxRepeats {
+		next, err = advance(when, after)
+		if err != nil || next.IsZero() {
+			return time.Time{}, err
 		}
-		if !next.After(after) {
-			return time.Time{}, fmt.Errorf("the schedule says %v comes after %v: %w", next, after, errNotLater)
-		}
-		again := repeatUntil(next)
-		if trusted || dst&RepeatFold != 0 || again.IsZero() {
+		again, repeated := repeatUntil(next)
+		if trusted || dst&RepeatFold != 0 || !repeated {
 			return next, nil
 		}
 		after = again
 	}
+	return time.Time{}, errEndless
+}
+
+// maxRepeats is how many times in succession may be repetitions. The guard goes over
+// a whole hour of them at once, so that is a thousand years for most zones.
+const maxRepeats = 1000
+
+// advance asks a schedule, and refuses a time that is not later.
+func advance(when Schedule, after time.Time) (time.Time, error) {
+	if z, ok := when.(*zoned); ok {
+		return z.search(after)
+	}
+	next := when.Next(after).Round(0)
+	if !next.IsZero() && !next.After(after) {
+		return time.Time{}, fmt.Errorf("the schedule says %v comes after %v: %w", next, after, errNotLater)
+	}
+	return next, nil
 }

@@ -81,73 +81,123 @@ func (z *zoned) with(dst DST) *zoned {
 	return &more
 }
 
-// Next goes through the stretches of time in which the zone's offset is the same,
-// and asks for the first reading in each.
+// Next returns the zero time also where the search fails; ask sees why.
 func (z *zoned) Next(after time.Time) time.Time {
+	next, _ := z.search(after)
+	return next
+}
+
+// maxStretches bounds a search: that is some 2,500 years of two changes each. The
+// calendar repeats after 400, so a schedule all of whose times SkipGap leaves out
+// is found to have none.
+const maxStretches = 10_000
+
+// errEndless is what becomes of a search for something that does not come.
+var errEndless = errors.New("all of a thousand times and more are left out by the rules for clocks that change")
+
+// search goes through the stretches of time in which the zone's offset is the
+// same, until one shows the next reading that the schedule wants. Readings that
+// are far ahead it goes to at once, as changes of the clocks do not matter before.
+func (z *zoned) search(after time.Time) (time.Time, error) {
 	t := after.In(z.loc).Round(0)
-	from := reading(t)
-	if high := shownBefore(t); z.dst&RepeatFold == 0 && high.After(from) {
-		from = high // these have all been on the clock, and had their turn
-	}
-	for {
-		next := z.wall.Next(from)
-		switch {
-		case next.IsZero():
-			return next
-		case !next.After(from):
-			return after // which is refused, as next should be
+	from := z.turn(t)
+	next, err := advance(z.wall, from)
+	for range maxStretches {
+		if err != nil || next.IsZero() {
+			return time.Time{}, err
 		}
-		_, end := t.ZoneBounds()
-		if end.IsZero() || next.Sub(reading(t)) < end.Sub(t) {
-			return t.Add(next.Sub(reading(t)))
+		if far := next.Add(-longestFold); far.After(t) && z.unrepeatable(from, t) {
+			t = far.In(z.loc)
 		}
-		leaves, enters := reading(end.Add(-1)).Add(1), reading(end)
+		end, ends := stretchEnd(t)
+		at := next.Add(-offset(t)).In(z.loc)
+		if !ends || at.Before(end) {
+			return at, nil
+		}
+		leaves, enters := end.UTC().Add(offset(t)), reading(end)
+		gap := next.Before(enters)
 		switch {
-		case next.Before(enters) && z.dst&SkipGap == 0:
-			return end // it would have been in the gap
-		case z.dst&RepeatFold == 0 && leaves.After(enters):
-			from = leaves.Add(-1)
-		default:
+		case gap && z.dst&SkipGap == 0:
+			return end, nil
+		case gap, z.dst&RepeatFold != 0 && enters.Before(leaves) && !enters.After(from):
 			from = enters.Add(-1)
+			next, err = advance(z.wall, from)
 		}
 		t = end
 	}
+	return time.Time{}, errEndless
+}
+
+// turn returns the reading up to which all have had their turn at t.
+func (z *zoned) turn(t time.Time) time.Time {
+	shown := reading(t)
+	if high, ok := shownBefore(t); ok && z.dst&RepeatFold == 0 && high.After(shown) {
+		return high
+	}
+	return shown
+}
+
+// unrepeatable reports whether no reading up to from is shown at t or later, or
+// does not count if it is.
+func (z *zoned) unrepeatable(from, t time.Time) bool {
+	return z.dst&RepeatFold == 0 || from.Add(longestFold).Before(t)
+}
+
+// offset is what the clocks of t's zone are ahead of UTC at t.
+func offset(t time.Time) time.Duration {
+	_, seconds := t.Zone()
+	return time.Duration(seconds) * time.Second
 }
 
 // reading is what the clocks of t's zone show at t, written as a time in UTC.
-func reading(t time.Time) time.Time {
-	_, offset := t.Zone()
-	return t.UTC().Add(time.Duration(offset) * time.Second)
-}
+func reading(t time.Time) time.Time { return t.UTC().Add(offset(t)) }
 
-// longestFold is more than any clock was ever set back by law: a day, where the
-// date line was moved.
+// longestFold is more than any clock was ever set back by law, which is a day, where
+// the date line was moved; and more than any is ahead of UTC or behind.
 const longestFold = 48 * time.Hour
+
+// stretchEnd returns a later time up to which the offset that is in force at t
+// stays so, or false if it does for ever. time.Time.ZoneBounds knows it, except for
+// the last day of a leap year that a rule and no table is in force for: it takes all
+// years for 365 days long, and so returns a time that is not later.
+func stretchEnd(t time.Time) (time.Time, bool) {
+	_, end := t.ZoneBounds()
+	if end.IsZero() {
+		return end, false
+	}
+	if !end.After(t) {
+		const day = 24 * time.Hour
+		end = t.Truncate(day).Add(day) // of UTC, as ZoneBounds has it
+	}
+	return end, true
+}
 
 // shownBefore returns the highest reading before the offset that is in force at t
 // came into force, if that was recently enough to matter.
-func shownBefore(t time.Time) time.Time {
-	var high time.Time
-	start, _ := t.ZoneBounds()
-	for !start.IsZero() && t.Sub(start) < longestFold {
+func shownBefore(t time.Time) (high time.Time, ok bool) {
+	for start, _ := t.ZoneBounds(); !start.IsZero() && !start.After(t) && start.Add(longestFold).After(t); {
 		last := start.Add(-1)
-		if r := reading(last); r.After(high) {
-			high = r
+		if r := reading(last); !ok || r.After(high) {
+			high, ok = r, true
 		}
-		start, _ = last.ZoneBounds()
+		earlier, _ := last.ZoneBounds()
+		if !earlier.Before(start) {
+			break
+		}
+		start = earlier
 	}
-	return high
+	return high, ok
 }
 
-// repeatUntil returns the last moment of the repetition that t is in, or the zero
-// time if the clocks of t's zone show it for the first time.
-func repeatUntil(t time.Time) time.Time {
+// repeatUntil returns the last moment of the repetition that t is in, or false if
+// the clocks of t's zone show it for the first time.
+func repeatUntil(t time.Time) (time.Time, bool) {
 	shown := reading(t)
-	high := shownBefore(t)
-	if high.Before(shown) {
-		return time.Time{}
+	high, ok := shownBefore(t)
+	if !ok || high.Before(shown) {
+		return time.Time{}, false
 	}
-	return t.Add(high.Sub(shown))
+	return t.Add(high.Sub(shown)), true
 }
 
 // clockTimes is the schedule, in readings, of Daily and Weekly.
@@ -188,10 +238,13 @@ func (c clockTimes) Next(after time.Time) time.Time {
 	}
 	y, m, d := after.Date()
 	next := time.Date(y, m, d, c.hour, c.minute, 0, 0, time.UTC)
-	for !next.After(after) || c.days&(1<<next.Weekday()) == 0 {
+	for range 8 { // one more than a week has days
+		if next.After(after) && c.days&(1<<next.Weekday()) != 0 {
+			return next
+		}
 		next = next.AddDate(0, 0, 1)
 	}
-	return next
+	return time.Time{} // the last day that time.Time can tell
 }
 
 func (c clockTimes) String() string {
