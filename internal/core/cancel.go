@@ -84,6 +84,11 @@ func (c *Core) find(id uint64) *Job {
 				return e.Job
 			}
 		}
+		for _, j := range c.lanes[i].behind.jobs {
+			if j.ID == id && j.place == behindLane {
+				return j
+			}
+		}
 	}
 	return nil
 }
@@ -110,10 +115,12 @@ func (c *Core) drop(j *Job, now time.Duration) {
 func (c *Core) unplace(j *Job) {
 	l := c.lane(j.Priority)
 	p := j.place
-	j.place = nowhere
+	c.leaveLane(j)
 	switch p {
 	case inList:
 		l.bury()
+	case behindLane:
+		l.behind.leave()
 	case inFront:
 		l.front.leave()
 	case inKey:
@@ -121,6 +128,8 @@ func (c *Core) unplace(j *Job) {
 		c.promote(j.Key)
 	case withKind:
 		c.pausedKinds[j.Kind].leave()
+	case withTask:
+		c.pausedTasks[j.Task].leave()
 	case atLimit:
 		j.limits[j.passed].lines[High-j.Priority].leave()
 	}

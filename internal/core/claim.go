@@ -43,7 +43,7 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 			c.begin(r, e, now)
 			return true
 		}
-		e.Job.place = nowhere
+		c.leaveLane(e.Job)
 		if !c.parked(e.Job, now) {
 			c.beginJob(r, e.Job, now)
 			return true
@@ -115,13 +115,25 @@ func (c *Core) parked(j *Job, now time.Duration) bool {
 		c.expire(j, now)
 		return true
 	}
-	if aside, paused := c.pausedKinds[j.Kind]; paused {
+	if aside, p := c.asideOf(j); aside != nil {
+		c.listUnlisted(j)
 		aside.push(j)
-		j.place = withKind
+		j.place = p
 		c.returnTokens(j, now)
 		return true
 	}
 	return c.limited(j)
+}
+
+// asideOf returns where j stands while its kind or its task is paused, nil if neither is.
+func (c *Core) asideOf(j *Job) (*line, place) {
+	if aside, paused := c.pausedKinds[j.Kind]; paused {
+		return aside, withKind
+	}
+	if len(c.pausedTasks) == 0 {
+		return nil, nowhere
+	}
+	return c.pausedTasks[j.Task], withTask
 }
 
 // pick takes the first job of the lane that is to go first.

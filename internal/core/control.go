@@ -23,19 +23,33 @@ func (c *Core) Resume() bool {
 // PauseKind starts no more jobs of a kind; those in line are put aside when
 // their turn comes. It reports whether that is a change.
 func (c *Core) PauseKind(kind string) bool {
-	_, paused := c.pausedKinds[kind]
-	if !paused {
-		c.pausedKinds[kind] = new(line)
+	return pauseIn(c.pausedKinds, kind)
+}
+
+func pauseIn(paused map[string]*line, name string) (changed bool) {
+	if _, is := paused[name]; is {
+		return false
 	}
-	return !paused
+	paused[name] = new(line)
+	return true
 }
 
 // ResumeKind puts the jobs that were put aside back in front of their lanes, in
 // their order. It reports whether that is a change.
 func (c *Core) ResumeKind(kind string) bool {
-	aside, paused := c.pausedKinds[kind]
-	delete(c.pausedKinds, kind)
-	if !paused {
+	return c.resumeIn(c.pausedKinds, kind)
+}
+
+// PauseTask is PauseKind for the runs of a periodic task.
+func (c *Core) PauseTask(task string) bool { return pauseIn(c.pausedTasks, task) }
+
+// ResumeTask is ResumeKind for the runs of a periodic task.
+func (c *Core) ResumeTask(task string) bool { return c.resumeIn(c.pausedTasks, task) }
+
+func (c *Core) resumeIn(paused map[string]*line, name string) (changed bool) {
+	aside, is := paused[name]
+	delete(paused, name)
+	if !is {
 		return false
 	}
 	for _, j := range aside.all() {

@@ -75,6 +75,7 @@ type Core struct {
 	sealed      bool // the report is made: what was left is nobody's any more
 	halted      bool // nor will there be: what waits is not waited for
 	pausedKinds map[string]*line
+	pausedTasks map[string]*line
 	interrupted []*Job
 	failures    []Failure // the newest last, at most cfg.FailuresKept
 
@@ -97,7 +98,7 @@ type Counts struct {
 
 // New returns a core without workers or jobs.
 func New(cfg Config) *Core {
-	return &Core{cfg: cfg, pausedKinds: make(map[string]*line)}
+	return &Core{cfg: cfg, pausedKinds: make(map[string]*line), pausedTasks: make(map[string]*line)}
 }
 
 // Collect takes over the plain jobs that have arrived, whole. The mailbox
@@ -166,7 +167,7 @@ func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 	} else if s := c.spentOn(j.Unique, now); s != nil {
 		return c.collideSpent(j, s, now)
 	}
-	if c.Room() > 0 {
+	if j.Roomless || c.Room() > 0 {
 		c.admit(j, id, now)
 		return Accepted, nil
 	}
@@ -300,8 +301,7 @@ func (c *Core) ready(j *Job, now time.Duration) {
 
 // lineUp puts a pending job into its lane.
 func (c *Core) lineUp(j *Job) {
-	j.place = inList
-	c.lane(j.Priority).list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
+	c.lane(j.Priority).push(j)
 }
 
 // toFront puts a pending job that stood aside back before those in its lane, among

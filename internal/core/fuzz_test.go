@@ -66,6 +66,7 @@ func (d *duel) job() *Job {
 	}
 	if rules&16 != 0 {
 		j.RunAt = d.now + time.Duration(d.s.below(20))*time.Second
+		j.Roomless = d.s.below(2) == 0
 	}
 	if rules&32 != 0 {
 		j.Kind = string(rune('a' + d.s.below(2)))
@@ -128,10 +129,10 @@ func (d *duel) postBoth() {
 
 func (d *duel) offerBoth() {
 	j := d.job()
-	d.note("offer %s prio=%d key=%s:%d unique=%s:%d:%v at=%v kind=%s attempts=%d timeout=%v within=%v limits=%v group=%v",
-		j.Label, j.Priority, j.Key, j.KeyLimit, j.Unique, j.UniquePolicy, j.UniqueFor, j.RunAt, j.Kind, j.MaxAttempts, j.Timeout,
+	d.note("offer %s prio=%d key=%s:%d unique=%s:%d:%v at=%v kind=%s attempts=%d timeout=%v roomless=%v within=%v limits=%v group=%v",
+		j.Label, j.Priority, j.Key, j.KeyLimit, j.Unique, j.UniquePolicy, j.UniqueFor, j.RunAt, j.Kind, j.MaxAttempts, j.Timeout, j.Roomless,
 		j.Within, j.Limiters, j.Group)
-	mj := &mjob{Job: j, runAt: j.RunAt}
+	mj := &mjob{Job: j, runAt: j.RunAt, roomless: j.Roomless}
 	want, wantOld := d.model.offer(mj)
 	wantPos := 0
 	switch want {

@@ -106,7 +106,7 @@ func (w *world) run(name string) *Run {
 
 func (w *world) claim(name string) bool {
 	defer w.follow()
-	can, whole := w.c.CanStart(), len(w.c.pausedKinds)+w.c.limits.len()+w.c.expiries.Len() == 0
+	can, whole := w.c.CanStart(), len(w.c.pausedKinds)+len(w.c.pausedTasks)+w.c.limits.len()+w.c.expiries.Len() == 0
 	r := w.run(name)
 	ok := w.c.Claim(r, w.now)
 	switch {

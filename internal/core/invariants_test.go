@@ -82,7 +82,7 @@ func (w *world) checkLines() {
 		w.must(j.EnqueuedAt <= w.now, "j.EnqueuedAt <= w.now")
 		ids[j.ID] = true
 		states[j.State]++
-		if !j.started {
+		if !j.started && !j.Roomless {
 			held++
 		}
 	}
@@ -137,6 +137,14 @@ func (w *world) checkMemory() {
 	for i := range w.c.lanes {
 		l := &w.c.lanes[i]
 		w.must(l.dead <= max(64, l.list.Len()/2), "l.dead <= max(64, l.list.Len()/2)")
+		roomless := 0
+		for e := range l.list.All() {
+			if e.Job != nil && e.Job.Roomless && l.alive(e) {
+				roomless++
+			}
+		}
+		w.must(roomless == l.roomless, "roomless is not l.roomless")
+		w.must(l.behind.len() == 0 || roomless == maxRoomless, "runs stand behind a lane that has a place for them")
 	}
 	w.must(w.c.live.len() <= s.Pending+s.Delayed+s.Retrying+s.Running, "w.c.live.len() <= s.Pending+s.Delayed+s.Retrying+s.Running")
 	w.must(s.Delayed+s.Retrying == w.c.waiting.Len(), "s.Delayed+s.Retrying is not w.c.waiting.Len()")

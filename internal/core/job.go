@@ -82,6 +82,8 @@ type Job struct {
 	Limiters     []any      // keys of Limits, all different, the most specific first
 	Group        *Group     // that it was offered to; nil for none
 	Extra        any        // the engine's own: what it needs to run it
+	Task         string     // the periodic task that it is a run of and may be paused with; "" for none
+	Roomless     bool       // it takes no room, and stands in its lane as one of at most maxRoomless
 	Unlisted     bool       // nobody is likely to ask for it by its ID: that then takes a search
 	Ref          any        // the engine's own: whom to tell of the end
 	Answer       chan error // the engine's own: where the caller of a blocked offer waits
@@ -115,12 +117,14 @@ type Job struct {
 type place uint8
 
 const (
-	nowhere  place = iota
-	inList         // of its lane
-	inFront        // of its lane
-	inKey          // behind others of its key
-	withKind       // aside, as its kind is paused
-	atLimit        // aside, as it wants a token
+	nowhere    place = iota
+	inList           // of its lane
+	inFront          // of its lane
+	inKey            // behind others of its key
+	behindLane       // there are maxRoomless of its lane in line
+	withKind         // aside, as its kind is paused
+	withTask         // aside, as its task is paused
+	atLimit          // aside, as it wants a token
 )
 
 // Renew makes a settled job that ran well ready to be accepted again, as if it

@@ -89,6 +89,42 @@ type lane struct {
 	front line // before the list: jobs that were put aside when their turn came
 	list  fifo.List[Job]
 	dead  int // entries of list whose job was cancelled where it stood
+
+	roomless int  // live ones in list, at most maxRoomless
+	behind   line // roomless ones that come into list as those leave it
+}
+
+// maxRoomless bounds how many jobs that take no room stand in line at a time, so
+// that the runs of very many tasks that are due together let others pass: whatever
+// is accepted after them waits for so many of them at most.
+const maxRoomless = 1024
+
+// push puts a job at the end of the lane.
+func (l *lane) push(j *Job) {
+	if j.Roomless {
+		if l.roomless >= maxRoomless {
+			j.place = behindLane
+			l.behind.push(j)
+			return
+		}
+		l.roomless++
+	}
+	j.place = inList
+	l.list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
+}
+
+// leaveLane notes that a job is not in its lane any more, or about to leave it.
+func (c *Core) leaveLane(j *Job) {
+	was := j.place
+	j.place = nowhere
+	if was != inList || !j.Roomless {
+		return
+	}
+	l := c.lane(j.Priority)
+	l.roomless--
+	if next := l.behind.pop(); next != nil {
+		l.push(next)
+	}
 }
 
 // len returns how many live jobs stand in the lane.

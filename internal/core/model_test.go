@@ -154,7 +154,7 @@ func (m *model) offer(j *mjob) (Verdict, *mjob) {
 		m.counts.Rejected++
 		return Duplicate, nil
 	}
-	if m.room() > 0 {
+	if j.roomless || m.room() > 0 {
 		m.admit(j)
 		return Accepted, nil
 	}
@@ -165,7 +165,7 @@ func (m *model) collide(j, old *mjob) (v Verdict, decided bool) {
 	switch {
 	case j.UniquePolicy == ReplacePending && old.state != Running && old.state != Blocked:
 		m.end(old, Evicted)
-		j.roomless = old.roomless
+		j.roomless = j.roomless || old.roomless
 		m.admit(j)
 		return Accepted, true
 	case j.UniquePolicy == ReplacePending:

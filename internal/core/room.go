@@ -10,6 +10,9 @@ func (c *Core) Room() int {
 
 // occupy counts j, which has never started, against the capacity.
 func (c *Core) occupy(j *Job) {
+	if j.Roomless {
+		return
+	}
 	c.held++
 	if c.cfg.Overflow != DropOldest {
 		return
@@ -25,6 +28,9 @@ func (c *Core) occupy(j *Job) {
 
 // vacate makes the room of j, which occupied some, free again.
 func (c *Core) vacate(j *Job) {
+	if j.Roomless {
+		return
+	}
 	c.held--
 	if j.older == nil && j.younger == nil && c.eldest != j {
 		return // it is not in the list: a plain one, or nothing is dropped
@@ -60,7 +66,7 @@ func (c *Core) oldestPlain() (Entry, bool) {
 		if e.Job == nil {
 			return e, true
 		}
-		if e.Job.prompt && !e.Job.started && l.alive(e) {
+		if e.Job.prompt && !e.Job.started && !e.Job.Roomless && l.alive(e) {
 			break
 		}
 	}

@@ -140,6 +140,14 @@ func (c *Core) again(j *Job, s State) {
 	c.delay(j, s)
 }
 
+// listUnlisted makes a waiting job known that leaves the list of its lane without starting.
+func (c *Core) listUnlisted(j *Job) {
+	if j.Unlisted {
+		c.unlisted--
+		c.list(j)
+	}
+}
+
 // list makes a job known that was not so far: a plain one has a record only now.
 func (c *Core) list(j *Job) {
 	j.Unlisted = false

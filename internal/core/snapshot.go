@@ -87,6 +87,9 @@ func (c *Core) Position(j *Job) int {
 	if j.place == inKey {
 		n += c.keys.get(j.Key).queue.len()
 	}
+	if j.place == behindLane {
+		n += c.lane(j.Priority).behind.len()
+	}
 	return n
 }
 
@@ -120,6 +123,7 @@ func (c *Core) WaitingJobs() []*Job {
 				jobs = append(jobs, e.Job)
 			}
 		}
+		jobs = append(jobs, l.behind.all()...)
 	}
 	now, later := c.heldBack()
 	jobs = append(jobs, now...)
@@ -145,8 +149,10 @@ func (c *Core) heldBack() (now, later []*Job) {
 			now = append(now, k.queue.all()...)
 		}
 	}
-	for _, aside := range c.pausedKinds {
-		now = append(now, aside.all()...)
+	for _, paused := range []map[string]*line{c.pausedKinds, c.pausedTasks} {
+		for _, aside := range paused {
+			now = append(now, aside.all()...)
+		}
 	}
 	for _, l := range c.limits.m {
 		for i := range l.lines {

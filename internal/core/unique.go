@@ -77,6 +77,7 @@ func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, do
 	case j.UniquePolicy == ReplacePending:
 		c.evict(old, ErrReplaced, now)
 		j.started = old.started // one out, one in: it needs no more room than the other did
+		j.Roomless = j.Roomless || old.Roomless
 		c.admit(j, id, now)
 		return Accepted, true
 	case old.State == Blocked, j.UniquePolicy == RejectDuplicate: // nothing has been accepted yet that could be kept
