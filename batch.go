@@ -27,8 +27,8 @@ func (q *Queue) EnqueueBatch(ctx context.Context, fns []Func, opts ...JobOption)
 	if slices.ContainsFunc(fns, func(fn Func) bool { return fn == nil }) {
 		return 0, ErrNilFunc
 	}
-	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
+	if err := endOf(ctx); err != nil {
+		return 0, err
 	}
 	if len(opts) == 0 && q.plain {
 		accepted = q.postAll(fns)
@@ -45,8 +45,8 @@ func (k *Kind[T]) EnqueueBatch(ctx context.Context, vs []T, opts ...JobOption) (
 	if k == nil || k.queue == nil {
 		return 0, ErrUnknownKind
 	}
-	if ctx.Err() != nil {
-		return 0, context.Cause(ctx)
+	if err := endOf(ctx); err != nil {
+		return 0, err
 	}
 	fns := make([]Func, len(vs))
 	for i, v := range vs {
@@ -92,11 +92,15 @@ func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p pol
 	for i, fn := range fns {
 		jobs[i] = q.newJob(ctx, fn, kind, &p)
 	}
+	o, err := q.offerOf(ctx)
+	if err != nil {
+		return 0, err
+	}
 	for accepted < len(jobs) {
-		n, waiting, err := q.offerAll(ctx, jobs[accepted:])
+		n, waiting, err := q.offerAll(o, jobs[accepted:])
 		accepted += n
 		if waiting {
-			if _, err = q.awaitRoom(ctx, jobs[accepted]); err == nil {
+			if _, err = q.awaitRoom(o, jobs[accepted]); err == nil {
 				accepted++
 			}
 		}
@@ -109,7 +113,7 @@ func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p pol
 
 // offerAll offers jobs until one is not accepted: then it waits for room, or the
 // others are turned away like it.
-func (e *engine) offerAll(ctx context.Context, jobs []*core.Job) (accepted int, waiting bool, err error) {
+func (e *engine) offerAll(o offer, jobs []*core.Job) (accepted int, waiting bool, err error) {
 	err = errBroken
 	e.step(func(c *core.Core, now time.Duration) {
 		if err = nil; e.mail.closed {
@@ -117,7 +121,7 @@ func (e *engine) offerAll(ctx context.Context, jobs []*core.Job) (accepted int, 
 			return
 		}
 		for _, j := range jobs {
-			_, waiting, err = e.accept(ctx, c, j, now)
+			_, waiting, err = e.accept(o, c, j, now)
 			switch {
 			case err == nil && !waiting:
 				accepted++

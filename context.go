@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 	"time"
@@ -167,6 +168,49 @@ func (c *jobContext) Value(key any) any {
 
 func (c *jobContext) String() string { return "dray.Job" }
 
+// The methods of a user's context are user code. They are called on the goroutine of
+// the call that was given it, outside of every lock, and before anything is done that
+// would have to be undone. What they throw is the error of that call.
+
+// endOf returns why ctx has ended, or nil: the cause, or what its Err says.
+func endOf(ctx context.Context) (err error) {
+	if ctx == context.Background() {
+		return nil
+	}
+	defer contextThrew(&err)
+	if err = ctx.Err(); err != nil {
+		err = cmp.Or(context.Cause(ctx), err)
+	}
+	return err
+}
+
+// causeOf is endOf for a context whose Done channel is closed, whatever it says.
+func causeOf(ctx context.Context) error {
+	if err := endOf(ctx); err != nil {
+		return err
+	}
+	return context.Canceled
+}
+
+// doneOf returns ctx's Done channel.
+func doneOf(ctx context.Context) (done <-chan struct{}, err error) {
+	defer contextThrew(&err)
+	return ctx.Done(), nil
+}
+
+// insideOf returns the context of the job that ctx belongs to, or nil.
+func insideOf(ctx context.Context) (c *jobContext, err error) {
+	defer contextThrew(&err)
+	c, _ = ctx.Value(jobKey{}).(*jobContext)
+	return c, nil
+}
+
+func contextThrew(err *error) {
+	if v := recover(); v != nil {
+		*err = wrapf(newPanicError(v), "context")
+	}
+}
+
 // JobFrom returns the job that ctx, or a context derived from it, belongs to. It
 // reports false outside a job, and once the attempt has ended.
 func JobFrom(ctx context.Context) (JobInfo, bool) {
@@ -199,10 +243,4 @@ func Progress(ctx context.Context, done, total int64) {
 	}
 	e.core.Progress(&c.page().w.run, done, total)
 	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.page().w.run)), done, total})
-}
-
-// runsOn reports whether ctx belongs to a running job of this engine.
-func (e *engine) runsOn(ctx context.Context) bool {
-	c, ok := ctx.Value(jobKey{}).(*jobContext)
-	return ok && c.page().w.engine == e && c.live()
 }

@@ -23,6 +23,7 @@ type engine struct {
 	wakeup  chan struct{}   // to the owner; capacity 1
 	fault   func(at string) // under mu; set by tests alone, to crash between two steps
 	base    context.Context // values for the jobs; set before the first worker starts
+	blocks  bool            // immutable: an offer may wait for room
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
 	calls   sync.Pool       // of *call, for Run
 	timer   *time.Timer     // immutable; nil in a queue, whose owner has one
@@ -65,6 +66,7 @@ func newEngine(c common, cfg core.Config) *engine {
 		armed:  never,
 	}
 	cfg.Watched = e.herald != nil
+	e.blocks = cfg.Overflow == core.Block
 	e.core = core.New(cfg)
 	e.core.Halt(true) // until a pool serves
 	e.mail.room = e.core.Room()
@@ -283,26 +285,57 @@ func (e *engine) offerPlain(fn Func) (r Receipt, done bool) {
 // offer puts a job that has rules before the core, and waits for room where the
 // policy says so. With unique keys the receipt can be that of another job.
 func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
+	o, err := e.offerOf(ctx)
+	if err != nil {
+		return Receipt{}, err
+	}
 	var (
 		r       Receipt
-		err     = errBroken
 		waiting bool
 	)
+	err = errBroken
 	e.step(func(c *core.Core, now time.Duration) {
 		if e.mail.closed {
 			err = ErrClosed
 			return
 		}
-		r, waiting, err = e.accept(ctx, c, j, now)
+		r, waiting, err = e.accept(o, c, j, now)
 	})
 	if waiting {
-		return e.awaitRoom(ctx, j)
+		return e.awaitRoom(o, j)
 	}
 	return r, err
 }
 
+// An offer is the call of a caller who may have to wait for room, with all of its
+// context that has to be known before.
+type offer struct {
+	ctx    context.Context
+	done   <-chan struct{}
+	inside *jobContext // of the job that ctx comes from, or nil
+}
+
+// offerOf asks the context on the caller's goroutine, if its call may have to wait.
+func (e *engine) offerOf(ctx context.Context) (o offer, err error) {
+	if !e.blocks {
+		return o, nil
+	}
+	o.ctx = ctx
+	if o.done, err = doneOf(ctx); err == nil {
+		o.inside, err = insideOf(ctx)
+	}
+	return o, err
+}
+
+// fromJob reports, under the engine's lock, whether the offer is made by a job of
+// this engine, which would wait for its own end.
+func (e *engine) fromJob(o offer) bool {
+	c := o.inside
+	return e.workerOn(goid()) != nil || c != nil && c.page().w.engine == e && c.live()
+}
+
 // accept is the change that offer makes.
-func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
+func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {
 	case core.Kept:
@@ -314,8 +347,8 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 	case core.Full:
 		return Receipt{}, false, ErrQueueFull
 	case core.Waits:
-		if e.workerOn(goid()) != nil || e.runsOn(ctx) {
-			c.Reject(j, now) // it would wait for its own end
+		if e.fromJob(o) {
+			c.Reject(j, now)
 			return Receipt{}, false, ErrQueueFull
 		}
 		j.Answer = make(chan error, 1)
@@ -331,15 +364,15 @@ func (e *engine) accept(ctx context.Context, c *core.Core, j *core.Job, now time
 
 // awaitRoom waits until j, which found no room, has been accepted or refused. If
 // ctx ends at that very moment the core knows which of the two came first.
-func (e *engine) awaitRoom(ctx context.Context, j *core.Job) (Receipt, error) {
+func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
 	var err error
 	select {
 	case err = <-j.Answer:
-	case <-ctx.Done():
+	case <-o.done:
 		withdrawn := false
 		e.step(func(c *core.Core, _ time.Duration) { withdrawn = c.Withdraw(j) })
 		if withdrawn {
-			return Receipt{}, context.Cause(ctx)
+			return Receipt{}, causeOf(o.ctx)
 		}
 		err = <-j.Answer
 	}

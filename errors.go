@@ -74,19 +74,32 @@ var errNilQueue = errors.New("dray: nil queue")
 // errDiscarded is the error of a job that returned Discard(nil).
 var errDiscarded = errors.New("dray: discarded without a reason")
 
-// PanicError is the error of a job, or of a supervised child, that panicked.
-// It unwraps to the panic value when that value is an error.
+// PanicError is the error of a job, or of a supervised child, that panicked; of a
+// call, if user code that it needed did, such as its context.
+// It unwraps to the panic value when that value is an error, unless a method of
+// that error panics in its turn.
 type PanicError struct {
 	Value any    // what panic was called with; a *runtime.PanicNilError for panic(nil)
 	Stack []byte // the stack of the panicking goroutine, at most 16 KiB of it
+
+	text string // of Value, from when it was looked at; empty if it was not
+	bare bool   // a method of Value throws, so it is not unwrapped
 }
 
 // Error returns the panic value without the stack.
-func (e *PanicError) Error() string { return prefix + "panic: " + bareText(e.Value) }
+func (e *PanicError) Error() string {
+	if e.text != "" {
+		return prefix + "panic: " + e.text
+	}
+	return prefix + "panic: " + bareText(e.Value)
+}
 
 // Unwrap returns the panic value when it is an error, or nil.
 func (e *PanicError) Unwrap() error {
-	err, _ := e.Value.(error)
+	err, ok := e.Value.(error)
+	if !ok || e.bare {
+		return nil
+	}
 	return err
 }
 
@@ -94,9 +107,16 @@ func (e *PanicError) Unwrap() error {
 // error that goes into another one is shown without it.
 const prefix = "dray: "
 
-// bareText is the text of an error, or of what was thrown, without the prefix.
-// fmt contains what foreign Error and String methods throw.
-func bareText(v any) string { return strings.TrimPrefix(fmt.Sprint(v), prefix) }
+// bareText is the text of an error, or of what was thrown, without the prefix; its
+// type, if its Error or String panics even with what fmt prints of that.
+func bareText(v any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T", v)
+		}
+	}()
+	return strings.TrimPrefix(fmt.Sprint(v), prefix)
+}
 
 // panicIn returns the panic that err tells of, or nil. It asks foreign errors.
 func panicIn(err error) (p *PanicError) {

@@ -115,12 +115,16 @@ func (g *Group) Done() <-chan struct{} { return g.done }
 // of a failed job that of its last attempt, for others [ErrCancelled], [ErrEvicted]
 // or [ErrShutdown]; or the cause of ctx's end. A job must not wait for its own group.
 func (g *Group) Wait(ctx context.Context) error {
+	done, err := doneOf(ctx)
+	if err != nil {
+		return err
+	}
 	g.Close()
 	select {
 	case <-g.done:
 		return g.err
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-done:
+		return causeOf(ctx)
 	}
 }
 
@@ -141,10 +145,10 @@ func (g *Group) finish() {
 	if g.more > 0 {
 		errs = append(errs, fmt.Errorf("dray: and %d more errors", g.more))
 	}
-	g.err = errors.Join(errs...)
-	if g.core.Unserved() && !errors.Is(g.err, ErrShutdown) {
-		g.err = errors.Join(g.err, ErrShutdown)
+	if g.core.Unserved() && !slices.Contains(errs, ErrShutdown) { // by identity: errors.Is would call what jobs returned
+		errs = append(errs, ErrShutdown)
 	}
+	g.err = errors.Join(errs...)
 	g.errs = nil
 	close(g.done)
 }

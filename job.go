@@ -147,8 +147,9 @@ func Discard(err error) error { return &discard{err: err} }
 
 // Backoff returns how long to wait before the next attempt, given the number of
 // the attempt that failed, from 1. A negative result counts as 0, and one above
-// a year as a year. It must be safe for concurrent use. One that panics counts
-// as 1 s.
+// a year as a year. It must be safe for concurrent use. A job's is called on the
+// job's worker while the job still has it; one that panics or ends the goroutine
+// counts as 1 s.
 type Backoff func(attempt int) time.Duration
 
 // maxDelay bounds every delay that users give, far from the overflow of times.
@@ -176,11 +177,14 @@ func Exponential(base, maximum time.Duration) Backoff {
 // defaultBackoff is for jobs with several attempts and no backoff of their own.
 var defaultBackoff = Exponential(time.Second, time.Minute)
 
-// delayBefore asks j's backoff function, which is foreign code.
+// thrownDelay is what counts for a backoff function that throws.
+const thrownDelay = time.Second
+
+// delayBefore asks j's backoff function, which is user code.
 func delayBefore(j *core.Job) (d time.Duration) {
 	defer func() {
 		if recover() != nil {
-			d = time.Second
+			d = thrownDelay
 		}
 	}()
 	backoff := j.Backoff

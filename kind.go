@@ -59,8 +59,8 @@ func (k *Kind[T]) EnqueueSync(ctx context.Context, v T, opts ...JobOption) (Rece
 	if k == nil || k.queue == nil {
 		return Receipt{}, ErrUnknownKind
 	}
-	if ctx.Err() != nil {
-		return Receipt{}, context.Cause(ctx)
+	if err := endOf(ctx); err != nil {
+		return Receipt{}, err
 	}
 	r, err := k.queue.enqueue(ctx, func(ctx context.Context) error { return k.fn(ctx, v) }, k.name, k.jobs, nil, opts)
 	if w := k.queue.witness; w != nil && err == nil {

@@ -50,6 +50,10 @@ func (q *Queue) Start() error {
 // again, as a supervisor does: it goes on with the jobs that are there. Other
 // errors are those of [Queue.Start].
 func (q *Queue) Serve(ctx context.Context) error {
+	done, err := doneOf(ctx)
+	if err != nil {
+		return err
+	}
 	run, err := q.launch(ctx)
 	if err != nil {
 		return err
@@ -62,7 +66,7 @@ func (q *Queue) Serve(ctx context.Context) error {
 			<-q.life.over
 		}
 		return err
-	case <-ctx.Done():
+	case <-done:
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.shutdownTimeout)
 		defer cancel()
 		_, _ = q.Shutdown(drain) // what was left is in the log; the end as such is clean
@@ -128,11 +132,15 @@ func (q *Queue) grow(tree context.Context) error {
 // job of this queue it does not wait for that job, which is then in
 // Report.Abandoned and settles when it returns.
 func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
+	done, err := doneOf(ctx)
+	if err != nil {
+		return Report{}, err
+	}
 	q.wrapUp()
 	select {
 	case <-q.life.over:
-	case <-ctx.Done():
-		q.cut(context.Cause(ctx))
+	case <-done:
+		q.cut(causeOf(ctx))
 		<-q.life.over
 	}
 	q.flush()

@@ -35,7 +35,8 @@ type policy struct {
 }
 
 // with returns p with more options applied.
-func (p policy) with(opts []JobOption) (policy, error) {
+func (p policy) with(opts []JobOption) (_ policy, err error) {
+	defer optionThrew(&err)
 	for _, o := range opts {
 		if o == nil {
 			return p, errors.New("dray: nil job option")
@@ -52,6 +53,14 @@ func (p policy) with(opts []JobOption) (policy, error) {
 		p.handler = h
 	}
 	return p, nil
+}
+
+// optionThrew, deferred, makes an error of what an option throws: a type that embeds
+// a nil one does.
+func optionThrew(err *error) {
+	if v := recover(); v != nil {
+		*err = wrapf(newPanicError(v), "option")
+	}
 }
 
 // check says why the options of a call make no sense together, for n jobs on q.

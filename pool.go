@@ -57,8 +57,12 @@ func (p *Pool) Run(ctx context.Context, fn Func) error {
 	if fn == nil {
 		return ErrNilFunc
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := endOf(ctx); err != nil {
+		return err
+	}
+	done, err := doneOf(ctx)
+	if err != nil {
+		return err
 	}
 	t := newTask(func(c context.Context) (struct{}, error) {
 		return struct{}{}, fn(valuesFrom{c, ctx})
@@ -66,7 +70,7 @@ func (p *Pool) Run(ctx context.Context, fn Func) error {
 	if err := p.take(t.run, t); err != nil {
 		return err
 	}
-	return t.await(ctx, p.engine)
+	return t.await(ctx, done, p.engine)
 }
 
 // RunAsync runs fn on an idle worker and returns at once. What fn returns goes to
@@ -129,11 +133,15 @@ func (p *Pool) Start() error {
 // Serve is the pool as a [Service]: it waits until ctx ends, or the pool is
 // closed, and closes it. It returns Close's error, or those of Start.
 func (p *Pool) Serve(ctx context.Context) error {
+	done, err := doneOf(ctx)
+	if err != nil {
+		return err
+	}
 	if err := p.Start(); err != nil {
 		return err
 	}
 	select {
-	case <-ctx.Done():
+	case <-done:
 		return p.Close()
 	case <-p.over:
 		return p.err

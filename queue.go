@@ -70,8 +70,8 @@ func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 	if fn == nil {
 		return ErrNilFunc
 	}
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
+	if err := endOf(ctx); err != nil {
+		return err
 	}
 	if len(opts) == 0 && q.plain && q.post(fn) {
 		return nil
@@ -82,8 +82,8 @@ func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 
 // EnqueueSync is [Queue.Enqueue], and says where the job stands in line.
 func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Receipt, error) {
-	if err := ctx.Err(); err != nil {
-		return Receipt{}, context.Cause(ctx)
+	if err := endOf(ctx); err != nil {
+		return Receipt{}, err
 	}
 	if fn != nil && len(opts) == 0 && q.plain {
 		if r, done := q.offerPlain(fn); done {

@@ -11,23 +11,31 @@ import (
 // cause at once and cancels the job. A panic of fn is a [*PanicError]. Other
 // errors are those of [Submit], and of [Task.Wait].
 func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (R, error) {
-	if q != nil && len(opts) == 0 && q.plain && fn != nil && ctx.Err() == nil {
+	var zero R
+	if err := endOf(ctx); err != nil {
+		return zero, err
+	}
+	done, err := doneOf(ctx)
+	if err != nil {
+		return zero, err
+	}
+	if q != nil && len(opts) == 0 && q.plain && q.handler == nil && fn != nil {
 		b := &body[R]{fn: fn}
-		err := q.call(ctx, b)
+		err := q.call(ctx, done, b)
 		return b.result(err)
 	}
 	t, err := Submit(ctx, q, fn, opts...)
 	if err != nil {
-		var zero R
 		return zero, err
 	}
-	err = t.await(ctx, q.engine)
+	err = t.await(ctx, done, q.engine)
 	return t.result(), err
 }
 
 // A call is what Run needs beside the function itself: a job and where to wait
 // for it. Calls that went well are used again, so that a Run allocates only its
-// result and what the caller's function does.
+// result and what the caller's function does. A queue with middleware makes none: a
+// middleware might keep the job, and run it when it is another call's.
 type call struct {
 	job  core.Job      // runs body
 	body runner        // of the present use
@@ -41,15 +49,15 @@ type runner interface {
 	seal()
 }
 
-// call runs b as a plain job.
-func (e *engine) call(ctx context.Context, b runner) error {
+// call runs b as a plain job, until ctx ends, whose Done is done.
+func (e *engine) call(ctx context.Context, done <-chan struct{}, b runner) error {
 	c := e.newCall(b)
 	if _, err := e.offer(ctx, &c.job); err != nil {
 		return err
 	}
-	if !c.await(ctx) {
+	if !c.await(done) {
 		e.step(func(k *core.Core, now time.Duration) { k.CancelJob(&c.job, now) }) // it may have ended by now, which is as good
-		return &abandoned{context.Cause(ctx)}
+		return &abandoned{causeOf(ctx)}
 	}
 	err := c.err
 	if err == nil && e.herald == nil {
@@ -60,16 +68,16 @@ func (e *engine) call(ctx context.Context, b runner) error {
 	return err
 }
 
-// await waits for the end of the job, or reports false when ctx ends before.
-func (c *call) await(ctx context.Context) bool {
-	if ctx.Done() == nil {
+// await waits for the end of the job, or reports false when the caller's time ends before.
+func (c *call) await(done <-chan struct{}) bool {
+	if done == nil {
 		<-c.done
 		return true
 	}
 	select {
 	case <-c.done:
 		return true
-	case <-ctx.Done():
+	case <-done:
 		return false
 	}
 }

@@ -80,6 +80,7 @@ func (w *worker) lend(done chan struct{}) {
 			go w.lend(done) // after a Goexit
 		}
 	}()
+	unlabel()
 	w.goid.Store(goid())
 	for !w.left {
 		w.serve()

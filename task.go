@@ -32,8 +32,8 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	if fn == nil {
 		return nil, ErrNilFunc
 	}
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if err := endOf(ctx); err != nil {
+		return nil, err
 	}
 	t := newTask(fn)
 	t.queue = q.engine
@@ -47,14 +47,14 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	return t, nil
 }
 
-// await waits for the end of the task, or cancels it when ctx ends.
-func (t *Task[R]) await(ctx context.Context, e *engine) error {
+// await waits for the end of the task, or cancels it when ctx ends, whose Done is done.
+func (t *Task[R]) await(ctx context.Context, done <-chan struct{}, e *engine) error {
 	select {
 	case <-t.Done():
 		return t.err
-	case <-ctx.Done():
+	case <-done:
 		_ = e.cancel(t.ID()) // it may have ended by now, which is as good
-		return context.Cause(ctx)
+		return causeOf(ctx)
 	}
 }
 
@@ -111,12 +111,16 @@ func (t *Task[R]) Done() <-chan struct{} {
 // is that of the job's last attempt; [ErrCancelled] or [ErrEvicted] if it never
 // started; [ErrShutdown] if a shutdown handed it back; or the cause of ctx's end.
 func (t *Task[R]) Wait(ctx context.Context) (R, error) {
+	var zero R
+	done, err := doneOf(ctx)
+	if err != nil {
+		return zero, err
+	}
 	select {
 	case <-t.Done():
 		return t.result(), t.err
-	case <-ctx.Done():
-		var zero R
-		return zero, context.Cause(ctx)
+	case <-done:
+		return zero, causeOf(ctx)
 	}
 }
 

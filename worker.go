@@ -2,8 +2,9 @@ package dray
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +65,7 @@ func (e *engine) hire() *worker {
 // main is the worker's goroutine.
 func (w *worker) main() {
 	defer w.depart()
+	unlabel()
 	w.goid.Store(goid())
 	for !w.left {
 		w.serve()
@@ -119,6 +121,7 @@ func (w *worker) perform() {
 	if err != nil {
 		w.conclude(err, core.Error)
 	}
+	unlabel()
 }
 
 // contain, deferred, is where everything ends that does not return.
@@ -141,25 +144,48 @@ func (w *worker) contain() {
 		w.inJob = false
 		w.conclude(ErrGoexit, core.Error)
 	}
+	unlabel()
 }
 
 // conclude takes down that the job has failed. From the first line on it is
-// certain to be settled, even if the backoff function should throw as well.
+// certain to be settled, even if a method of err ends the goroutine.
 func (w *worker) conclude(err error, kind core.ResultKind) {
 	w.end = otherwise
-	w.result.Kind, w.result.Err = kind, err
-	if p, ok := errors.AsType[*PanicError](err); ok && kind == core.Panic {
-		w.result.Stack = p.Stack
-	} else if s, ok := errors.AsType[*snooze](err); ok && !w.engine.pooled() {
-		w.result.Kind, w.result.Delay = core.Snooze, s.delay
-		return
-	} else if d, ok := errors.AsType[*discard](err); ok {
-		w.result.Kind, w.result.Err = core.Discard, d.reason()
-		return
-	}
-	if j := w.run.Job; j != nil && j.Attempt < j.MaxAttempts {
+	w.result = core.Result{Kind: core.Error, Err: ErrGoexit, Text: bareText(ErrGoexit), Delay: thrownDelay}
+	w.result = w.judge(err, kind)
+	if j := w.run.Job; j != nil && w.result.Kind != core.Snooze && j.Attempt < j.MaxAttempts {
+		w.result.Delay = thrownDelay // unless the backoff returns
 		w.result.Delay = delayBefore(j)
 	}
+}
+
+// judge looks at the error of a job and says what it comes to. It is the only
+// place that calls methods of such an error.
+func (w *worker) judge(err error, kind core.ResultKind) core.Result {
+	if p, ok := err.(*PanicError); ok && kind == core.Panic { //nolint:errorlint // contain's
+		p.text = bareText(p.Value)
+	}
+	f, thrown := inspect(err)
+	text, mute := textOf(err)
+	if thrown == nil {
+		thrown = mute
+	}
+	r := core.Result{Kind: kind, Err: err, Text: text}
+	switch {
+	case thrown != nil:
+		r.Kind, r.Err, r.Stack = core.Panic, madeSafe(err, thrown), thrown.Stack
+		r.Text = bareText(r.Err)
+	case kind == core.Panic:
+	case f.snooze != nil && !w.engine.pooled():
+		r.Kind, r.Delay = core.Snooze, f.snooze.delay
+	case f.discard != nil:
+		r.Kind, r.Err = core.Discard, f.discard.reason()
+		r.Text, _ = textOf(r.Err)
+	}
+	if p, ok := r.Err.(*PanicError); ok && r.Kind == core.Panic { //nolint:errorlint // as above
+		r.Stack = p.Stack
+	}
+	return r
 }
 
 // turn is the worker's one visit to the state between two jobs: it settles the
@@ -289,6 +315,10 @@ func newPanicError(v any) *PanicError {
 	defer stacks.Put(buf)
 	return &PanicError{Value: v, Stack: bytes.Clone(buf[:runtime.Stack(buf[:], false)])}
 }
+
+// unlabel takes off the goroutine's pprof labels: those of the call that started it,
+// or of the job that it ran. A job has the labels that it gives itself and no other.
+func unlabel() { pprof.SetGoroutineLabels(context.Background()) }
 
 // goid returns the number of the current goroutine. It costs a microsecond and
 // is asked for once per worker, and by calls that must not wait for themselves.

@@ -33,6 +33,7 @@ type Effect struct {
 	Cause Cause
 	Info  *Info // for observers; nil for HasSettled when there are none
 	Err   error
+	Text  string // of Err, if that came from a job
 	Wait  time.Duration
 	Took  time.Duration
 
@@ -64,7 +65,11 @@ func (c *Core) note(kind EffectKind, j *Job, now time.Duration) { c.noteErr(kind
 
 func (c *Core) noteErr(kind EffectKind, j *Job, err error, now time.Duration) {
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: kind, At: now, Info: new(infoOfJob(j)), Err: err})
+		e := Effect{Kind: kind, At: now, Info: new(infoOfJob(j)), Err: err}
+		if err != nil {
+			e.Text = j.text
+		}
+		c.effect(e)
 	}
 }
 
