@@ -15,7 +15,7 @@ import (
 // branches, overflow the stack, from which nothing recovers.
 const maxChain = 100_000
 
-var errEndless = errors.New("dray: a chain of errors without an end")
+var errChain = errors.New("dray: a chain of errors without an end")
 
 // A finding is what a look at an error came to.
 type finding struct {
@@ -47,7 +47,7 @@ func guarded(f func()) (thrown *PanicError) {
 func (f *finding) walk(err error) {
 	for err != nil {
 		if f.seen++; f.seen > maxChain {
-			panic(errEndless)
+			panic(errChain)
 		}
 		f.note(err)
 		switch e := err.(type) { //nolint:errorlint // this is what looks into it
