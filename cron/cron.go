@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 
 	parser "github.com/netresearch/go-cron"
 
@@ -65,10 +66,14 @@ func (r readings) String() string { return r.expr }
 // week comes every 40 years at worst, where a leap day is left out in between.
 const maxYears = 41
 
-// forFields is the parser of the five fields. Names of days and months, lists,
-// ranges and steps are its own; which of both days counts is as in Unix.
-var forFields = parser.MustNewParser(parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow |
-	parser.Extended | parser.DowOrDom).WithMaxSearchYears(maxYears)
+// The parsers of the five fields, of which one wants both days to match. What they
+// read are lists of values: see expand.
+var (
+	bothDays = parser.MustNewParser(parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow |
+		parser.Extended).WithMaxSearchYears(maxYears)
+	eitherDay = parser.MustNewParser(parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow |
+		parser.Extended | parser.DowOrDom).WithMaxSearchYears(maxYears)
+)
 
 // maxLength bounds an expression, far above any that means something.
 const maxLength = 1024
@@ -76,7 +81,7 @@ const maxLength = 1024
 // parse is an expression on its way.
 type parse struct{ expr, rest string }
 
-func (p *parse) trim() { p.rest = strings.TrimLeft(p.rest, " \t") }
+func (p *parse) trim() { p.rest = strings.TrimLeftFunc(p.rest, unicode.IsSpace) }
 
 // at is where rest begins.
 func (p *parse) at() int { return len(p.expr) - len(p.rest) }
@@ -100,7 +105,7 @@ func (p *parse) zone(loc *time.Location) (*time.Location, error) {
 		return loc, nil
 	}
 	begin := len(p.expr) - len(name)
-	end := strings.IndexAny(name, " \t")
+	end := strings.IndexFunc(name, unicode.IsSpace)
 	if end < 0 {
 		return nil, p.fail(Expression, len(p.expr), "", errors.New("nothing after the time zone"))
 	}
@@ -122,9 +127,10 @@ var shorthands = map[string]string{
 }
 
 func (p *parse) descriptor(loc *time.Location, rules dray.DST) (dray.Schedule, error) {
-	text := strings.TrimRight(p.rest, " \t")
-	if d, ok := strings.CutPrefix(text, "@every"); ok && strings.TrimLeft(d, " \t") != d {
-		d = strings.TrimLeft(d, " \t")
+	text := strings.TrimRightFunc(p.rest, unicode.IsSpace)
+	name := strings.ToLower(text)
+	if i := strings.IndexFunc(text, unicode.IsSpace); i > 0 && name[:i] == "@every" {
+		d := strings.TrimLeftFunc(text[i:], unicode.IsSpace)
 		every, err := time.ParseDuration(d)
 		if err == nil && every <= 0 {
 			err = errors.New("must be positive")
@@ -134,11 +140,11 @@ func (p *parse) descriptor(loc *time.Location, rules dray.DST) (dray.Schedule, e
 		}
 		return dray.Every(every), nil
 	}
-	fields, ok := shorthands[strings.ToLower(text)]
+	fields, ok := shorthands[name]
 	if !ok {
 		return nil, p.fail(Descriptor, p.at(), text, errors.New("unknown"))
 	}
-	spec, err := forFields.Parse(fields)
+	spec, err := bothDays.Parse(fields)
 	return dray.InZone(readings{spec.(*parser.SpecSchedule), text}, loc, rules), err
 }
 
@@ -150,40 +156,44 @@ func (p *parse) fields(loc *time.Location, rules dray.DST) (dray.Schedule, error
 			len(words), len(fieldNames), strings.Join(fieldNames[:], ", ")))
 	}
 	var offsets [len(fieldNames)]int
+	var lists [len(fieldNames)]string
 	for i, w := range words {
 		offsets[i] = begin + strings.Index(p.expr[begin:], w)
-		if err := checkField(i, w); err != nil {
+		var err error
+		if lists[i], err = checkField(i, w); err != nil {
 			return nil, p.fail(Field(i+1), offsets[i], w, err)
 		}
 		begin = offsets[i] + len(w)
 	}
-	text := strings.Join(words, " ")
-	spec, err := forFields.Parse(text)
+	days := eitherDay
+	if isStar(words[2]) || isStar(words[4]) {
+		days = bothDays
+	}
+	spec, err := days.Parse(strings.Join(lists[:], " "))
 	if err != nil {
 		return nil, p.fail(Expression, p.at(), p.rest, err)
 	}
-	r := readings{spec.(*parser.SpecSchedule), text}
+	r := readings{spec.(*parser.SpecSchedule), strings.Join(words, " ")}
 	if r.Next(time.Unix(0, 0).UTC()).IsZero() {
 		return nil, p.fail(DayOfMonth, offsets[2], words[2], errors.New("matches no day of these months"))
 	}
 	return dray.InZone(r, loc, rules), nil
 }
 
-// checkField says what is wrong with one field, by having it parsed among stars.
-func checkField(i int, text string) error {
-	for item := range strings.SplitSeq(text, ",") {
-		if item == "" {
-			return errors.New("empty item in a list")
-		}
+// checkField returns a field as a list of values, or says what is wrong with it, for
+// which it has the list parsed among stars.
+func checkField(i int, text string) (string, error) {
+	list, err := spans[i].expand(text)
+	if err != nil {
+		return "", err
 	}
 	words := []string{"*", "*", "*", "*", "*"}
-	words[i] = text
-	_, err := forFields.Parse(strings.Join(words, " "))
-	if err == nil {
-		return nil
+	words[i] = list
+	if _, err = bothDays.Parse(strings.Join(words, " ")); err == nil {
+		return list, nil
 	}
 	if short, ok := strings.CutSuffix(err.Error(), fmt.Sprintf(": %q", text)); ok {
-		return errors.New(short) // the text is told anyway
+		return "", errors.New(short) // the text is told anyway
 	}
-	return err
+	return "", err
 }

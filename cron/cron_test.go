@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/cron"
+	"github.com/a622d8ee/dray/internal/zonetest"
 )
 
 func zone(t testing.TB, name string) *time.Location {
@@ -43,6 +44,26 @@ func TestParse(t *testing.T) {
 		"0 0 * * FRI#3":                        {"Fri 2026-01-16 00:00 UTC", "Fri 2026-02-20 00:00 UTC"},
 		"0 0 * * FRI#L":                        {"Fri 2026-01-30 00:00 UTC", "Fri 2026-02-27 00:00 UTC"},
 		"0 0 1 DEC-FEB *":                      {"Sun 2026-02-01 00:00 UTC", "Tue 2026-12-01 00:00 UTC"},
+		"0 12 * * SAT-MON/2":                   {"Sat 2026-01-17 12:00 UTC", "Mon 2026-01-19 12:00 UTC", "Sat 2026-01-24 12:00 UTC"},
+		"0 12 * * 7-2/2":                       {"Sun 2026-01-18 12:00 UTC", "Tue 2026-01-20 12:00 UTC", "Sun 2026-01-25 12:00 UTC"},
+		"0 12 * * 5/2":                         {"Fri 2026-01-16 12:00 UTC", "Sun 2026-01-18 12:00 UTC", "Fri 2026-01-23 12:00 UTC"},
+		"0 12 * * */6":                         {"Sat 2026-01-17 12:00 UTC", "Sun 2026-01-18 12:00 UTC", "Sat 2026-01-24 12:00 UTC"},
+		"0 12 * * */7":                         {"Sun 2026-01-18 12:00 UTC", "Sun 2026-01-25 12:00 UTC"},
+		"*/60 */24 * * *":                      {"Fri 2026-01-16 00:00 UTC", "Sat 2026-01-17 00:00 UTC"},
+		"*/90 20-4/6 * * *":                    {"Thu 2026-01-15 20:00 UTC", "Fri 2026-01-16 02:00 UTC", "Fri 2026-01-16 20:00 UTC"},
+		"0 0 30-3/2 * *":                       {"Fri 2026-01-30 00:00 UTC", "Sun 2026-02-01 00:00 UTC", "Tue 2026-02-03 00:00 UTC"},
+		"0 0 */31 */12 *":                      {"Fri 2027-01-01 00:00 UTC", "Sat 2028-01-01 00:00 UTC"},
+		"0 0 1 NOV-MAR/2 *":                    {"Sun 2026-03-01 00:00 UTC", "Sun 2026-11-01 00:00 UTC", "Fri 2027-01-01 00:00 UTC"},
+		"0 0 */2 * FRI":                        {"Fri 2026-01-23 00:00 UTC", "Fri 2026-02-13 00:00 UTC", "Fri 2026-02-27 00:00 UTC"},
+		"0 0 ?/2 * FRI":                        {"Fri 2026-01-23 00:00 UTC", "Fri 2026-02-13 00:00 UTC"},
+		"0 0 13 * */5":                         {"Fri 2026-02-13 00:00 UTC", "Fri 2026-03-13 00:00 UTC", "Sun 2026-09-13 00:00 UTC"},
+		"0 0 1-31/2 * FRI":                     {"Fri 2026-01-16 00:00 UTC", "Sat 2026-01-17 00:00 UTC", "Mon 2026-01-19 00:00 UTC"},
+		"0 0 29,* * FRI":                       {"Fri 2026-01-16 00:00 UTC", "Sat 2026-01-17 00:00 UTC"},
+		"0 0 *,29 * FRI":                       {"Fri 2026-01-16 00:00 UTC", "Fri 2026-01-23 00:00 UTC"},
+		"0 0 L,15W * *":                        {"Sat 2026-01-31 00:00 UTC", "Mon 2026-02-16 00:00 UTC", "Sat 2026-02-28 00:00 UTC"},
+		"0 0 * 2 MON#5":                        {"Mon 2044-02-29 00:00 UTC", "Mon 2072-02-29 00:00 UTC", "Mon 2112-02-29 00:00 UTC"},
+		"\n0 12 * *\t*\r\n":                    {"Fri 2026-01-16 12:00 UTC"},
+		"TZ=UTC\n@EVERY\t1h":                   {"Thu 2026-01-15 13:00 UTC"},
 		"  0\t0 1  1 * ":                       {"Fri 2027-01-01 00:00 UTC"},
 		"@yearly":                              {"Fri 2027-01-01 00:00 UTC"},
 		"@Annually":                            {"Fri 2027-01-01 00:00 UTC"},
@@ -87,7 +108,19 @@ func TestErrorsPointAtTheField(t *testing.T) {
 		{"0  0 1 * 8", "         ^", cron.DayOfWeek},
 		{"0 0 * * FRI#6", "        ^^^^^", cron.DayOfWeek},
 		{"*/0 * * * *", "^^^", cron.Minute},
-		{"*/60 * * * *", "^^^^", cron.Minute},
+		{"*-5 * * * *", "^^^", cron.Minute},
+		{"+5 * * * *", "^^", cron.Minute},
+		{"*/ * * * *", "^^", cron.Minute},
+		{"/5 * * * *", "^^", cron.Minute},
+		{"1-/5 * * * *", "^^^^", cron.Minute},
+		{"*/9999999999 * * * *", "^^^^^^^^^^^^", cron.Minute},
+		{"٥ * * * *", "^", cron.Minute},
+		{"0 MON * * *", "  ^^^", cron.Hour},
+		{"0 0 1-5W * *", "    ^^^^", cron.DayOfMonth},
+		{"0 0 L/2 * *", "    ^^^", cron.DayOfMonth},
+		{"0 0 * * L", "        ^", cron.DayOfWeek},
+		{"0 0 * * FRI#1-3", "        ^^^^^^^", cron.DayOfWeek},
+		{"0 0 * * 8#1", "        ^^^", cron.DayOfWeek},
 		{"1,,2 * * * *", "^^^^", cron.Minute},
 		{", * * * *", "^", cron.Minute},
 		{"-1 * * * *", "^^", cron.Minute},
@@ -137,4 +170,20 @@ func TestEveryIsAnInterval(t *testing.T) {
 	s, err := cron.Parse("@every 1m30s")
 	require.NoError(t, err)
 	require.Equal(t, dray.Every(90*time.Second), s)
+}
+
+// TestLongSearches: 29 February on a Monday, over many ends of leap years; and a time
+// that the clocks do not show since 2007, which is not looked for for ever.
+func TestLongSearches(t *testing.T) {
+	from := time.Date(2026, time.November, 28, 0, 0, 0, 0, time.UTC)
+	for _, z := range zonetest.Zones(t) {
+		s, err := cron.ParseIn("0 9 * 2 MON#5", z.Loc)
+		require.NoError(t, err)
+		for i, next := range dray.Preview(s, from, 3) {
+			require.Equal(t, time.Date([]int{2044, 2072, 2112}[i], 2, 29, 9, 0, 0, 0, z.Loc), next)
+		}
+		s, err = cron.ParseIn("30 2 * 3 SUN#2", z.Loc, dray.SkipGap)
+		require.NoError(t, err)
+		require.Equal(t, z.Name == "America/New_York", len(dray.Preview(s, from, 1)) == 0, z.Name)
+	}
 }

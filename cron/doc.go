@@ -1,7 +1,7 @@
 // Package cron reads cron expressions as schedules for the periodic tasks of dray:
 //
 //	schedule, err := cron.ParseIn("30 2 * * MON-FRI", berlin)
-//	if err != nil { … } // cron: "30 25 * * *": hour "25": end of range (25) above maximum (23)
+//	if err != nil { … } // cron: "30 25 * * *": hour "25": 25 is above the maximum of 23
 //	err = q.Scheduler().Schedule("report", schedule, report)
 //
 // # Expressions
@@ -15,10 +15,21 @@
 //	month         1-12, JAN-DEC
 //	day of week   0-7, SUN-SAT    FRI#3, FRI#L; 0 and 7 are Sunday
 //
-// Each is a list of values, ranges (9-17, also across the end: 22-2) and steps
-// (*/15, 8-18/2, 5/10 for 5-59/10), or * or ? for all. Names are case-insensitive.
-// If both days are restricted, that is, neither is *, ? or a step of 1 of them, either is
-// enough, as in every Unix: "0 0 13 * FRI" is each 13th and each Friday.
+// Each is a list of values, ranges (9-17) and steps (*/15, 8-18/2, 5/10 for 5-59/10),
+// or * or ? for all. A range may go across the end: 22-2 are the hours 22, 23, 0, 1
+// and 2, and SAT-MON/2 is Saturday and Monday; days of the month are counted as if
+// there were 31 in each. A step may be larger than its range, of which then only the
+// first value is left: */60 is minute 0. Names are case-insensitive.
+//
+// # Two fields for days
+//
+// As in the crons of Unix systems (Vixie cron, cronie), a day field that begins with *
+// or ? is not restricted, whatever follows. If either day field is so, a day has to
+// match both: "0 0 */2 * FRI" is each Friday that is an odd day of its month, and
+// "0 0 * * FRI" each Friday. If neither is, it is enough to match one: "0 0 13 * FRI"
+// is each 13th and each Friday, and "0 0 1-31/2 * FRI" each odd day and each Friday.
+// (Some libraries, such as robfig/cron, take a star with a step for a restriction.)
+//
 // L is the last day of the month, 15W the weekday nearest to the 15th, FRI#3 the
 // third Friday.
 //

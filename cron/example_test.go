@@ -55,7 +55,7 @@ func ExampleError_Pointer() {
 		fmt.Println(e.Pointer())
 	}
 	// Output:
-	// cron: "0 25 * * MON-FRI": hour "25": end of range (25) above maximum (23)
+	// cron: "0 25 * * MON-FRI": hour "25": 25 is above the maximum of 23
 	// hour
 	// 0 25 * * MON-FRI
 	//   ^^

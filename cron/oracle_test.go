@@ -2,6 +2,7 @@ package cron_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
@@ -14,51 +15,49 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/cron"
+	"github.com/a622d8ee/dray/internal/zonetest"
 )
 
-// The oracle knows nothing of parsers and offsets: it goes through the real
-// minutes of a zone one by one, and looks at the clock on the wall.
+var (
+	windows = flag.Int("windows", 400, "how many stretches of time TestAgainstTheOracle has")
+	seed    = flag.Uint64("seed", 0, "the first of their seeds")
+)
 
 // field is one field: what it allows, and how it is written.
 type field struct {
 	text    string
-	allowed map[int]bool
-	star    bool
+	allowed [60]bool
 }
 
+// makeField makes a field of values from low to high, where high+1 is low again.
 func makeField(r *rand.Rand, low, high int) field {
-	f := field{allowed: map[int]bool{}}
+	var f field
 	var items []string
 	for range 1 + r.IntN(3) {
 		a, b := low+r.IntN(high-low+1), low+r.IntN(high-low+1)
-		step := 1
+		text := fmt.Sprintf("%d-%d", a, b)
 		switch r.IntN(5) {
 		case 0:
-			f.star = true
-			items = append(items, "*")
-			a, b = low, high
+			a, b, text = low, high, "*"
 		case 1:
-			step = 2 + r.IntN(max((high-low)/2, 1))
-			items = append(items, "*/"+strconv.Itoa(step))
-			a, b = low, high
-		case 2:
-			b = a
-			items = append(items, strconv.Itoa(a))
-		case 3:
-			a, b = min(a, b), max(a, b)
-			items = append(items, fmt.Sprintf("%d-%d", a, b))
-		case 4: // across the end
-			a, b = max(a, b), min(a, b)
-			items = append(items, fmt.Sprintf("%d-%d", a, b))
-			if a > b {
-				for v := a; v <= high; v++ {
-					f.allowed[v] = true
-				}
-				a = low
-			}
+			b, text = a, strconv.Itoa(a)
 		}
-		for v := a; v <= b; v += step {
-			f.allowed[v] = true
+		step := 1
+		if text != strconv.Itoa(a) && r.IntN(2) == 0 {
+			step = 1 + r.IntN(high+5)
+			text += "/" + strconv.Itoa(step)
+		}
+		items = append(items, text)
+		for i, v := 0, a; ; i++ {
+			if i%step == 0 {
+				f.allowed[v] = true
+			}
+			if v == b {
+				break
+			}
+			if v++; v > high {
+				v = low
+			}
 		}
 	}
 	f.text = strings.Join(items, ",")
@@ -69,12 +68,11 @@ func makeField(r *rand.Rand, low, high int) field {
 type expression [5]field
 
 func makeExpression(r *rand.Rand) expression {
-	all := field{text: "*", star: true}
-	e := expression{makeField(r, 0, 59), makeField(r, 0, 23), all, all, all}
+	e := expression{makeField(r, 0, 59), makeField(r, 0, 23), all(31), all(12), all(6)}
 	if r.IntN(3) == 0 {
-		e[0] = field{text: strconv.Itoa(r.IntN(60))}
-		v, _ := strconv.Atoi(e[0].text)
-		e[0].allowed = map[int]bool{v: true}
+		v := r.IntN(60)
+		e[0] = field{text: strconv.Itoa(v)}
+		e[0].allowed[v] = true
 	}
 	for i, low := range []int{1, 1, 0} {
 		if r.IntN(4) == 0 {
@@ -84,50 +82,32 @@ func makeExpression(r *rand.Rand) expression {
 	return e
 }
 
+func all(high int) field {
+	f := field{text: "*"}
+	for v := range high + 1 {
+		f.allowed[v] = true
+	}
+	return f
+}
+
 func (e expression) String() string {
 	return strings.Join([]string{e[0].text, e[1].text, e[2].text, e[3].text, e[4].text}, " ")
 }
 
-func (f field) has(v int) bool { return f.star || f.allowed[v] }
-
 // matches says whether the clock on the wall shows a time of the expression.
 func (e expression) matches(wall time.Time) bool {
-	day, weekday := e[2].has(wall.Day()), e[4].has(int(wall.Weekday()))
+	day, weekday := e[2].allowed[wall.Day()], e[4].allowed[wall.Weekday()]
 	days := day && weekday
-	if !e[2].star && !e[4].star {
+	if e[2].text[0] != '*' && e[4].text[0] != '*' {
 		days = day || weekday
 	}
-	return days && e[0].has(wall.Minute()) && e[1].has(wall.Hour()) && e[3].has(int(wall.Month()))
-}
-
-// wallOf is the clock on the wall, as a time in UTC.
-func wallOf(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), 0, 0, time.UTC)
+	return days && e[0].allowed[wall.Minute()] && e[1].allowed[wall.Hour()] && e[3].allowed[wall.Month()]
 }
 
 // oracle returns when the expression is due from one minute to another, exclusive.
-func oracle(e expression, loc *time.Location, from, to time.Time, dst dray.DST) (due []time.Time) {
-	const before = 25 * time.Hour
-	last := wallOf(from.Add(-before - time.Minute).In(loc))
-	high := last // the highest the clock has shown
-	for t := from.Add(-before); t.Before(to); t = t.Add(time.Minute) {
-		wall := wallOf(t.In(loc))
-		runs := e.matches(wall)
-		if !wall.After(high) && dst&dray.RepeatFold == 0 {
-			runs = false
-		}
-		for gap := last.Add(time.Minute); gap.Before(wall) && dst&dray.SkipGap == 0 && !runs; gap = gap.Add(time.Minute) {
-			runs = e.matches(gap) && (gap.After(high) || dst&dray.RepeatFold != 0)
-		}
-		if wall.After(high) {
-			high = wall
-		}
-		if runs && !t.Before(from) {
-			due = append(due, t)
-		}
-		last = wall
-	}
-	return due
+func oracle(e expression, loc *time.Location, from, to time.Time, dst dray.DST) []time.Time {
+	rules := zonetest.Rules{SkipGap: dst&dray.SkipGap != 0, RepeatFold: dst&dray.RepeatFold != 0}
+	return zonetest.Due(loc, from, to, e.matches, rules)
 }
 
 // same says where two lists begin to differ. All of both is more than anybody reads.
@@ -167,21 +147,30 @@ var moments = []struct{ zone, at string }{
 	{"Pacific/Kwajalein", "1993-08-20T20:00:00Z"},
 }
 
+// place returns a zone and a time in it, close to a change of its clocks or not.
+func place(zones []zonetest.Zone, r *rand.Rand) (z zonetest.Zone, from time.Time) {
+	z = zones[r.IntN(len(zones))]
+	year := 1970 + r.IntN(131)
+	if z.Data != "rule" && r.IntN(2) == 0 { // Go has the clocks of rules right since 1970
+		year -= 70
+	}
+	around := time.Date(year, 1, 1, 0, r.IntN(366*24*60), 0, 0, time.UTC)
+	if last, ok := zonetest.LeapDay(z.Loc, year-year%4); ok && r.IntN(4) == 0 {
+		around = last
+	} else if changes := zonetest.Changes(z.Loc, year); len(changes) > 0 {
+		around = changes[r.IntN(len(changes))]
+	}
+	return z, around.Add(-time.Duration(r.IntN(36*60)) * time.Minute)
+}
+
 // agrees compares two days of a schedule with the oracle.
-func agrees(t *testing.T, seed uint64) {
+func agrees(t *testing.T, zones []zonetest.Zone, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
-	m := moments[r.IntN(len(moments))]
+	z, from := place(zones, r)
 	e := makeExpression(r)
 	dst := dray.DST(r.IntN(4))
-	loc := zone(t, m.zone)
-	from, err := time.Parse(time.RFC3339, m.at)
-	require.NoError(t, err)
-	from = from.Add(-time.Duration(r.IntN(24*60)) * time.Minute)
-	if r.IntN(2) == 0 { // begin close to the change, or within
-		from = from.Add(time.Duration(r.IntN(24*60)) * time.Minute)
-	}
 	to := from.Add(36 * time.Hour)
-	s, err := cron.ParseIn(e.String(), loc, dst)
+	s, err := cron.ParseIn(e.String(), z.Loc, dst)
 	if err != nil { // it matches no day of any year
 		require.ErrorContains(t, err, "matches no day", "seed %d: %s", seed, e)
 		return
@@ -190,12 +179,13 @@ func agrees(t *testing.T, seed uint64) {
 	for next := s.Next(from.Add(-1)); !next.IsZero() && next.Before(to); next = s.Next(next) {
 		got = append(got, next.UTC())
 	}
-	same(t, oracle(e, loc, from, to, dst), got, "seed %d: %q in %s from %v, rules %d", seed, e, m.zone, from, dst)
+	same(t, oracle(e, z.Loc, from, to, dst), got, "seed %d: %q in %s (data: %s) from %v, rules %d", seed, e, z.Name, z.Data, from, dst)
 }
 
 func TestAgainstTheOracle(t *testing.T) {
-	for seed := range uint64(300) {
-		agrees(t, seed)
+	zones := zonetest.Zones(t)
+	for i := range *windows {
+		agrees(t, zones, *seed+uint64(i))
 	}
 }
 
@@ -209,8 +199,9 @@ func TestSchedulerAgainstTheOracle(t *testing.T) {
 
 func FuzzAgainstTheOracle(f *testing.F) {
 	f.Add(uint64(1))
+	zones := zonetest.Zones(f)
 	f.Fuzz(func(t *testing.T, seed uint64) {
-		agrees(t, seed)
+		agrees(t, zones, seed)
 		schedulerAgrees(t, seed)
 	})
 }
