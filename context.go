@@ -19,16 +19,21 @@ import (
 // page: see page.
 type jobContext uint8
 
-// A contextPage is what the contexts cut from it share.
+// A contextPage is what the contexts cut from it share. A context that is kept keeps
+// its page, so that must lead nowhere else: once its worker has turned it, or left, it
+// has no worker any more, and with that no engine, no queue and no other job. What
+// remains is the values that its jobs had in common, and at most maxUsed standard
+// contexts, all ended.
 type contextPage struct {
-	w     *worker                     // immutable
-	last  atomic.Pointer[stdContext]  // the one asked for last, so that a job finds its own quickly
-	used  map[*jobContext]*stdContext // under the engine's lock
-	cells [pageLen]jobContext         // immutable
+	worker atomic.Pointer[worker]      // that cuts contexts from it; nil once it does not any more
+	base   context.Context             // immutable: where the values are from
+	last   atomic.Pointer[stdContext]  // the one asked for last, so that a job finds its own quickly
+	used   map[*jobContext]*stdContext // under the engine's lock; not changed any more without a worker
+	cells  [pageLen]jobContext         // immutable
 }
 
 // pageLen makes a page fill the 256-byte size class.
-const pageLen = 232
+const pageLen = 216
 
 // numbered is what the cells of every page are: each holds its own number.
 var numbered = func() (cells [pageLen]jobContext) {
@@ -60,12 +65,27 @@ type stdContext struct {
 const maxUsed = 8
 
 // beginContext gives the job that begins a stretch its context, under the engine's
-// lock, and sees to it that the page has one for each of the others.
+// lock, and sees to it that the page has one for each of the others. A job with values
+// of its own has a page of its own.
 func (w *worker) beginContext() {
-	if w.page == nil || len(w.page.used) >= maxUsed || w.cut+w.pace.length > pageLen {
-		w.page, w.cut = &contextPage{w: w, cells: numbered}, 0
+	p, base := w.page, context.Context(w.engine.base)
+	if o := originOf(w.run.Job); o != nil {
+		base = &inherited{w.engine.base, o}
+	}
+	if p == nil || p.base != base || len(p.used) >= maxUsed || w.cut+w.pace.length > pageLen {
+		w.leavePage()
+		w.page, w.cut = &contextPage{base: base, cells: numbered}, 0
+		w.page.worker.Store(w)
 	}
 	w.cut++
+}
+
+// leavePage lets the worker take its next context from another page, under the engine's lock.
+func (w *worker) leavePage() {
+	if w.page != nil {
+		w.page.worker.Store(nil)
+		w.page = nil
+	}
 }
 
 // context is that of the job at run.
@@ -83,58 +103,77 @@ func (w *worker) endStd() {
 	w.std = nil
 }
 
-// live reports, under the engine's lock, whether the job that c was made for is running.
-func (c *jobContext) live() bool {
-	w := c.page().w
-	return w.run.ID != 0 && w.context() == c
-}
-
 func (s *stdContext) end(cause error) {
 	s.cancel(cause)
 	s.stop()
 }
 
-// std returns the standard context behind c.
+// runsOn reports, under the engine's lock, whether the job that c was made for is
+// running on w.
+func (c *jobContext) runsOn(w *worker) bool {
+	return w.run.ID != 0 && w.page == c.page() && w.context() == c
+}
+
+// running calls do with the worker on which the job that c was made for is running,
+// under the engine's lock, or reports false if it has ended.
+func (c *jobContext) running(do func(w *worker)) bool {
+	w := c.page().worker.Load()
+	if w == nil {
+		return false
+	}
+	w.engine.mu.Lock()
+	defer w.engine.mu.Unlock()
+	if !c.runsOn(w) {
+		return false
+	}
+	do(w)
+	return true
+}
+
+// std returns the standard context behind c: nil if the attempt had ended before it
+// was first used, so that none was ever needed.
 func (c *jobContext) std() *stdContext {
 	p := c.page()
 	if s := p.last.Load(); s != nil && s.of == c {
 		return s
 	}
-	e := p.w.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s := p.used[c]
-	if s == nil {
-		if p.used == nil {
-			p.used = map[*jobContext]*stdContext{}
-		}
-		s = e.newStd(c)
-		p.used[c] = s
+	s := p.find(c)
+	if s != nil {
+		p.last.Store(s)
 	}
-	p.last.Store(s)
 	return s
 }
 
-// newStd makes the standard context, in the state in which the job is by now.
-func (e *engine) newStd(c *jobContext) *stdContext {
-	base := e.base
-	if x := extraOf(c.page().w.run.Job); x != nil && x.values != nil && c.live() {
-		base = valuesFrom{x.values, e.base}
+func (p *contextPage) find(c *jobContext) *stdContext {
+	w := p.worker.Load()
+	if w == nil {
+		return p.used[c] // all that was written there was before the worker left
 	}
-	ctx, cancel := context.WithCancelCause(base)
+	w.engine.mu.Lock()
+	defer w.engine.mu.Unlock()
+	s := p.used[c]
+	if s == nil && c.runsOn(w) {
+		if p.used == nil {
+			p.used = map[*jobContext]*stdContext{}
+		}
+		s = w.newStd(c)
+		p.used[c] = s
+	}
+	return s
+}
+
+// newStd makes the standard context of the job at run, in the state in which that is by now.
+func (w *worker) newStd(c *jobContext) *stdContext {
+	ctx, cancel := context.WithCancelCause(w.page.base)
 	s := &stdContext{Context: ctx, of: c, cancel: cancel, stop: func() {}}
-	if !c.live() {
-		cancel(context.Canceled)
-		return s
-	}
-	r := &c.page().w.run
+	r := &w.run
 	if end, cause := r.Until(); cause != core.NotCancelled {
-		s.Context, s.stop = context.WithDeadlineCause(ctx, e.wall(end), causeError(cause))
+		s.Context, s.stop = context.WithDeadlineCause(ctx, w.engine.wall(end), causeError(cause))
 	}
 	if r.Cause != core.NotCancelled {
 		cancel(causeError(r.Cause))
 	}
-	c.page().w.std = s
+	w.std = s
 	return s
 }
 
@@ -152,9 +191,36 @@ func causeError(c core.Cause) error {
 	}
 }
 
-func (c *jobContext) Deadline() (time.Time, bool) { return c.std().Deadline() }
-func (c *jobContext) Done() <-chan struct{}       { return c.std().Done() }
-func (c *jobContext) Err() error                  { return c.std().Err() }
+// A context first used after its attempt has been cancelled all along, as far as
+// anybody can tell.
+
+func (c *jobContext) Deadline() (end time.Time, ok bool) {
+	if s := c.std(); s != nil {
+		return s.Deadline()
+	}
+	return time.Time{}, false
+}
+
+// ended is the Done of all contexts that were not used in time.
+var ended = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+func (c *jobContext) Done() <-chan struct{} {
+	if s := c.std(); s != nil {
+		return s.Done()
+	}
+	return ended
+}
+
+func (c *jobContext) Err() error {
+	if s := c.std(); s != nil {
+		return s.Err()
+	}
+	return context.Canceled
+}
 
 // jobKey is the key under which a jobContext gives itself away.
 type jobKey struct{}
@@ -163,7 +229,10 @@ func (c *jobContext) Value(key any) any {
 	if key == (jobKey{}) {
 		return c
 	}
-	return c.std().Value(key)
+	if s := c.std(); s != nil {
+		return s.Value(key)
+	}
+	return c.page().base.Value(key)
 }
 
 func (c *jobContext) String() string { return "dray.Job" }
@@ -198,11 +267,17 @@ func doneOf(ctx context.Context) (done <-chan struct{}, err error) {
 	return ctx.Done(), nil
 }
 
+// contextOf returns the context of the job that ctx is, or is derived from, or nil.
+// It calls user code.
+func contextOf(ctx context.Context) *jobContext {
+	c, _ := ctx.Value(jobKey{}).(*jobContext)
+	return c
+}
+
 // insideOf returns the context of the job that ctx belongs to, or nil.
 func insideOf(ctx context.Context) (c *jobContext, err error) {
 	defer contextThrew(&err)
-	c, _ = ctx.Value(jobKey{}).(*jobContext)
-	return c, nil
+	return contextOf(ctx), nil
 }
 
 func contextThrew(err *error) {
@@ -213,34 +288,26 @@ func contextThrew(err *error) {
 
 // JobFrom returns the job that ctx, or a context derived from it, belongs to. It
 // reports false outside a job, and once the attempt has ended.
-func JobFrom(ctx context.Context) (JobInfo, bool) {
-	c, ok := ctx.Value(jobKey{}).(*jobContext)
-	if !ok {
+func JobFrom(ctx context.Context) (info JobInfo, ok bool) {
+	c := contextOf(ctx)
+	if c == nil {
 		return JobInfo{}, false
 	}
-	e := c.page().w.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !c.live() {
-		return JobInfo{}, false
-	}
-	return e.jobInfo(core.InfoOfRun(&c.page().w.run)), true
+	ok = c.running(func(w *worker) { info = w.engine.jobInfo(core.InfoOfRun(&w.run)) })
+	return info, ok
 }
 
 // Progress says how far the job that ctx belongs to has come: done of total, in
 // units of its own. It shows in Jobs and in [JobProgress] events, and does
 // nothing outside a job.
 func Progress(ctx context.Context, done, total int64) {
-	c, ok := ctx.Value(jobKey{}).(*jobContext)
-	if !ok {
+	c := contextOf(ctx)
+	if c == nil {
 		return
 	}
-	e := c.page().w.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if !c.live() {
-		return
-	}
-	e.core.Progress(&c.page().w.run, done, total)
-	e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&c.page().w.run)), done, total})
+	c.running(func(w *worker) {
+		e := w.engine
+		e.core.Progress(&w.run, done, total)
+		e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&w.run)), done, total})
+	})
 }

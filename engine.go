@@ -22,7 +22,7 @@ type engine struct {
 	handler Handler         // immutable: the middleware around every job; nil without
 	wakeup  chan struct{}   // to the owner; capacity 1
 	fault   func(at string) // under mu; set by tests alone, to crash between two steps
-	base    context.Context // values for the jobs; set before the first worker starts
+	base    *queueValues    // values for the jobs; set before the first worker starts
 	blocks  bool            // immutable: an offer may wait for room
 	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
 	calls   sync.Pool       // of *call, for Run
@@ -44,6 +44,7 @@ type engine struct {
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
 	tokens  tokens
+	idle    idleness
 
 	_    apart
 	mail mailbox
@@ -56,14 +57,15 @@ type apart [128]byte
 // never is later than any timer: 146 years.
 const never = time.Duration(1 << 62)
 
-func newEngine(c common, cfg core.Config) *engine {
+func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	e := &engine{
 		common: c,
 		epoch:  time.Now(),
 		herald: newHerald(c),
 		wakeup: make(chan struct{}, 1),
-		base:   context.Background(),
+		base:   &queueValues{context.Background()},
 		armed:  never,
+		idle:   idleness{timeout: idle, look: never},
 	}
 	cfg.Watched = e.herald != nil
 	e.blocks = cfg.Overflow == core.Block
@@ -162,11 +164,20 @@ func (e *engine) follow(now time.Duration) {
 	if more && !e.waking {
 		e.summon()
 	}
-	if due, ok := c.Next(); ok && due < e.armed {
+	if due := e.due(); due < e.armed {
 		e.alarm(due, now)
 	}
 	e.announce()
 	e.easy = (e.waking || !more) && e.drained == nil && c.Easy()
+}
+
+// due returns when something is to be done that time alone brings about.
+func (e *engine) due() time.Duration {
+	due, ok := e.core.Next()
+	if !ok {
+		due = never
+	}
+	return min(due, e.idle.look)
 }
 
 // alarm sees to it that what is due is done: by the owner, or in a pool, which
@@ -188,6 +199,7 @@ func (e *engine) advance() {
 	e.step(func(c *core.Core, now time.Duration) {
 		e.armed = never
 		c.Advance(now)
+		e.dismissIdle(now)
 	})
 }
 
@@ -331,7 +343,14 @@ func (e *engine) offerOf(ctx context.Context) (o offer, err error) {
 // this engine, which would wait for its own end.
 func (e *engine) fromJob(o offer) bool {
 	c := o.inside
-	return e.workerOn(goid()) != nil || c != nil && c.page().w.engine == e && c.live()
+	if e.workerOn(goid()) != nil {
+		return true
+	}
+	if c == nil {
+		return false
+	}
+	w := c.page().worker.Load()
+	return w != nil && w.engine == e && c.runsOn(w)
 }
 
 // accept is the change that offer makes.

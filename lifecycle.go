@@ -90,7 +90,7 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	tree, stop := context.WithCancel(values)
 	l.serving, l.stop, l.ended, l.failure = true, stop, make(chan struct{}), nil
 	q.step(func(c *core.Core, _ time.Duration) {
-		q.base = values
+		q.base = &queueValues{values}
 		c.Halt(false)
 		q.mail.closed = false // after a failure of the tree
 		q.herald.emit(QueueStarted{moment(), c.Snapshot().Workers})

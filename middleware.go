@@ -28,16 +28,16 @@ type Middleware func(next Handler) Handler
 
 // An extra is what the engine needs to run a job that has more than a function.
 type extra struct {
-	fn      Func            // without the middleware
-	handler Handler         // of the kind and of the call; nil without
-	values  context.Context // of the caller's context; nil without
+	fn      Func    // without the middleware
+	handler Handler // of the kind and of the call; nil without
+	origin  *origin // the values of the caller's context; nil without
 }
 
 // wrap gives j its extra.
 func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is the receiver in all but form
 	x := &extra{fn: j.Fn, handler: p.handler}
 	if p.values {
-		x.values = context.WithoutCancel(ctx)
+		x.origin = newOrigin(ctx)
 	}
 	x.attach(j)
 }
@@ -52,7 +52,7 @@ func (x *extra) attach(j *core.Job) {
 
 // run is the job where the queue has no middleware: the context is as the worker gave it.
 func (x *extra) run(ctx context.Context) error {
-	return x.handler(ctx, ctx.(*jobContext).page().w.job()) //nolint:forcetypeassert // see there
+	return x.handler(ctx, ctx.(*jobContext).page().worker.Load().job()) //nolint:forcetypeassert // see there
 }
 
 // extraOf returns j's extra, or nil.

@@ -39,6 +39,7 @@ type config struct {
 	failuresKept      int
 	stuckAllowance    int
 	latency           bool
+	idleTimeout       time.Duration
 	middleware        []Middleware // around every job
 	periodic          []periodic
 	jobs              policy // defaults
@@ -51,6 +52,7 @@ func defaultConfig() config {
 		capacity:     defaultCapacity,
 		failuresKept: defaultFailuresKept,
 		latency:      true,
+		idleTimeout:  defaultIdleTimeout,
 		jobs:         policy{maxAttempts: 1, keyLimit: 1},
 	}
 }

@@ -66,18 +66,11 @@ func (o owner) tick() (idle time.Duration, rushed bool) {
 	rushed = o.mail.list.Len() >= rush
 	o.collect()
 	o.core.Advance(now)
+	o.dismissIdle(now)
 	o.at("advance")
 	o.follow(now)
 	o.armed = min(o.due(), o.beat(now))
 	return o.armed - now, rushed
-}
-
-func (o owner) due() time.Duration {
-	due, ok := o.core.Next()
-	if !ok {
-		return never
-	}
-	return due
 }
 
 // dieOfCrash panics with what broke somewhere else.

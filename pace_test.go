@@ -48,7 +48,7 @@ func TestLongJobsBehindTinyOnes(t *testing.T) {
 // TestBeatStopsByItself: the owner does not go on to wake up when no worker is in a stretch.
 func TestBeatStopsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1), WithCapacity(Unbounded))
+		q, err := New(WithWorkers(1), WithCapacity(Unbounded), WithIdleTimeout(0))
 		require.NoError(t, err)
 		for range 100 {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))

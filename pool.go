@@ -42,7 +42,7 @@ func NewPool(workers int, opts ...PoolOption) (*Pool, error) {
 		}
 	}
 	p := &Pool{over: make(chan struct{})}
-	p.engine = newEngine(cfg.common, core.Config{Workers: workers, Capacity: Unbounded})
+	p.engine = newEngine(cfg.common, core.Config{Workers: workers, Capacity: Unbounded}, defaultIdleTimeout)
 	p.timer = time.AfterFunc(never, p.advance)
 	p.timer.Stop()
 	p.step(func(c *core.Core, _ time.Duration) { c.Halt(false); c.Open() })
@@ -64,10 +64,11 @@ func (p *Pool) Run(ctx context.Context, fn Func) error {
 	if err != nil {
 		return err
 	}
-	t := newTask(func(c context.Context) (struct{}, error) {
+	t := &Task[struct{}]{queue: p.engine}
+	s := &submitted[struct{}]{t, func(c context.Context) (struct{}, error) {
 		return struct{}{}, fn(valuesFrom{c, ctx})
-	})
-	if err := p.take(t.run, t); err != nil {
+	}}
+	if err := p.take(s.run, t); err != nil {
 		return err
 	}
 	return t.await(ctx, done, p.engine)

@@ -42,7 +42,7 @@ func New(opts ...Option) (*Queue, error) {
 			return nil, err
 		}
 	}
-	q := &Queue{engine: newEngine(cfg.common, cfg.core()), jobs: cfg.jobs, kinds: map[string]struct{}{}}
+	q := &Queue{engine: newEngine(cfg.common, cfg.core(), cfg.idleTimeout), jobs: cfg.jobs, kinds: map[string]struct{}{}}
 	var err error
 	if q.handler, err = chain(cfg.middleware, specific); err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (e *engine) leftovers(c *core.Core, jobs []*core.Job) []Leftover {
 	var left []Leftover
 	for _, j := range jobs {
 		info := e.jobInfo(core.Describe(j))
-		left = append(left, Leftover{JobInfo: info, Func: funcOf(j), record: j, taken: new(atomic.Bool)})
+		left = append(left, Leftover{JobInfo: info, Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)})
 		if end, ok := j.Ref.(ending); ok {
 			end.settled(outcome{id: info.ID, state: core.Interrupted, err: ErrShutdown})
 		}

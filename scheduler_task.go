@@ -301,19 +301,17 @@ func (s *Scheduler) disarm(t *periodicTask) {
 // TaskFrom returns, inside a run of a periodic task, the task's name and when the
 // run was due. It reports false elsewhere, and once the attempt has ended.
 func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
-	c, ok := ctx.Value(jobKey{}).(*jobContext)
-	if !ok {
+	c := contextOf(ctx)
+	if c == nil {
 		return "", time.Time{}, false
 	}
-	w := c.page().w
-	w.engine.mu.Lock()
-	defer w.engine.mu.Unlock()
-	if !c.live() || w.run.Job == nil {
-		return "", time.Time{}, false
-	}
-	r, ok := w.run.Job.Ref.(*run)
-	if !ok {
-		return "", time.Time{}, false
-	}
-	return r.t.name, r.due, true
+	c.running(func(w *worker) {
+		if w.run.Job == nil {
+			return
+		}
+		if r, isRun := w.run.Job.Ref.(*run); isRun {
+			name, due, ok = r.t.name, r.due, true
+		}
+	})
+	return name, due, ok
 }

@@ -9,18 +9,21 @@ import (
 // A Task is the handle of a submitted job: see [Submit]. All methods may be
 // called concurrently, any number of times.
 type Task[R any] struct {
-	queue *engine
-	fn    func(context.Context) (R, error)
-	id    atomic.Uint64
+	id atomic.Uint64
 
 	mu    sync.Mutex
+	queue *engine       // nil once it has ended: a result that is kept keeps nothing else
 	done  chan struct{} // made when first asked for
 	ended bool
 	value R // of the last attempt; written by the worker before settled, read after
 	err   error
 }
 
-func newTask[R any](fn func(context.Context) (R, error)) *Task[R] { return &Task[R]{fn: fn} }
+// submitted is the job of a task, which does not refer to it.
+type submitted[R any] struct {
+	task *Task[R]
+	fn   func(context.Context) (R, error)
+}
 
 // Submit enqueues fn as [Queue.Enqueue] does, and returns a handle to its result.
 // Errors are those of Enqueue. With [WithUnique] and [KeepExisting] a job that is
@@ -35,9 +38,9 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	if err := endOf(ctx); err != nil {
 		return nil, err
 	}
-	t := newTask(fn)
-	t.queue = q.engine
-	r, err := q.enqueue(ctx, t.run, "", q.jobs, t, opts)
+	t := &Task[R]{queue: q.engine}
+	s := &submitted[R]{t, fn}
+	r, err := q.enqueue(ctx, s.run, "", q.jobs, t, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -58,11 +61,10 @@ func (t *Task[R]) await(ctx context.Context, done <-chan struct{}, e *engine) er
 	}
 }
 
-// run is the job.
-func (t *Task[R]) run(ctx context.Context) error {
-	t.set(*new(R)) // not the value of an earlier attempt, if this one throws
-	v, err := t.fn(ctx)
-	t.set(v)
+func (s *submitted[R]) run(ctx context.Context) error {
+	s.task.set(*new(R)) // not the value of an earlier attempt, if this one throws
+	v, err := s.fn(ctx)
+	s.task.set(v)
 	return err
 }
 
@@ -84,7 +86,7 @@ func (t *Task[R]) settled(o outcome) {
 	if t.ended {
 		return
 	}
-	t.ended, t.err = true, o.err
+	t.ended, t.err, t.queue = true, o.err, nil
 	if t.done != nil {
 		close(t.done)
 	}
@@ -142,4 +144,12 @@ func (t *Task[R]) result() R {
 }
 
 // Cancel cancels the job: see [Queue.Cancel].
-func (t *Task[R]) Cancel() error { return t.queue.cancel(t.ID()) }
+func (t *Task[R]) Cancel() error {
+	t.mu.Lock()
+	q := t.queue
+	t.mu.Unlock()
+	if q == nil {
+		return ErrNotFound
+	}
+	return q.cancel(t.ID())
+}

@@ -25,11 +25,12 @@ type worker struct {
 	goid   atomic.Int64  // of the goroutine it runs on; read by those who ask whether they are on it
 
 	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
-	run   core.Run
-	page  *contextPage
-	cut   int         // how many of its contexts were given away, the last to the job at run
-	woken bool        // summoned: it has to take the engine's waking flag back
-	std   *stdContext // what the context of the job at run has become, if it was ever used
+	run       core.Run
+	page      *contextPage
+	cut       int           // how many of its contexts were given away, the last to the job at run
+	idleSince time.Duration // when it last parked
+	woken     bool          // summoned: it has to take the engine's waking flag back
+	std       *stdContext   // what the context of the job at run has become, if it was ever used
 
 	// The worker's own.
 	inJob  bool        // foreign code is running
@@ -241,23 +242,21 @@ func (w *worker) longTurn(now time.Duration) (claimed, leave bool) {
 		w.pace.start(&w.run)
 		w.beginContext()
 	} else {
-		leave = w.rest()
+		leave = w.rest(now)
 	}
 	e.follow(now)
 	return claimed, leave
 }
 
 // rest parks the worker, or lets it go.
-func (w *worker) rest() (leave bool) {
+func (w *worker) rest(now time.Duration) (leave bool) {
 	e := w.engine
 	w.pace.length = 1 // what comes after a pause may be quite different
 	if e.core.Closed() || e.core.Surplus() {
-		e.core.Leave(&w.run)
-		w.gone = true
-		e.herald.emit(WorkerStopped{moment(), w.number, nil})
+		e.letGo(w)
 		return true
 	}
-	e.mail.parked = append(e.mail.parked, w)
+	e.park(w, now)
 	w.asleep = true
 	return false
 }
@@ -284,8 +283,11 @@ func (w *worker) settle(now time.Duration) {
 		return
 	}
 	w.endContext()
-	if w.run.Job == nil {
+	switch {
+	case w.run.Job == nil:
 		w.pace.flush(now)
+	case originOf(w.run.Job) != nil:
+		w.leavePage() // which an idle worker would keep
 	}
 	w.engine.core.Settle(&w.run, w.result, now)
 	w.end = notYet

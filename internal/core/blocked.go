@@ -1,6 +1,9 @@
 package core
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Admit accepts the completion jobs of groups, and the callers that wait for room
 // as far as there is some. It returns how many IDs it used, from the given one on.
@@ -47,7 +50,7 @@ func (c *Core) Blocked() bool { return len(c.blocked)+len(c.completed) > 0 }
 func (c *Core) Withdraw(j *Job) bool {
 	for i, b := range c.blocked {
 		if b == j {
-			c.blocked = append(c.blocked[:i], c.blocked[i+1:]...)
+			c.blocked = slices.Delete(c.blocked, i, i+1)
 			j.State = Offered
 			c.release(j)
 			c.quit(j)

@@ -19,7 +19,7 @@ func (c *Core) keep(j *Job, now time.Duration) {
 	if len(c.failures) >= c.cfg.FailuresKept {
 		c.failures = slices.Delete(c.failures, 0, 1)
 	}
-	c.failures = append(c.failures, Failure{Job: j, At: now})
+	c.failures = append(c.failures, Failure{Job: j.kept(), At: now})
 }
 
 // Failures returns the kept failures, newest first.
@@ -71,6 +71,22 @@ func (c *Core) DropFailures() int {
 	n := len(c.failures)
 	c.failures = nil
 	return n
+}
+
+// kept returns what a list of failures is to keep of j, which does not lead to those
+// who were told of its end.
+func (j *Job) kept() *Job {
+	k := j.Again()
+	k.ID, k.EnqueuedAt, k.Attempt, k.Errs, k.Stack, k.State = j.ID, j.EnqueuedAt, j.Attempt, j.Errs, j.Stack, Failed
+	return k
+}
+
+// HandedBack returns what a report is to keep of j: a record like Again's that tells
+// besides how far it had come.
+func (j *Job) HandedBack() *Job {
+	l := j.Again()
+	l.Errs, l.keyed, l.started = j.Errs, j.keyed, j.started
+	return l
 }
 
 // Again returns a record like j's before it was accepted. It is in no group.

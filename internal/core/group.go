@@ -6,7 +6,7 @@ import "time"
 // them is left; then comes the effect GroupDone.
 type Group struct {
 	Ref        any         // the engine's own
-	Completion func() *Job // makes the job that is accepted when it is complete; nil for none
+	Completion func() *Job // makes the job that is accepted when it is complete; nil for none, and after that
 
 	open      int // jobs that have not settled, and offers that wait for room
 	closed    bool
@@ -49,7 +49,7 @@ func (c *Core) complete(g *Group) {
 	switch {
 	case g.Completion == nil:
 	case g.lost || c.sealed:
-		g.unserved = true
+		g.unserved, g.Completion = true, nil
 	default:
 		c.completed = append(c.completed, g)
 	}
@@ -96,6 +96,7 @@ func (c *Core) HandBack(j *Job) {
 func (c *Core) admitCompleted(id uint64, now time.Duration) (used uint64) {
 	for _, g := range c.completed {
 		c.admit(g.Completion(), id+used, now)
+		g.Completion = nil // so that a group that is kept does not keep what it captures
 		used++
 	}
 	c.completed = nil

@@ -1,0 +1,11 @@
+// Package memory_test shows that a queue lets go of what a job, a run or a task has
+// captured, after each ending and after bursts, except for what the contract keeps.
+package memory_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
