@@ -3,7 +3,7 @@ module github.com/a622d8ee/dray/bench
 go 1.26.0
 
 require (
-	github.com/a622d8ee/dray v0.0.0
+	github.com/a622d8ee/dray v0.1.0
 	github.com/alitto/pond/v2 v2.7.1
 	github.com/gammazero/workerpool v1.3.0
 	github.com/go-co-op/gocron/v2 v2.21.2
@@ -25,5 +25,3 @@ require (
 	go.uber.org/multierr v1.9.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 )
-
-replace github.com/a622d8ee/dray => ../
