@@ -63,8 +63,9 @@ func WithName(name string) SharedOption {
 // those of the evicted and the replaced to Stats.Evicted. A panic is logged with its
 // place and its stack. docs/logs.md has the messages and their attributes.
 //
-// Records are written by the goroutine that serves observers (see [Observer]), so a
-// slow handler delays no job. Defaults to discarding them.
+// Records are written by a goroutine of their own, as with an [Observer], so a slow
+// handler delays no job and no observer. The text of a job's error is the one that it
+// had when the job ended. Defaults to discarding them.
 func WithLogger(l *slog.Logger) SharedOption {
 	return sharedOption(func(c *common) error {
 		if l == nil {

@@ -70,7 +70,7 @@ func (e *engine) settled(f *core.Effect, now time.Duration) {
 
 func (e *engine) tell(f *core.Effect, now time.Duration) {
 	if e.herald != nil {
-		e.herald.emit(e.eventOf(f, now))
+		e.herald.emit(with(e.eventOf(f, now), f.Note))
 	}
 }
 
@@ -113,6 +113,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	}
 	event := JobStuck{happened: moment(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause), task: taskName(f.Run.Job)}
 	go func() {
+		unlabel()
 		event.Stack = stackOf(w.goid.Load())
 		e.herald.emit(event)
 	}()

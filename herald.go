@@ -2,6 +2,10 @@ package dray
 
 import (
 	"context"
+	"errors"
+	"reflect"
+	"runtime"
+	"runtime/pprof"
 	"sync"
 )
 
@@ -10,21 +14,29 @@ import (
 // [EventsDropped].
 const maxUndelivered = 1 << 16
 
-// A herald carries events to the observers and to the log, in the order in
-// which they happened, on a goroutine of its own: nobody who changes the state
-// of a queue ever waits for an observer. The goroutine exists only while there
-// is something to tell, so a herald needs no start and no stop.
+// A herald carries events to the log and to the observers, to each on a goroutine of
+// its own: nobody who changes the state of a queue ever waits for an observer, and
+// neither does another observer.
 type herald struct {
-	listeners []Observer // immutable
+	outlets []*outlet // immutable; the log is the first
+}
+
+// An outlet carries events to one listener, in the order in which they happened. Its
+// goroutine exists only while there is something to tell, so that it needs no start
+// and no stop.
+type outlet struct {
+	listener Observer // immutable
+	isLog    bool     // immutable: it gets what only the log is told, and notes
 
 	mu      sync.Mutex
 	pending []Event       // appended by emit, taken whole by the telling goroutine
 	dropped uint64        // events refused since the last take
 	quiet   chan struct{} // non-nil while there is something to tell; closed when told
+	goid    int64         // of the telling goroutine; 0 without
 
 	// The rest belongs to the telling goroutine alone, of which there is at most one.
 	batch []Event // being told
-	told  int     // calls made for this batch: event told/len(listeners), listener told%len(listeners)
+	told  int     // of batch
 }
 
 // newHerald returns nil when nobody listens. A nil herald ignores every call,
@@ -33,11 +45,31 @@ func newHerald(c common) *herald {
 	if len(c.observers) == 0 && c.logger == nil {
 		return nil
 	}
-	h := &herald{listeners: c.observers}
+	h := &herald{}
 	if c.logger != nil {
-		h.listeners = append([]Observer{logTo(c.logger, c.name, h.emit)}, c.observers...)
+		log := &outlet{isLog: true}
+		log.listener = logTo(c.logger, c.name, log.emit)
+		h.outlets = append(h.outlets, log)
+	}
+	for _, o := range c.observers {
+		h.outlets = append(h.outlets, &outlet{listener: o})
 	}
 	return h
+}
+
+// noted is an event with what the log needs to know of its error. Observers get the
+// event without.
+type noted struct {
+	Event
+	*note
+}
+
+// with returns ev with a note for the log, if there is one.
+func with(ev Event, about any) Event {
+	if n, ok := about.(*note); ok {
+		return noted{ev, n}
+	}
+	return ev
 }
 
 // emit hands events over and returns at once. Safe for concurrent use.
@@ -45,16 +77,22 @@ func (h *herald) emit(events ...Event) {
 	if h == nil || len(events) == 0 {
 		return
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.pending)+len(events) > maxUndelivered && !indispensable(events[0]) {
-		h.dropped += uint64(len(events))
+	for _, o := range h.outlets {
+		o.emit(events...)
+	}
+}
+
+func (o *outlet) emit(events ...Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.pending)+len(events) > maxUndelivered && !indispensable(events[0]) {
+		o.dropped += uint64(len(events))
 		return
 	}
-	h.pending = append(h.pending, events...)
-	if h.quiet == nil {
-		h.quiet = make(chan struct{})
-		go h.tell()
+	o.pending = append(o.pending, events...)
+	if o.quiet == nil {
+		o.quiet = make(chan struct{})
+		go o.tell()
 	}
 }
 
@@ -62,65 +100,120 @@ func (h *herald) emit(events ...Event) {
 // one that comes once in the life of a queue, or of which there is at most one.
 func indispensable(ev Event) bool {
 	switch ev.(type) {
-	case QueueStopped, logDue:
+	case QueueStopped, logDue, notReturned:
 		return true
 	}
 	return false
 }
 
-// tell delivers until nothing is left. An observer that panics or calls
+// tell delivers until nothing is left. A listener that panics or calls
 // runtime.Goexit loses that one event; a successor goes on behind it.
-func (h *herald) tell() {
+func (o *outlet) tell() {
 	finished := false
 	defer func() {
 		if !finished {
 			_ = recover() // an observer must not take the service down
-			go h.tell()
+			go o.tell()
 		}
 	}()
-	for h.told < len(h.batch)*len(h.listeners) || h.take() {
-		n := h.told
-		h.told++ // before the call: a listener that throws is not called again for this event
-		ev, listener := h.batch[n/len(h.listeners)], n%len(h.listeners)
-		if _, ok := ev.(logDue); ok && listener > 0 {
-			continue // the log is the first, and told alone
+	unlabel()
+	o.setGoid(goid())
+	for o.told < len(o.batch) || o.take() {
+		ev := o.batch[o.told]
+		o.told++ // before the call: a listener that throws is not called again for this event
+		if n, ok := ev.(noted); ok && !o.isLog {
+			ev = n.Event
 		}
-		h.listeners[listener](ev)
+		o.listener(ev)
 	}
 	finished = true
 }
 
 // take fetches the next batch, or ends the telling when there is none.
-func (h *herald) take() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.batch, h.pending, h.told = h.pending, nil, 0
-	if h.dropped > 0 {
-		h.batch = append(h.batch, EventsDropped{moment(), h.dropped})
-		h.dropped = 0
+func (o *outlet) take() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.batch, o.pending, o.told = o.pending, nil, 0
+	if o.dropped > 0 {
+		o.batch = append(o.batch, EventsDropped{moment(), o.dropped})
+		o.dropped = 0
 	}
-	if len(h.batch) > 0 {
+	if len(o.batch) > 0 {
 		return true
 	}
-	close(h.quiet)
-	h.quiet = nil
+	close(o.quiet)
+	o.quiet, o.goid = nil, 0
 	return false
 }
 
+func (o *outlet) setGoid(id int64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.goid = id
+}
+
 // flush waits until everything emitted before the call has been told, or until
-// ctx ends. An observer that calls it waits for itself, so ctx should end.
-func (h *herald) flush(ctx context.Context) {
+// ctx ends, and names the listeners that have not returned by then. Called by a
+// listener it does not wait for that one.
+func (h *herald) flush(ctx context.Context) error {
 	if h == nil {
+		return nil
+	}
+	var errs []error
+	for _, o := range h.outlets {
+		if !o.flush(ctx) {
+			errs = append(errs, wrapf(ErrAbandoned, "%s", o.name()))
+		}
+	}
+	h.report(errs)
+	return errors.Join(errs...)
+}
+
+// report has the log say what did not return, unless that is the log.
+func (h *herald) report(abandoned []error) {
+	if h == nil || !h.outlets[0].isLog {
 		return
 	}
-	h.mu.Lock()
-	quiet := h.quiet
-	h.mu.Unlock()
-	if quiet == nil {
-		return
+	for _, err := range abandoned {
+		h.outlets[0].emit(notReturned{moment(), err})
+	}
+}
+
+func (o *outlet) flush(ctx context.Context) bool {
+	o.mu.Lock()
+	quiet, telling := o.quiet, o.goid
+	o.mu.Unlock()
+	if quiet == nil || telling == goid() {
+		return true
 	}
 	select {
 	case <-quiet:
+		return true
+	default:
+	}
+	select {
+	case <-quiet:
+		return true
 	case <-ctx.Done():
+		return false
 	}
 }
+
+// name says which function the listener is.
+func (o *outlet) name() string {
+	if o.isLog {
+		return "log handler"
+	}
+	return "observer " + runtime.FuncForPC(reflect.ValueOf(o.listener).Pointer()).Name()
+}
+
+// notReturned has the log name user code that has not returned by the end. No
+// observer sees it.
+type notReturned struct {
+	happened
+	err error
+}
+
+// unlabel takes off the goroutine's pprof labels: those of the call that started it,
+// or of the job that it ran. A job has the labels that it gives itself and no other.
+func unlabel() { pprof.SetGoroutineLabels(context.Background()) }

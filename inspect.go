@@ -1,8 +1,10 @@
 package dray
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // An error that a job returns, or the value that it panics with, is user code: its
@@ -19,16 +21,36 @@ var errChain = errors.New("dray: a chain of errors without an end")
 
 // A finding is what a look at an error came to.
 type finding struct {
+	note
 	snooze  *snooze
 	discard *discard
+	thrown  bool // by a method of the error
 	seen    int
 }
 
-// inspect looks at err and all that it wraps. A method that panics has thrown; a
-// Goexit takes the caller along.
-func inspect(err error) (f finding, thrown *PanicError) {
-	thrown = guarded(func() { f.walk(err) })
-	return f, thrown
+// A note is what the log needs to know of an error, so as not to ask it.
+type note struct {
+	text  string
+	panic *PanicError // the first that the error is or wraps; nil without
+}
+
+// inspect looks at err and all that it wraps, on a goroutine that user code may
+// block: a Goexit takes it along. If a method panics, safe is an error that can be
+// handed to anybody; else it is err.
+func inspect(err error) (f finding, safe error) {
+	walked := guarded(func() { f.walk(err) })
+	text, told := textOf(err)
+	f.text, safe = text, err
+	if thrown := cmp.Or(walked, told); thrown != nil {
+		f.thrown = true
+		f.panic, safe = thrown, &unsafeError{strings.TrimPrefix(text, prefix), thrown}
+		if p, ok := err.(*PanicError); ok && p != nil { //nolint:errorlint // it is about the outermost
+			f.panic = &PanicError{Value: p.Value, Stack: p.Stack, text: p.text, bare: true}
+			safe = f.panic
+		}
+		f.text = safe.Error()
+	}
+	return f, safe
 }
 
 // guarded calls f, which is user code or calls some.
@@ -49,7 +71,7 @@ func (f *finding) walk(err error) {
 		if f.seen++; f.seen > maxChain {
 			panic(errChain)
 		}
-		f.note(err)
+		f.take(err)
 		switch e := err.(type) { //nolint:errorlint // this is what looks into it
 		case interface{ Unwrap() error }:
 			err = e.Unwrap()
@@ -64,13 +86,15 @@ func (f *finding) walk(err error) {
 	}
 }
 
-// note takes down what one error of the chain says; the first signal counts.
-func (f *finding) note(err error) {
-	s, isSnooze := err.(*snooze)   //nolint:errorlint // walk looks into it
-	d, isDiscard := err.(*discard) //nolint:errorlint // as above
+// take takes down what one error of the chain says; the first signal counts.
+func (f *finding) take(err error) {
+	s, isSnooze := err.(*snooze)    //nolint:errorlint // walk looks into it
+	d, isDiscard := err.(*discard)  //nolint:errorlint // as above
+	p, isPanic := err.(*PanicError) //nolint:errorlint // as above
 	if e, ok := err.(interface{ As(target any) bool }); ok {
 		isSnooze = isSnooze || e.As(&s)
 		isDiscard = isDiscard || e.As(&d)
+		isPanic = isPanic || e.As(&p)
 	}
 	if e, ok := err.(interface{ Is(target error) bool }); ok {
 		e.Is(ErrShutdown)
@@ -81,12 +105,15 @@ func (f *finding) note(err error) {
 	if isDiscard && f.discard == nil {
 		f.discard = d
 	}
+	if isPanic && f.panic == nil {
+		f.panic = p
+	}
 }
 
-// textOf is the text of an error without the prefix, for the log. If its Error
-// panics it has thrown; a Goexit takes the caller along.
+// textOf is the text of an error, for the log. If its Error panics it has thrown; a
+// Goexit takes the caller along.
 func textOf(err error) (text string, thrown *PanicError) {
-	thrown = guarded(func() { text = bareText(err.Error()) })
+	thrown = guarded(func() { text = err.Error() })
 	if text == "" {
 		text = fmt.Sprintf("%T", err)
 	}
@@ -105,12 +132,3 @@ func (e *unsafeError) Error() string {
 }
 
 func (e *unsafeError) Unwrap() error { return e.cause }
-
-// madeSafe returns the error that stands for err, a method of which has thrown.
-func madeSafe(err error, thrown *PanicError) error {
-	if p, ok := err.(*PanicError); ok && p != nil { //nolint:errorlint // it is about the outermost
-		return &PanicError{Value: p.Value, Stack: p.Stack, text: p.text, bare: true}
-	}
-	text, _ := textOf(err)
-	return &unsafeError{text, thrown}
-}

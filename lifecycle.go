@@ -125,7 +125,9 @@ func (q *Queue) grow(tree context.Context) error {
 //
 // It returns nil when nothing was cut short, or else the cause of ctx's end, and
 // [ErrStillRunning] besides if jobs were abandoned; the report is valid in any
-// case. If the queue's tree had failed, that error is returned too.
+// case. If the queue's tree had failed, that error is returned too, and one that is
+// [ErrAbandoned] for each observer, log handler and limiter that has not returned by
+// the end of the shutdown timeout, and is left behind.
 //
 // Further calls, concurrent ones included, wait for the same end and return the
 // same; the first ctx to end cuts the drain short for all. Called from inside a
@@ -143,20 +145,18 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 		q.cut(causeOf(ctx))
 		<-q.life.over
 	}
-	q.flush()
-	return q.life.report, q.life.err
+	return q.life.report, q.ended()
 }
 
 // Close is [Queue.Shutdown] without the drain: it cancels the running jobs at
 // once, with the cause [ErrShutdown], and waits for them within the shutdown
 // timeout. It returns nil, [ErrStillRunning] if jobs were abandoned, the error of
-// a failed tree, or that of the Shutdown that came before it. What was left is in the report that Shutdown still returns.
+// a failed tree, [ErrAbandoned] as Shutdown does, or that of the Shutdown that came before it. What was left is in the report that Shutdown still returns.
 func (q *Queue) Close() error {
 	q.wrapUp()
 	q.cut(nil)
 	<-q.life.over
-	q.flush()
-	return q.life.err
+	return q.ended()
 }
 
 // wrapUp begins the shutdown, unless that was done before.
@@ -181,11 +181,20 @@ func (q *Queue) cut(reason error) {
 	})
 }
 
-// flush lets observers hear of everything, within the shutdown timeout.
-func (e *engine) flush() {
+// ended is the error of Shutdown and Close when all is over.
+func (q *Queue) ended() error {
+	if err := q.flush(); err != nil {
+		return errors.Join(q.life.err, err)
+	}
+	return q.life.err
+}
+
+// flush lets observers hear of everything, within the shutdown timeout. The error
+// names what user code has not returned: observers, and limiters.
+func (e *engine) flush() error {
 	ctx, cancel := context.WithTimeout(context.Background(), e.shutdownTimeout)
 	defer cancel()
-	e.herald.flush(ctx)
+	return errors.Join(errors.Join(e.lost()...), e.herald.flush(ctx))
 }
 
 // wind takes the queue from its last accepted job to its end.

@@ -24,8 +24,9 @@ type Limiter interface {
 type tokens struct {
 	ctx      context.Context // ends with the shutdown; nil before the first fetcher
 	stop     context.CancelFunc
-	fetchers int           // goroutines under way
-	gone     chan struct{} // non-nil while somebody waits for them to be; closed then
+	fetchers map[*core.Limit]struct{} // for which a goroutine is under way
+	gone     chan struct{}            // non-nil while the end waits for them; closed when there are none
+	lost     []error                  // which limiters had not returned by then
 }
 
 const (
@@ -49,7 +50,10 @@ func (e *engine) sendFor(l *core.Limit) {
 	if t.ctx == nil {
 		t.ctx, t.stop = context.WithCancel(context.Background())
 	}
-	t.fetchers++
+	if t.fetchers == nil {
+		t.fetchers = map[*core.Limit]struct{}{}
+	}
+	t.fetchers[l] = struct{}{}
 	go fetcher{e, t.ctx, l}.run(nil)
 }
 
@@ -57,6 +61,7 @@ func (e *engine) sendFor(l *core.Limit) {
 // limiter takes the goroutine along, another one goes on.
 func (f fetcher) run(failed error) {
 	ended := false
+	unlabel()
 	defer func() {
 		if !ended {
 			go f.run(ErrGoexit)
@@ -87,9 +92,11 @@ func (f fetcher) again(failed error) bool {
 	if f.ctx.Err() != nil {
 		return false
 	}
+	found, safe := inspect(failed)
+	about := new(found.note)
 	wanted := false
 	f.engine.step(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
-	f.engine.herald.emit(RateLimitFailed{moment(), failed})
+	f.engine.herald.emit(with(RateLimitFailed{moment(), safe}, about))
 	if !wanted {
 		return false
 	}
@@ -107,8 +114,8 @@ func (f fetcher) leave() {
 	e := f.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.tokens.fetchers--
-	if e.tokens.fetchers == 0 && e.tokens.gone != nil {
+	delete(e.tokens.fetchers, f.limit)
+	if len(e.tokens.fetchers) == 0 && e.tokens.gone != nil {
 		close(e.tokens.gone)
 		e.tokens.gone = nil
 	}
@@ -118,7 +125,7 @@ func (f fetcher) leave() {
 func (e *engine) stopFetching() {
 	e.mu.Lock()
 	t := &e.tokens
-	if t.ctx == nil || t.fetchers == 0 {
+	if t.ctx == nil || len(t.fetchers) == 0 {
 		e.mu.Unlock()
 		return
 	}
@@ -131,5 +138,23 @@ func (e *engine) stopFetching() {
 	select {
 	case <-gone:
 	case <-grace.C:
+		e.loseFetchers()
 	}
+}
+
+// loseFetchers takes down which limiters have not heeded the end.
+func (e *engine) loseFetchers() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for l := range e.tokens.fetchers {
+		e.tokens.lost = append(e.tokens.lost, wrapf(ErrAbandoned, "limiter %T", l.Key))
+	}
+	e.herald.report(e.tokens.lost)
+}
+
+// lost returns which limiters were left behind.
+func (e *engine) lost() []error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.tokens.lost
 }

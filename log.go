@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
+	"strings"
 	"time"
 )
 
@@ -66,19 +68,28 @@ type logDue struct{ happened }
 
 // logTo returns the observer behind WithLogger. The name is in every record.
 func logTo(to *slog.Logger, name string, emit func(...Event)) Observer {
-	l := &logger{Logger: to.With("dray", name), wake: func() { emit(logDue{}) }}
+	l := &logger{wake: func() { emit(logDue{}) }}
 	for i := range l.tallies {
 		l.tallies[i].topic = topics[i]
 	}
-	return l.observe
+	return func(ev Event) {
+		if l.Logger == nil {
+			l.Logger = to.With("dray", name) // here, as it calls the handler
+		}
+		l.observe(ev)
+	}
 }
 
 func (l *logger) observe(ev Event) {
+	var about *note
+	if n, ok := ev.(noted); ok {
+		ev, about = n.Event, n.note
+	}
 	switch e := ev.(type) {
 	case JobFailed:
-		l.Error("job failed", append(jobAttrs(e.task, e.Job), errAttrs(e.Err)...)...)
+		l.Error("job failed", append(jobAttrs(e.task, e.Job), errAttrs(e.Err, about)...)...)
 	case JobRetrying:
-		l.Warn("attempt failed", append(append(jobAttrs(e.task, e.Job), "next", e.Job.RunAt), errAttrs(e.Err)...)...)
+		l.Warn("attempt failed", append(append(jobAttrs(e.task, e.Job), "next", e.Job.RunAt), errAttrs(e.Err, about)...)...)
 	case JobStuck:
 		l.Warn("job ignores its cancelled context", append(jobAttrs(e.task, e.Job), "cause", e.Cause, "stack", string(e.Stack))...)
 	case JobRejected:
@@ -91,21 +102,21 @@ func (l *logger) observe(ev Event) {
 	case EventsDropped:
 		l.Warn("observers are too slow", "events_dropped", e.Count)
 	case RateLimitFailed:
-		l.Error("rate limiter failed", "error", e.Err)
+		l.Error("rate limiter failed", errAttrs(e.Err, about)...)
 	case TaskSkipped:
 		l.skipped(e)
 	case ClockJumped:
 		l.Warn("wall clock was set, or the machine slept", "by", e.By)
 	default:
-		l.lifecycle(ev)
+		l.lifecycle(ev, about)
 	}
 }
 
 // lifecycle writes what happens to the queue and its children.
-func (l *logger) lifecycle(ev Event) {
+func (l *logger) lifecycle(ev Event, about *note) {
 	switch e := ev.(type) {
 	case ChildFailed:
-		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Child}, errAttrs(e.Err)...)...)
+		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Child}, errAttrs(e.Err, about)...)...)
 	case ChildStarted:
 		if e.Restarts > 0 {
 			l.Warn("child restarted", "supervisor", e.Supervisor, "child", e.Child, "restarts", e.Restarts)
@@ -114,6 +125,8 @@ func (l *logger) lifecycle(ev Event) {
 		l.Error("child does not stop", "supervisor", e.Supervisor, "child", e.Child, "waited", e.Waited)
 	case SupervisorFailed:
 		l.Error("supervisor failed", "supervisor", e.Supervisor, "error", e.Err)
+	case notReturned:
+		l.Warn("user code has not returned", "error", e.err)
 	case QueueStarted:
 		l.Info("queue started", "workers", e.Workers)
 	case QueueStopped:
@@ -230,10 +243,14 @@ func jobAttrs(task string, j JobInfo) []any {
 	return attrs
 }
 
-// errAttrs is an error and, of a panic, where it happened and its stack.
-func errAttrs(err error) []any {
-	attrs := []any{"error", err}
-	p := panicIn(err)
+// errAttrs is an error and, of a panic, where it happened and its stack. Without a
+// note the error is one of dray's own, which can be asked.
+func errAttrs(err error, about *note) []any {
+	if about == nil {
+		about = &note{err.Error(), panicIn(err)}
+	}
+	attrs := []any{"error", said(withDeadline(about.text, err))}
+	p := about.panic
 	if p == nil {
 		return attrs
 	}
@@ -242,3 +259,26 @@ func errAttrs(err error) []any {
 	}
 	return append(attrs, "stack", string(p.Stack))
 }
+
+// said is an error as handlers get it: with the text that the error had when a worker
+// looked at it. Its methods are user code, and would be called for all records on the
+// one goroutine of the log.
+type said string
+
+func (s said) Error() string { return string(s) }
+
+// withDeadline adds to the text of a job's error what the core has added to the error,
+// if there was no time left for another attempt.
+func withDeadline(text string, err error) string {
+	if reflect.TypeOf(err) != joined || strings.HasSuffix(text, ErrDeadline.Error()) {
+		return text
+	}
+	errs := err.(interface{ Unwrap() []error }).Unwrap() //nolint:forcetypeassert,errorlint // joined has it
+	if errs[len(errs)-1] != ErrDeadline {                //nolint:errorlint // the core's
+		return text
+	}
+	return text + "\n" + ErrDeadline.Error()
+}
+
+// joined is the type of what [errors.Join] returns.
+var joined = reflect.TypeOf(errors.Join(ErrClosed))

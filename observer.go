@@ -6,10 +6,12 @@ import (
 
 // Observer receives every event of a queue, pool or supervisor: see [WithObserver].
 //
-// Events arrive one at a time, in the order in which they happened, on a
-// goroutine that no queue, worker or caller waits for. An observer may call any
-// method of the queue; one that panics loses that event and nothing else. Events
-// beyond 65,536 undelivered ones are dropped, and [EventsDropped] says how many.
+// Events arrive one at a time, in the order in which they happened, on a goroutine
+// of this observer alone, for which no queue, worker, caller or other observer waits.
+// An observer may call any method of the queue; one that panics or ends its goroutine
+// loses that event and nothing else. Of each observer's events those beyond 65,536
+// undelivered ones are dropped, and [EventsDropped] says how many. One that has not
+// returned by the end of a shutdown is left behind: see [Queue.Shutdown].
 type Observer func(Event)
 
 // Event is one of the event types of this package, to be told apart with a type

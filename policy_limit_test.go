@@ -231,7 +231,7 @@ func TestShutdownOfLimitedJobs(t *testing.T) {
 		defer close(gate)
 		q := fill(t, &limiterFunc{func(context.Context) error { <-gate; return nil }})
 		begin := time.Now()
-		require.NoError(t, q.Close())
+		require.ErrorIs(t, q.Close(), dray.ErrAbandoned)
 		require.LessOrEqual(t, time.Since(begin), time.Second)
 	})
 }

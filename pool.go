@@ -2,6 +2,7 @@ package dray
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -176,7 +177,9 @@ func (p *Pool) end() {
 	if r := p.leave(0); len(r.Abandoned) > 0 {
 		p.err = ErrStillRunning
 	}
-	p.flush()
+	if err := p.flush(); err != nil {
+		p.err = errors.Join(p.err, err)
+	}
 	close(p.over)
 }
 

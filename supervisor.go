@@ -42,8 +42,10 @@ func (f ServiceFunc) Serve(ctx context.Context) error { return f(ctx) }
 
 // ErrAbandoned is wrapped by the errors of [Supervisor.Serve],
 // [Supervisor.Terminate] and [Supervisor.Remove] when a child did not end within
-// its shutdown time, so that its goroutine may still be running.
-var ErrAbandoned = errors.New("dray: child abandoned")
+// its shutdown time, so that its goroutine may still be running; and by those of
+// [Queue.Shutdown], [Queue.Close] and [Pool.Close] for an observer, a log handler or a
+// limiter that did not return.
+var ErrAbandoned = errors.New("dray: abandoned")
 
 // A Supervisor runs services, its children, and restarts those that fail, by
 // the rules of Erlang/OTP:

@@ -2,9 +2,7 @@ package dray
 
 import (
 	"bytes"
-	"context"
 	"runtime"
-	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,7 +150,7 @@ func (w *worker) contain() {
 // certain to be settled, even if a method of err ends the goroutine.
 func (w *worker) conclude(err error, kind core.ResultKind) {
 	w.end = otherwise
-	w.result = core.Result{Kind: core.Error, Err: ErrGoexit, Text: bareText(ErrGoexit), Delay: thrownDelay}
+	w.result = core.Result{Kind: core.Error, Err: ErrGoexit, Delay: thrownDelay}
 	w.result = w.judge(err, kind)
 	if j := w.run.Job; j != nil && w.result.Kind != core.Snooze && j.Attempt < j.MaxAttempts {
 		w.result.Delay = thrownDelay // unless the backoff returns
@@ -166,25 +164,23 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 	if p, ok := err.(*PanicError); ok && kind == core.Panic { //nolint:errorlint // contain's
 		p.text = bareText(p.Value)
 	}
-	f, thrown := inspect(err)
-	text, mute := textOf(err)
-	if thrown == nil {
-		thrown = mute
-	}
-	r := core.Result{Kind: kind, Err: err, Text: text}
+	f, safe := inspect(err)
+	r := core.Result{Kind: kind, Err: safe}
 	switch {
-	case thrown != nil:
-		r.Kind, r.Err, r.Stack = core.Panic, madeSafe(err, thrown), thrown.Stack
-		r.Text = bareText(r.Err)
+	case f.thrown:
+		r.Kind = core.Panic
 	case kind == core.Panic:
 	case f.snooze != nil && !w.engine.pooled():
 		r.Kind, r.Delay = core.Snooze, f.snooze.delay
 	case f.discard != nil:
 		r.Kind, r.Err = core.Discard, f.discard.reason()
-		r.Text, _ = textOf(r.Err)
+		f.text, _ = textOf(r.Err)
 	}
-	if p, ok := r.Err.(*PanicError); ok && r.Kind == core.Panic { //nolint:errorlint // as above
-		r.Stack = p.Stack
+	if r.Kind == core.Panic {
+		r.Stack = f.panic.Stack
+	}
+	if w.engine.herald != nil {
+		r.Note = new(f.note)
 	}
 	return r
 }
@@ -317,10 +313,6 @@ func newPanicError(v any) *PanicError {
 	defer stacks.Put(buf)
 	return &PanicError{Value: v, Stack: bytes.Clone(buf[:runtime.Stack(buf[:], false)])}
 }
-
-// unlabel takes off the goroutine's pprof labels: those of the call that started it,
-// or of the job that it ran. A job has the labels that it gives itself and no other.
-func unlabel() { pprof.SetGoroutineLabels(context.Background()) }
 
 // goid returns the number of the current goroutine. It costs a microsecond and
 // is asked for once per worker, and by calls that must not wait for themselves.

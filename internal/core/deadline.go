@@ -56,7 +56,7 @@ func (c *Core) expire(j *Job, now time.Duration) {
 		c.interrupt(j.run, Expired, now)
 	case !c.sealed:
 		c.drop(j, now)
-		j.addErr(ErrDeadline, "")
+		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
 		c.end(j, Failed, ErrDeadline, 0)
 	}

@@ -33,7 +33,7 @@ type Effect struct {
 	Cause Cause
 	Info  *Info // for observers; nil for HasSettled when there are none
 	Err   error
-	Text  string // of Err, if that came from a job
+	Note  any // of the Result that Err comes from
 	Wait  time.Duration
 	Took  time.Duration
 
@@ -67,7 +67,7 @@ func (c *Core) noteErr(kind EffectKind, j *Job, err error, now time.Duration) {
 	if c.cfg.Watched {
 		e := Effect{Kind: kind, At: now, Info: new(infoOfJob(j)), Err: err}
 		if err != nil {
-			e.Text = j.text
+			e.Note = j.note
 		}
 		c.effect(e)
 	}

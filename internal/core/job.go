@@ -96,7 +96,7 @@ type Job struct {
 	Stack      []byte        // of the last panic
 	State      State
 
-	text     string        // of the newest of Errs, as the engine gave it
+	note     any           // of the newest of Errs
 	readyAt  time.Duration // when it last became pending
 	seq      uint64        // its turn among all jobs with a record that became pending
 	restored bool          // from another queue, where it was accepted
@@ -137,8 +137,8 @@ func (j *Job) Renew() {
 // maxErrs bounds the history of errors kept per job.
 const maxErrs = 10
 
-func (j *Job) addErr(err error, text string) {
-	j.text = text
+func (j *Job) addErr(err error, note any) {
+	j.note = note
 	if len(j.Errs) == maxErrs {
 		j.Errs = append(j.Errs[:0:0], j.Errs[1:]...)
 	}
@@ -197,7 +197,7 @@ func (r *Run) ReadyAt() time.Duration {
 type Result struct {
 	Kind  ResultKind
 	Err   error         // the core calls no method of it
-	Text  string        // of Err, for the log
+	Note  any           // the engine's own, for observers: what is known of Err
 	Delay time.Duration // of a snooze, or before the next attempt
 	Stack []byte        // of a panic
 }

@@ -78,10 +78,10 @@ func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration
 	case res.Kind == OK:
 		c.end(j, Processed, nil, took)
 	case cause == UserCancel:
-		j.addErr(res.Err, res.Text)
+		j.addErr(res.Err, res.Note)
 		c.end(j, Cancelled, res.Err, took)
 	case c.sealed: // abandoned, and late: there is no report any more to hand it back in
-		j.addErr(res.Err, res.Text)
+		j.addErr(res.Err, res.Note)
 		c.end(j, Failed, res.Err, took)
 	case cause == NotCancelled && res.Kind == Snooze, cause == Shutdown:
 		c.postpone(j, res, cause, took, now)
@@ -100,7 +100,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	case cause == Shutdown:
 		c.interruptedJob(j, res, now)
 	case j.lateAt(now + res.Delay):
-		j.addErr(ErrDeadline, "")
+		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
 		c.end(j, Failed, ErrDeadline, took)
 	default:
@@ -113,12 +113,11 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 // failed ends a failed attempt, or the job if it was the last.
 func (c *Core) failed(j *Job, res Result, took, now time.Duration) {
 	last := res.Kind == Discard || j.Attempt >= j.MaxAttempts
-	err, text := res.Err, res.Text
+	err := res.Err
 	if !last && !c.replaced(j) && j.lateAt(now+res.Delay) { // there is no time for another attempt
 		last, err = true, errors.Join(err, ErrDeadline)
-		text += "; " + ErrDeadline.Error()
 	}
-	j.addErr(err, text)
+	j.addErr(err, res.Note)
 	j.Stack = res.Stack
 	switch {
 	case last:
@@ -157,7 +156,7 @@ func (c *Core) list(j *Job) {
 
 // interruptedJob takes note of a job that is handed back; it counts as pending.
 func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
-	j.addErr(res.Err, res.Text)
+	j.addErr(res.Err, res.Note)
 	j.State = Interrupted
 	c.unwatch(j)
 	c.unlimit(j)
@@ -192,7 +191,7 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 	if c.cfg.Watched || j.Ref != nil || j.member {
 		e := Effect{Kind: HasSettled, Job: j, Err: err, Took: took}
 		if err != nil {
-			e.Text = j.text
+			e.Note, j.note = j.note, nil
 		}
 		if c.cfg.Watched {
 			e.Info = new(infoOfJob(j))
