@@ -4,8 +4,13 @@
 //	go run ./internal/mutate            # all of them; some minutes
 //	go run ./internal/mutate -only pool # those in files with that in their name
 //	go run ./internal/mutate -since v1  # those that its table did not have at v1
+//	go run ./internal/mutate -generate 200 -seed 7
 //
-// It works on copies of the tree. It ends with 1 if more than one in twenty survives.
+// The first three try the bugs of its table, which were thought of, on copies of the
+// tree. It ends with 1 if more than one in twenty survives. The last tries 200 that
+// nobody thought of: changes of the syntax tree, drawn by the seed from all that the
+// operators find in what a user links, that compile. It shows those that survive, and
+// ends with 1 if those are more than 12 in a hundred.
 package main
 
 import (
@@ -41,7 +46,13 @@ func main() {
 	only := flag.String("only", "", "mutate only files with this in their name")
 	since := flag.String("since", "", "mutate only what the table of this git revision does not have")
 	workers := flag.Int("workers", max(runtime.GOMAXPROCS(0)/2, 1), "how many to try at once")
+	number := flag.Int("generate", 0, "try so many generated mutants in place of the table")
+	seed := flag.Uint64("seed", 1, "which of the generated ones")
+	list := flag.Bool("list", false, "show generated mutants, and do not try them")
 	flag.Parse()
+	if *number > 0 {
+		os.Exit(generated(*only, *seed, *number, *workers, *list))
+	}
 	before, err := tableOf(*since)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -64,6 +75,36 @@ func main() {
 	if counts[survived]*20 > tried {
 		os.Exit(1)
 	}
+}
+
+// generated draws mutants and tries or shows them, and returns the exit code.
+func generated(only string, seed uint64, n, workers int, list bool) int {
+	mutants, err := generate(only, seed)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	say("%d mutants to draw from\n", len(mutants))
+	if list {
+		for _, m := range mutants[:min(n, len(mutants))] {
+			if source, err := os.ReadFile(m.file); err == nil {
+				say("%s: %s\n%s", m.place(source), m.operator, m.diff(source))
+			}
+		}
+		return 0
+	}
+	t, err := runGenerated(mutants, n, workers)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	tried := max(t.counts[killed]+t.counts[survived], 1)
+	say("\nsurvivors:\n%s\nseed %d: %d mutants compiled, %d killed (%.1f %%), %d survived; %d did not compile\n",
+		strings.Join(t.lived, ""), seed, tried, t.counts[killed], 100*float64(t.counts[killed])/float64(tried), t.counts[survived], t.counts[broken])
+	if t.counts[survived]*100 > 12*tried {
+		return 1
+	}
+	return 0
 }
 
 // run tries the mutations, several at once, each worker in a copy of the tree.

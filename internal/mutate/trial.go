@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// trials tries mutants until a number of them have compiled.
+type trials struct {
+	dir    string // for what the mutants are in
+	want   int
+	mu     sync.Mutex
+	next   []mutant
+	counts map[verdict]int
+	taken  int // that compiled
+	lived  []string
+}
+
+// runGenerated tries n mutants, several at once. No file of the tree is changed:
+// the go command reads the mutant in place of the file (-overlay).
+func runGenerated(mutants []mutant, n, workers int) (*trials, error) {
+	dir, err := os.MkdirTemp("", "dray-mutate-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
+	say("the tests without a mutation\n")
+	for _, args := range suitesOf(".") {
+		if out, ok := goCommand("test", args...); !ok {
+			return nil, fmt.Errorf("they fail as it is: go test %s\n%s", strings.Join(args, " "), out)
+		}
+	}
+	t := &trials{dir: dir, want: n, next: mutants, counts: map[verdict]int{}}
+	var wg sync.WaitGroup
+	for i := range workers {
+		wg.Go(func() {
+			for m, ok := t.draw(); ok; m, ok = t.draw() {
+				t.try(i, m)
+			}
+		})
+	}
+	wg.Wait()
+	return t, nil
+}
+
+func (t *trials) draw() (m mutant, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.next) == 0 || t.taken >= t.want {
+		return m, false
+	}
+	m, t.next = t.next[0], t.next[1:]
+	return m, true
+}
+
+// take reports whether there is still one wanted.
+func (t *trials) take() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.taken++
+	return t.taken <= t.want
+}
+
+// try compiles a mutant and, if that goes, runs the tests.
+func (t *trials) try(worker int, m mutant) {
+	begin := time.Now()
+	source, err := os.ReadFile(m.file)
+	if err != nil {
+		return
+	}
+	overlay, err := t.overlay(worker, m, source)
+	if err != nil {
+		return
+	}
+	v, by := broken, ""
+	if _, ok := goCommand("build", overlay, "./"+filepath.Dir(m.file)); ok {
+		if !t.take() {
+			return
+		}
+		v, by = verdictOf(m, overlay)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[v]++
+	if v == survived {
+		t.lived = append(t.lived, fmt.Sprintf("%s: %s\n%s", m.place(source), m.operator, m.diff(source)))
+	}
+	say("%-16s %4.0f s  %-36s %-20s %s\n", v, time.Since(begin).Seconds(), m.place(source), m.operator, by)
+}
+
+// overlay writes the mutant, and returns the flag that has it read.
+func (t *trials) overlay(worker int, m mutant, source []byte) (string, error) {
+	path, err := filepath.Abs(m.file)
+	if err != nil {
+		return "", err
+	}
+	mutated, list := filepath.Join(t.dir, fmt.Sprint(worker, ".go")), filepath.Join(t.dir, fmt.Sprint(worker, ".json"))
+	replaced, err := json.Marshal(map[string]map[string]string{"Replace": {path: mutated}})
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(mutated, m.apply(source), 0o600); err != nil {
+		return "", err
+	}
+	return "-overlay=" + list, os.WriteFile(list, replaced, 0o600)
+}
+
+// verdictOf runs the tests, those that are likely to notice first, until some do.
+func verdictOf(m mutant, overlay string) (v verdict, by string) {
+	for _, args := range suitesOf(filepath.Dir(m.file)) {
+		out, ok := goCommand("test", slices.Concat([]string{overlay}, args)...)
+		switch {
+		case ok:
+		case strings.Contains(out, "[build failed]"):
+			return broken, ""
+		default:
+			return killed, noticed(out)
+		}
+	}
+	return survived, ""
+}
+
+// noticed returns the name of the first test that failed, or what else is known.
+func noticed(out string) string {
+	for line := range strings.SplitSeq(out, "\n") {
+		line = strings.TrimSpace(line)
+		if test, ok := strings.CutPrefix(line, "--- FAIL: "); ok {
+			test, _, _ = strings.Cut(test, " ")
+			return test
+		}
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line
+		}
+	}
+	return "no answer"
+}
+
+// suitesOf are the arguments of go test for a mutant in a package, one after the
+// other: the package's own tests, the quick ones of the root, those that see no more
+// than a user does, and those that take long.
+func suitesOf(dir string) [][]string {
+	const long = "TestSimulation|TestLinearizable|TestStorm|TestAYear"
+	flags := []string{"-short", "-failfast", "-count=1", "-vet=off", "-timeout=60s"}
+	var suites [][]string
+	if dir != "." {
+		suites = append(suites, []string{"./" + dir})
+	}
+	suites = append(suites, []string{"-skip=" + long, "."}, []string{"./test/..."},
+		[]string{"./draytest", "./cron"}, []string{"-run=" + long, "."})
+	for i, args := range suites {
+		suites[i] = slices.Concat(flags, args)
+	}
+	return suites
+}
+
+// goCommand runs a go command in the workspace, and returns what it printed and
+// whether it succeeded.
+func goCommand(name string, args ...string) (string, bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	args = slices.Concat([]string{"go", name}, args)
+	if runtime.GOOS != "windows" { // a mutant that never stops asking for memory gets no more than this of it
+		args = slices.Concat([]string{"sh", "-c", "ulimit -v 8000000; exec \"$@\"", "sh"}, args)
+	}
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...) //nolint:gosec // the arguments are from here
+	cmd.WaitDelay = 5 * time.Second                       // for tests that the go command leaves behind
+	out, err := cmd.CombinedOutput()
+	return string(out), err == nil
+}
