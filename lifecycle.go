@@ -280,7 +280,3 @@ func (e *engine) isClosed() bool {
 
 // workerAt returns the worker whose place r is.
 func (*engine) workerAt(r *core.Run) *worker { return r.Owner.(*worker) } //nolint:forcetypeassert // hire sets it
-
-// stopsItself: Serve bounds its own end, by twice the shutdown timeout. As a child
-// without a shutdown time of its own a queue is given as long as that takes.
-func (q *Queue) stopsItself() {}

@@ -195,6 +195,3 @@ func (v valuesFrom) Value(key any) any {
 	}
 	return v.values.Value(key)
 }
-
-// stopsItself: Serve bounds its own end, by the shutdown timeout.
-func (p *Pool) stopsItself() {}

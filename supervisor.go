@@ -17,7 +17,12 @@ import (
 // are failures. Serve is called again for each restart, one call at a time,
 // unless an earlier call was abandoned: see [Child].
 //
-// Within Serve, [context.Cause] of an ended ctx is [ErrShutdown].
+// Within Serve, [context.Cause] of an ended ctx is [ErrRestart] if the supervisor
+// stops the service in order to start it again, and [ErrShutdown] otherwise.
+//
+// The supervisor keeps what Serve has returned for [ChildInfo] and events, and asks
+// it on the service's own goroutine what it means: an error whose methods panic is
+// a failure like any other, and hurts nothing else.
 type Service interface {
 	Serve(ctx context.Context) error
 }
@@ -67,17 +72,26 @@ var ErrAbandoned = errors.New("dray: abandoned")
 // child's shutdown time has passed and the child is abandoned, so do it from
 // another goroutine.
 //
-// The supervisor runs on the goroutine that called Serve. It is made by
-// [NewSupervisor]; the zero value is not usable.
+// Only a *Supervisor itself is nested: its parent boots it (see [Supervisor.Boot])
+// before it starts the next child, sets it no shutdown time, and shows its children.
+// A type of yours that embeds one is a service like any other. It runs the
+// supervisor in its Serve, or boots it in an Init and serves it in its Serve; give
+// it a negative shutdown time, see [Child], or its children's may be cut short.
+//
+// A supervisor is made by [NewSupervisor]; the zero value is not usable.
 type Supervisor struct {
 	cfg    supervisorConfig // immutable
 	herald *herald          // immutable; nil when nobody listens
+	asker  *delayAsker      // immutable; nil without a backoff
 
 	restarted atomic.Uint64 // written by the keeper, read by anyone
 
 	mu     sync.Mutex // held for moments, never while waiting
-	keeper *keeper    // guarded by mu; not nil while Serve runs
+	keeper *keeper    // guarded by mu; not nil while there are children to look after
+	booted *keeper    // guarded by mu; what Boot has begun and Serve has still to take over, perhaps over
 	tree   *tree      // the keeper's while there is one, guarded by mu otherwise
+
+	inner map[*Supervisor]int // guarded by nesting: the children that are supervisors
 }
 
 // NewSupervisor returns a supervisor that is not running yet: see [Supervisor.Serve].
@@ -106,9 +120,13 @@ func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 	if s.herald == nil {
 		s.herald = newHerald(cfg.common)
 	}
+	if cfg.backoff != nil {
+		s.asker = &delayAsker{backoff: cfg.backoff}
+	}
 	s.tree = newTree(&s.cfg, s.herald != nil)
+	s.tree.release = s.unlink
 	for _, c := range cfg.children {
-		if err := s.Add(c); err != nil {
+		if err := s.add(c, true); err != nil {
 			return nil, err
 		}
 	}
@@ -123,59 +141,89 @@ func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 //   - an error that wraps [ErrIntensity] and the last failure if there were too many,
 //   - nil if a significant child ended: see [WithAutoShutdown].
 //
-// If children had to be abandoned and have still not ended, the error wraps
-// [ErrAbandoned] and names them. Apart from those no goroutine and no timer of
-// the supervisor is left.
+// If children had to be abandoned, here or in nested supervisors, and have still
+// not ended, the error wraps [ErrAbandoned] and names them. Apart from those no
+// goroutine and no timer of the supervisor is left. With a ctx that has ended
+// already, Serve starts nothing and returns nil.
 //
 // A second Serve while one is running returns [ErrStarted]. After its end Serve
 // may be called again: it starts all children afresh, also those that were
-// terminated, and counts restarts from zero.
-func (s *Supervisor) Serve(ctx context.Context) error {
-	k, err := s.open(ctx)
-	if err != nil {
+// terminated and those temporary ones of [WithChildren] that had ended, and counts
+// restarts from zero.
+func (s *Supervisor) Serve(ctx context.Context) error { return s.serve(endOf(ctx)) }
+
+// Boot starts the children and returns when all are up; the next Serve goes on from
+// there. Serve alone does both. Boot is for a service that runs the supervisor and
+// has a start of its own, see [Initer]; nested supervisors are booted by their parent.
+//
+// Until Serve takes over, the children are supervised already, and are stopped when
+// the ctx of Boot ends; from then on the end of Serve's ctx is what counts. If the
+// supervisor ends by itself between the two, Serve returns why.
+//
+// If a start fails, or ctx ends before all children are up, Boot stops them, and
+// returns what Serve would return, or the cause of ctx's end. It returns
+// [ErrStarted] while the supervisor is running.
+func (s *Supervisor) Boot(ctx context.Context) error { return s.boot(endOf(ctx)) }
+
+// The two phases of a nested supervisor, whose ctx comes from its parent.
+func (s *Supervisor) bootNested(ctx context.Context) error  { return s.boot(endOfNested(ctx)) }
+func (s *Supervisor) serveNested(ctx context.Context) error { return s.serve(endOfNested(ctx)) }
+
+func (s *Supervisor) serve(end end) error {
+	k, taken, err := s.open(end)
+	switch {
+	case err != nil:
 		return err
+	case taken:
+		k.adopt(end)
+		<-k.closed
+	default:
+		k.run()
 	}
-	defer s.close(k)
-	k.run((*tree).ended)
-	return k.result()
+	return k.outcome
 }
 
-// boot makes a nested supervisor start as in OTP: its parent's next child waits
-// until all children of this one are up, and a failure among them is a failed
-// start of this one. A nil error means that Serve must follow, and takes over.
-func (s *Supervisor) boot(ctx context.Context) error {
-	k, err := s.open(ctx)
+func (s *Supervisor) boot(end end) error {
+	if end.before {
+		return context.Cause(end.ctx)
+	}
+	k, err := s.openNew(end)
 	if err != nil {
 		return err
 	}
-	k.run((*tree).booted)
-	if err = k.result(); err != nil && k.tree.ended() {
-		s.close(k)
-		return err
+	k.boots = true
+	go k.run()
+	<-k.up
+	if !k.failed {
+		return nil
 	}
+	<-k.closed
+	if k.outcome == nil {
+		return context.Cause(end.ctx)
+	}
+	return k.outcome
+}
+
+// open makes the caller the supervisor's goroutine, unless there is one, or has it
+// take over what Boot has begun.
+func (s *Supervisor) open(end end) (k *keeper, taken bool, err error) {
 	s.mu.Lock()
-	k.handed = true
+	k, s.booted = s.booted, nil
 	s.mu.Unlock()
-	return nil
+	if k != nil {
+		return k, true, nil
+	}
+	k, err = s.openNew(end)
+	return k, false, err
 }
 
-// stopsItself: a supervisor's stop takes as long as that of its children, so a
-// limit of its own would only abandon children that are still within theirs.
-func (s *Supervisor) stopsItself() {}
-
-// open makes the caller the supervisor's goroutine, unless another one is. What
-// boot began is taken over.
-func (s *Supervisor) open(ctx context.Context) (*keeper, error) {
+func (s *Supervisor) openNew(end end) (*keeper, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k := s.keeper; k != nil {
-		if !k.handed {
-			return nil, wrapf(ErrStarted, "supervisor %q", s.cfg.name)
-		}
-		k.handed = false
-		return k, nil
+	if s.keeper != nil {
+		return nil, wrapf(ErrStarted, "supervisor %q", s.cfg.name)
 	}
-	s.keeper = newKeeper(ctx, s)
+	s.keeper, s.booted = newKeeper(end, s), nil
 	return s.keeper, nil
 }
 
@@ -197,17 +245,27 @@ func (s *Supervisor) close(k *keeper) {
 // It returns an error that wraps [ErrDuplicate] if there is a child of that
 // name, [ErrClosed] while the supervisor stops, [ErrShutdown] if somebody else
 // stops the child before its start is complete, and an error for an empty name,
-// a nil service and an invalid combination of the other fields.
+// a nil service, an invalid combination of the other fields, and a supervisor that
+// s itself is within, or is.
 func (s *Supervisor) Add(c Child) error {
+	return s.add(c, false)
+}
+
+func (s *Supervisor) add(c Child, given bool) error {
 	if err := c.validate(s.cfg.auto); err != nil {
 		return err
 	}
-	return s.call(func(t *tree, w waiter) { t.add(c, w) })
+	if err := s.link(c.Name, c.Service); err != nil {
+		return err
+	}
+	return s.call(func(t *tree, w waiter) { t.add(c, given, w) })
 }
 
 // Remove stops a child and forgets it. It waits until the child has ended or
 // its shutdown time has passed; in the latter case the error wraps
-// [ErrAbandoned], and the child is forgotten all the same. Other children go on.
+// [ErrAbandoned], and the child is forgotten all the same. So it does, and names
+// them, if the child is a supervisor and children below it were abandoned and have
+// still not ended. Other children go on.
 // It returns an error that wraps [ErrNotFound] for an unknown name, and
 // [ErrClosed] if the supervisor stops meanwhile.
 func (s *Supervisor) Remove(name string) error {
@@ -232,30 +290,17 @@ func (s *Supervisor) Restart(name string) error {
 // group that it belongs to is restarted. A temporary child is forgotten. For a
 // child that is not running Terminate returns nil.
 // It returns an error that wraps [ErrNotFound] for an unknown name,
-// [ErrAbandoned] if the child did not end in time, and [ErrClosed] if the
-// supervisor stops meanwhile.
+// [ErrAbandoned] if the child, or one below it, did not end in time, and
+// [ErrClosed] if the supervisor stops meanwhile.
 func (s *Supervisor) Terminate(name string) error {
 	return s.call(func(t *tree, w waiter) { t.terminate(name, w) })
 }
 
 // Children returns the children in their order, as they are at this moment, with
-// the children of nested supervisors. It never waits for a child; it can be
+// the children of nested supervisors. It never waits for a child, and for a
+// service's own Children method for at most a second, see [ChildInfo]; it can be
 // called before, during and after Serve.
-func (s *Supervisor) Children() []ChildInfo {
-	var views []childView
-	_ = s.call(func(t *tree, w waiter) { // no error: the answer is always nil
-		views = t.views()
-		t.answer(w, nil)
-	})
-	infos := make([]ChildInfo, len(views))
-	for i, v := range views { // here and not in the keeper: a service's own Children may take its time
-		infos[i] = v.info
-		if v.nested != nil {
-			infos[i].Children = v.nested.Children()
-		}
-	}
-	return infos
-}
+func (s *Supervisor) Children() []ChildInfo { return infosOf(s.list()) }
 
 // restarts returns how many restarts there have been, over all calls of Serve.
 func (s *Supervisor) restarts() uint64 { return s.restarted.Load() }

@@ -18,17 +18,20 @@ func (t *tree) find(name string, w waiter) *child {
 	return nil
 }
 
-func (t *tree) add(spec Child, w waiter) {
+func (t *tree) add(spec Child, given bool, w waiter) {
 	switch {
 	case t.closing():
+		t.release(spec.Service)
 		t.answer(w, t.errClosed())
 		return
 	case t.byName[spec.Name] != nil:
+		t.release(spec.Service)
 		t.answer(w, wrapf(ErrDuplicate, "supervisor %q: child %q", t.cfg.name, spec.Name))
 		return
 	}
 	t.lastSeq++
 	c := newChild(spec, t.lastSeq)
+	c.given = given
 	t.children = append(t.children, c)
 	t.byName[c.Name] = c
 	switch {

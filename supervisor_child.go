@@ -1,7 +1,6 @@
 package dray
 
 import (
-	"context"
 	"math"
 	"time"
 )
@@ -43,26 +42,22 @@ type ChildInfo struct {
 	LastError error
 	// Since is when State began; zero if it is unchanged since the child was added.
 	Since time.Time
-	// Children are those of a nested supervisor: of a service that has a method
-	// Children() []ChildInfo, such as a [Supervisor] or a [Queue].
+	// Children are those of a nested [Supervisor] or [Queue]. Of any other service
+	// that has a method Children() []ChildInfo they are what that returns, which for
+	// a type that embeds a *Supervisor are the supervisor's. Such a method is given
+	// a second; one that panics, or has not returned by then, has no children, and
+	// is not called again before it has returned.
 	Children []ChildInfo
-}
-
-// hasChildren is a service with children of its own.
-type hasChildren interface{ Children() []ChildInfo }
-
-// A childView is a ChildInfo whose Children have still to be asked for.
-type childView struct {
-	info   ChildInfo
-	nested hasChildren
 }
 
 // child is a child as its supervisor sees it. Like the tree it belongs to, it is
 // not safe for concurrent use.
 type child struct {
 	Child
-	seq   uint64 // place in the order of start; unique in the tree
-	inits bool   // its start takes time: the service has an Init
+	seq   uint64       // place in the order of start; unique in the tree
+	inits bool         // its start takes time: the service is nested or has an Init
+	given bool         // by WithChildren
+	inner *innerLookup // nil unless the service has a Children method of the user's
 
 	state    ChildState
 	since    time.Time
@@ -80,7 +75,9 @@ type child struct {
 	again    bool // to be started as soon as it is down
 	removing bool // to be forgotten as soon as it is down
 
-	armed bool // expired may still be called for this epoch
+	armed bool   // expired may still be called, with the number alarm
+	alarm uint64 // numbers the timers: one that went off too late has another number
+	asked bool   // what it waits for is the backoff's answer
 
 	awaitStart []waiter
 	awaitStop  []waiter
@@ -101,8 +98,8 @@ const (
 )
 
 func newChild(c Child, seq uint64) *child {
-	_, inits := initOf(c.Service)
-	return &child{Child: c, seq: seq, inits: inits}
+	start, _ := phasesOf(c.Service)
+	return &child{Child: c, seq: seq, inits: start != nil, inner: lookupOf(c.Service)}
 }
 
 // alive reports whether the child has a goroutine that somebody waits for.
@@ -122,8 +119,7 @@ func (c *child) view() childView {
 		c.lastOut.format()
 		c.lastOut = nil
 	}
-	nested, _ := c.Service.(hasChildren)
-	return childView{nested: nested, info: ChildInfo{
+	return childView{service: c.Service, inner: c.inner, info: ChildInfo{
 		Name: c.Name, State: c.state, Restarts: c.restarts, LastError: c.lastErr, Since: c.since,
 	}}
 }
@@ -136,25 +132,17 @@ func (t *tree) views() []childView {
 	return views
 }
 
-// nextAttempt counts a failure at now and returns how many there were in a row.
-// A run that outlived the intensity's period ends the row.
-func (c *child) nextAttempt(now time.Time, period time.Duration) int {
+// endRow ends the row of failures if the run that ends now, for whatever reason,
+// has outlived the intensity's period.
+func (c *child) endRow(now time.Time, period time.Duration) {
 	if c.state == ChildRunning && now.Sub(c.since) > period {
 		c.streak = 0
 	}
+}
+
+// countFailure counts how many there were in a row.
+func (c *child) countFailure() {
 	if c.streak < math.MaxInt {
 		c.streak++
 	}
-	return c.streak
-}
-
-// initOf returns what a service wants done before the next child may start.
-func initOf(s Service) (func(context.Context) error, bool) {
-	switch s := s.(type) {
-	case interface{ boot(context.Context) error }:
-		return s.boot, true
-	case Initer:
-		return s.Init, true
-	}
-	return nil, false
 }

@@ -10,7 +10,8 @@ import (
 type deed struct {
 	kind  deedKind
 	child *child
-	after time.Duration // of doHalt and doWait
+	after time.Duration // of doHalt, doWait and doAsk
+	cause error         // of doHalt
 }
 
 type deedKind uint8
@@ -19,6 +20,7 @@ const (
 	doLaunch  deedKind = iota // start an incarnation with the child's epoch
 	doHalt                    // end its context, and call expired after that time unless negative
 	doWait                    // call expired after that time
+	doAsk                     // doWait, and ask the backoff meanwhile
 	doDisarm                  // expired need not be called any more
 	doAbandon                 // nobody waits for the incarnation any more
 )
@@ -47,21 +49,23 @@ func (t *tree) report(c *child, o *demise) {
 
 func (t *tree) tell(e Event) { t.events = append(t.events, e) }
 
-func (t *tree) do(kind deedKind, c *child, after time.Duration) {
-	t.deeds = append(t.deeds, deed{kind, c, after})
-}
+func (t *tree) do(kind deedKind, c *child) { t.deeds = append(t.deeds, deed{kind: kind, child: c}) }
 
-// await has the keeper call expired, unless after is negative.
-func (t *tree) await(kind deedKind, c *child, after time.Duration) {
-	c.armed = after >= 0
-	t.do(kind, c, after)
+// await has the keeper do something that ends with a call of expired, unless
+// d.after is negative.
+func (t *tree) await(d deed) {
+	c := d.child
+	c.armed = d.after >= 0
+	c.asked = d.kind == doAsk
+	c.alarm++
+	t.deeds = append(t.deeds, d)
 }
 
 // disarm takes that back, so that no timer is left.
 func (t *tree) disarm(c *child) {
 	if c.armed {
-		c.armed = false
-		t.do(doDisarm, c, 0)
+		c.armed, c.asked = false, false
+		t.do(doDisarm, c)
 	}
 }
 

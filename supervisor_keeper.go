@@ -3,7 +3,6 @@ package dray
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 )
 
@@ -14,16 +13,41 @@ type keeper struct {
 	sup  *Supervisor
 	tree *tree           // the keeper's alone while it lives
 	base context.Context // parent of the children's contexts; never ends
-	quit <-chan struct{} // the end of Serve's ctx; nil once noticed
+	end  end             // of the ctx that says how long to serve
+	quit <-chan struct{} // closed when it has ended; nil once noticed
 
 	requests chan request  // to the keeper
 	news     chan news     // to the keeper
 	closed   chan struct{} // closed when nobody receives any more
 
-	handed    bool           // boot is over, and Serve may take over; guarded by sup.mu
-	fresh     bool           // begin is still to come
-	abandoned []*incarnation // perhaps still running; the keeper's alone
+	boots  bool          // by Boot, so that Serve may take over; immutable
+	up     chan struct{} // closed when all children have started for the first time, or that has failed
+	failed bool          // it has; written before up is closed, read after
+
+	outcome error // what Serve returns; written before closed is closed, read after
 }
+
+// An end is a ctx with what is to be known of it, which may be foreign code.
+type end struct {
+	ctx    context.Context
+	done   <-chan struct{}
+	before bool // it had ended before
+	ours   bool // it comes from a supervisor, and calls nobody
+}
+
+func endOf(ctx context.Context) end {
+	return end{ctx: ctx, done: ctx.Done(), before: ctx.Err() != nil}
+}
+
+func endOfNested(ctx context.Context) end {
+	e := endOf(ctx)
+	e.ours = true
+	return e
+}
+
+// restarts reports whether the ctx has ended because what it is for will be started
+// again.
+func (e *end) restarts() bool { return errors.Is(context.Cause(e.ctx), ErrRestart) }
 
 // A request is a call of a user, to be run by whoever has the tree.
 type request func(*tree)
@@ -32,8 +56,10 @@ type request func(*tree)
 type news struct {
 	kind  newsKind
 	child *child
-	epoch uint64
-	out   *demise // of newsExited
+	epoch uint64        // the alarm of newsExpired and newsAnswered
+	out   *demise       // of newsExited
+	delay time.Duration // of newsAnswered
+	cause error         // of newsQuit
 }
 
 type newsKind uint8
@@ -42,31 +68,86 @@ const (
 	newsStarted newsKind = iota
 	newsExited
 	newsExpired
+	newsAnswered // the backoff has
+	newsQuit     // the supervisor is told to stop
+	newsNone     // a look at what has changed is all that is wanted
 )
 
-func newKeeper(ctx context.Context, s *Supervisor) *keeper {
+// newKeeper is called with the lock held.
+func newKeeper(e end, s *Supervisor) *keeper {
+	s.tree.reset()
 	return &keeper{
 		sup:      s,
 		tree:     s.tree,
-		base:     context.WithoutCancel(ctx), // children end in order, not all at once with ctx
-		quit:     ctx.Done(),
+		base:     context.WithoutCancel(e.ctx), // children end in order, not all at once with ctx
+		end:      e,
+		quit:     e.done,
 		requests: make(chan request),
 		news:     make(chan news),
 		closed:   make(chan struct{}),
-		fresh:    ctx.Err() == nil, // else there is nothing to begin
+		up:       make(chan struct{}),
 	}
 }
 
-// run supervises until the tree has come so far.
-func (k *keeper) run(until func(*tree) bool) {
-	if k.fresh {
-		k.fresh = false
-		k.tree.now = time.Now()
-		k.tree.begin()
+// run supervises until the end.
+func (k *keeper) run() {
+	t := k.tree
+	if !k.end.before { // else there is nothing to begin
+		t.now = time.Now()
+		t.begin()
 		k.settle(nil)
 	}
-	for !until(k.tree) {
+	for !t.booted() {
 		k.next()
+	}
+	k.handOver()
+	for !t.over() {
+		k.next()
+	}
+	k.awaitBackoff()
+	k.outcome = k.result()
+	k.sup.close(k)
+}
+
+// handOver lets Serve take over from a Boot that has succeeded. A supervisor that
+// has ended by itself meanwhile, without a failure, has started well.
+func (k *keeper) handOver() {
+	k.failed = k.tree.failure != nil || k.tree.told
+	if k.boots && !k.failed {
+		k.sup.mu.Lock()
+		k.sup.booted = k
+		k.sup.mu.Unlock()
+	}
+	close(k.up)
+}
+
+// adopt gives the keeper another ctx to end with. Its own goroutine does that; an
+// end that is under way goes on.
+func (k *keeper) adopt(e end) {
+	request := func(t *tree) {
+		if t.serving && !t.closing() {
+			k.end, k.quit = e, e.done
+		}
+	}
+	select {
+	case k.requests <- request:
+	case <-k.closed:
+	}
+}
+
+// awaitBackoff gives the backoff that is being asked the rest of its time, so that
+// one that answers leaves nothing behind. Calls are served in between.
+func (k *keeper) awaitBackoff() {
+	a := k.sup.asker
+	if a == nil {
+		return
+	}
+	k.quit = nil
+	a.cancel()
+	for d := a.remaining(); d > 0; d = a.remaining() {
+		timer := time.AfterFunc(d, func() { k.post(news{kind: newsNone}) })
+		k.next()
+		timer.Stop()
 	}
 }
 
@@ -84,9 +165,30 @@ func (k *keeper) next() {
 	case <-k.quit:
 		k.tree.now = time.Now()
 		k.quit = nil
-		k.tree.stop()
+		k.stop()
 	}
 	k.settle(out)
+}
+
+// stop finds out why it has to be, which is for the ctx to say.
+func (k *keeper) stop() {
+	e := k.end
+	if e.ours {
+		k.tree.stopFor(stopCause(e.restarts()))
+		return
+	}
+	asked := inquire(e.restarts)
+	go func() {
+		restarts, _ := asked.wait()
+		k.post(news{kind: newsQuit, cause: stopCause(restarts)})
+	}()
+}
+
+func stopCause(restarts bool) error {
+	if restarts {
+		return ErrRestart
+	}
+	return ErrShutdown
 }
 
 func (t *tree) hear(n news) {
@@ -97,6 +199,10 @@ func (t *tree) hear(n news) {
 		t.exited(n.child, n.epoch, n.out)
 	case newsExpired:
 		t.expired(n.child, n.epoch)
+	case newsAnswered:
+		t.answered(n.child, n.epoch, n.delay)
+	case newsQuit:
+		t.stopFor(n.cause)
 	}
 }
 
@@ -125,10 +231,15 @@ func (k *keeper) do(d deed) {
 	case doLaunch:
 		c.running = k.launch(c)
 	case doHalt:
-		c.running.cancel(ErrShutdown)
+		c.running.cancel(d.cause)
 		k.arm(c, d.after)
 	case doWait:
 		k.arm(c, d.after)
+	case doAsk:
+		k.arm(c, d.after)
+		k.sup.asker.ask(delayQuestion{
+			keeper: k, news: news{kind: newsAnswered, child: c, epoch: c.alarm}, attempt: c.streak, asked: k.tree.now,
+		})
 	case doDisarm:
 		c.timer.Stop()
 	case doAbandon:
@@ -136,19 +247,19 @@ func (k *keeper) do(d deed) {
 	}
 }
 
-// arm has expired called for the child's current epoch, unless after is negative.
+// arm has expired called with the child's current alarm, unless after is negative.
 func (k *keeper) arm(c *child, after time.Duration) {
 	if after < 0 {
 		return
 	}
-	n := news{kind: newsExpired, child: c, epoch: c.epoch}
+	n := news{kind: newsExpired, child: c, epoch: c.alarm}
 	c.timer = time.AfterFunc(after, func() { k.post(n) })
 }
 
-// abandon keeps a list of what may still be running, rid of what has ended.
+// abandon keeps what may still be running, rid of what has ended.
 func (k *keeper) abandon(r *incarnation) {
-	ended := func(r *incarnation) bool { return r.gone.Load() }
-	k.abandoned = append(slices.DeleteFunc(k.abandoned, ended), r)
+	err := wrapf(ErrAbandoned, "supervisor %q: child %q", k.sup.cfg.name, r.child.Name)
+	k.tree.abandoned = append(stillRunning(k.tree.abandoned), abandonedChild{err, r.gone.Load})
 }
 
 // post brings news to the keeper. It does not wait for one that is gone.
@@ -161,12 +272,13 @@ func (k *keeper) post(n news) {
 
 // result is what Serve returns.
 func (k *keeper) result() error {
-	errs := []error{k.tree.failure}
-	for _, r := range k.abandoned {
-		if !r.gone.Load() {
-			errs = append(errs, wrapf(ErrAbandoned, "supervisor %q: child %q", k.sup.cfg.name, r.child.Name))
-		}
+	e := &serveError{failure: k.tree.failure, abandoned: stillRunning(k.tree.abandoned)}
+	if a := k.sup.asker; a != nil && a.overdue() {
+		err := wrapf(ErrAbandoned, "supervisor %q: a call of its restart backoff", k.sup.cfg.name)
+		e.abandoned = append(e.abandoned, abandonedChild{err, func() bool { return !a.overdue() }})
 	}
-	errs = append(errs, k.tree.leaks...)
-	return errors.Join(errs...)
+	if e.failure == nil && len(e.abandoned) == 0 {
+		return nil
+	}
+	return e
 }

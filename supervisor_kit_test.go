@@ -258,7 +258,9 @@ func (a *actor) Serve(ctx context.Context) error {
 		a.stage.note("die", a.name)
 		return cue()
 	case <-ctx.Done():
-		require.ErrorIs(a.stage.t, context.Cause(ctx), ErrShutdown)
+		if cause := context.Cause(ctx); cause != ErrRestart { //nolint:errorlint // exactly one of the two
+			require.Equal(a.stage.t, ErrShutdown, cause)
+		}
 		a.stage.note("stop", a.name)
 	}
 	a.stage.mu.Lock()

@@ -13,6 +13,7 @@ type model struct {
 	limit    int
 	period   time.Duration
 	parts    []*part
+	forgot   []*part     // temporary ones that were there from the beginning, and have ended
 	times    []time.Time // of restarts
 	total    uint64
 	self     *part  // of the parent; nil at the top
@@ -27,11 +28,15 @@ type part struct {
 	up    bool
 	fails int    // so many next starts fail
 	sub   *model // nil for a leaf
+	place int    // in the order in which all were made
+	given bool   // from the beginning
 }
 
 // init starts all, or stops again what was started.
 func (m *model) init() bool {
 	m.times, m.up, m.crashed = nil, true, false
+	m.parts, m.forgot = append(m.parts, m.forgot...), nil // OTP reads its specifications again
+	slices.SortFunc(m.parts, func(a, b *part) int { return a.place - b.place })
 	for _, p := range m.parts {
 		if !m.start(p) {
 			m.stop()
@@ -84,6 +89,9 @@ func (m *model) terminatePart(p *part) bool {
 }
 
 func (m *model) forget(p *part) {
+	if p.given {
+		m.forgot = append(m.forgot, p)
+	}
 	m.parts = slices.DeleteFunc(m.parts, func(q *part) bool { return p == q })
 }
 
@@ -186,6 +194,7 @@ func (m *model) removeByName(name string) bool {
 		return false
 	}
 	m.terminatePart(p)
+	p.given = false // for good
 	m.forget(p)
 	return true
 }

@@ -34,7 +34,8 @@ const (
 	// Goexit. A nil return is their normal end.
 	Transient
 	// Temporary children are never restarted, also not when their group is. A
-	// temporary child is forgotten when it ends, whatever ended it.
+	// temporary child is forgotten when it ends, whatever ended it. One given with
+	// [WithChildren] is there again when its supervisor's Serve is called again.
 	Temporary
 )
 
@@ -81,38 +82,31 @@ type Child struct {
 	// ignores what it returns later. If its service is started again, two calls of
 	// Serve may overlap.
 	//
-	// Zero is the supervisor's default, see [WithShutdownTimeout]; for a service
-	// that bounds its own stop, as a nested Supervisor does, zero is no limit. A
-	// negative value is no limit.
+	// Zero is the supervisor's default, see [WithShutdownTimeout], but no limit for a
+	// *Supervisor, a *Queue and a *Pool, which bound their own stop. A negative value
+	// is no limit: for a service that bounds its own stop, such as a type that embeds
+	// one of these three, or ServiceFunc(s.Serve).
 	Shutdown time.Duration
 	// Significant makes the end of the child count for [WithAutoShutdown], without
 	// which it is an error. A permanent child cannot be significant.
 	Significant bool
 }
 
-// stopsItself marks the services of this package that bound their own stop.
-type stopsItself interface{ stopsItself() }
-
 // grace is how long to wait for the child's end; negative for ever.
 func (c *Child) grace(byDefault time.Duration) time.Duration {
 	if c.Shutdown != 0 {
 		return c.Shutdown
 	}
-	if _, ok := c.Service.(stopsItself); ok {
+	if nested(c.Service) {
 		return -1
 	}
 	return byDefault
 }
 
 func (c *Child) validate(auto AutoShutdown) error {
-	f, isFunc := c.Service.(ServiceFunc)
 	switch {
 	case c.Name == "":
 		return errors.New("dray: child without a name")
-	case c.Service == nil:
-		return fmt.Errorf("dray: child %q: nil service", c.Name)
-	case isFunc && f == nil:
-		return wrapf(ErrNilFunc, "child %q", c.Name)
 	case c.Restart > Temporary:
 		return fmt.Errorf("dray: child %q: unknown restart type %v", c.Name, c.Restart)
 	case c.Significant && c.Restart == Permanent:
@@ -120,7 +114,7 @@ func (c *Child) validate(auto AutoShutdown) error {
 	case c.Significant && auto == NeverShutdown:
 		return fmt.Errorf("dray: child %q: significant, but the supervisor has no WithAutoShutdown", c.Name)
 	}
-	return nil
+	return checkService(c.Name, c.Service)
 }
 
 // SupervisorOption is an option of [NewSupervisor]: [WithChildren],
@@ -193,10 +187,14 @@ func WithIntensity(restarts int, period time.Duration) SupervisorOption {
 
 // WithRestartBackoff delays each restart by b(attempt). attempt is 1 for the
 // first failure of a child and grows with each further one, until the child has
-// run for longer than the intensity's period. Other children that must be
-// stopped are stopped at once and wait together with the failed one. A delay
-// below zero, and a b that panics, mean no delay. b runs on the supervisor's
-// goroutine, so it should not block. Defaults to no delay.
+// run for longer than the intensity's period, whatever ended that run. Other
+// children that must be stopped are stopped at once and wait together with the
+// failed one. A delay below zero, and a b that panics or exits, mean no delay.
+//
+// b is called on a goroutine of its own, one call at a time, and is given a second:
+// a restart for which it has not answered by then goes ahead. A call that never
+// returns costs its goroutine, once; restarts wait for a second then, and Serve
+// says at its end that the call was abandoned. Defaults to no delay.
 func WithRestartBackoff(b Backoff) SupervisorOption {
 	return supervisorOption(func(c *supervisorConfig) error {
 		if b == nil {

@@ -111,7 +111,9 @@ func (r *rehearsal) tree(depth int) *model {
 		log:      func(what, who string) { r.expect = append(r.expect, what+" "+who) },
 	}
 	for range 1 + r.rng.IntN(4) {
-		m.parts = append(m.parts, r.part(m, depth))
+		p := r.part(m, depth)
+		p.given = true
+		m.parts = append(m.parts, p)
 	}
 	children := make([]Child, len(m.parts))
 	for i, p := range m.parts {
@@ -126,7 +128,7 @@ func (r *rehearsal) tree(depth int) *model {
 
 func (r *rehearsal) part(m *model, depth int) *part {
 	r.counter++
-	p := &part{Child: r.child(fmt.Sprint("c", r.counter))}
+	p := &part{Child: r.child(fmt.Sprint("c", r.counter)), place: r.counter}
 	p.Restart = Restart(r.rng.IntN(3))
 	p.Significant = m.auto != NeverShutdown && p.Restart != Permanent && r.chance(2)
 	if depth > 0 && r.chance(3) {

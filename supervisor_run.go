@@ -29,29 +29,32 @@ func (k *keeper) launch(c *child) *incarnation {
 }
 
 // main runs the service and reports its end, however it ends: after a Goexit the
-// deferred call is all that is left to run.
+// deferred calls are all that is left to run.
 func (r *incarnation) main() {
 	o := &demise{}
 	defer func() {
-		o.asked = r.ctx.Err() != nil
-		o.seal()
 		r.gone.Store(true)
 		r.cancel(o.err) // for what the service has left behind that heeds its ctx
 		r.keeper.post(news{kind: newsExited, child: r.child, epoch: r.epoch, out: o})
 	}()
+	defer func() {
+		o.asked = r.ctx.Err() != nil
+		o.seal()
+		o.inspect() // may end in a Goexit
+	}()
 	o.run(r.work)
 }
 
-// work is what may fail: Init, then Serve.
+// work is what may fail: the start, then Serve.
 func (r *incarnation) work() error {
-	if r.child.inits {
-		prepare, _ := initOf(r.child.Service)
-		if err := prepare(r.ctx); err != nil {
+	start, serve := phasesOf(r.child.Service)
+	if start != nil {
+		if err := start(r.ctx); err != nil {
 			return err
 		}
 		r.keeper.post(news{kind: newsStarted, child: r.child, epoch: r.epoch})
 	}
-	return r.child.Service.Serve(r.ctx)
+	return serve(r.ctx)
 }
 
 // A demise is how an incarnation ended.
@@ -59,6 +62,11 @@ type demise struct {
 	err   error // nil: a normal end
 	asked bool  // after the supervisor had ended its context
 	fatal bool  // by a panic or a Goexit
+
+	// What inspect has found out, for which err's methods need not be called again.
+	bad       bool             // err says more than that the child was stopped
+	leaks     bool             // err says that something was abandoned, but not what
+	abandoned []abandonedChild // what err says was abandoned
 
 	returned, recovered bool      // how far run came
 	stack               []uintptr // of a panic, until it is formatted
@@ -104,10 +112,27 @@ func (o *demise) seal() {
 // it was told to, or by blowing up.
 func (o *demise) failedUnasked() bool { return o.err != nil && (!o.asked || o.fatal) }
 
-// stoppedBadly tells whether a child has something to say about its stop other
-// than that it was stopped.
-func (o *demise) stoppedBadly() bool {
-	return o.err != nil && !errors.Is(o.err, context.Canceled) && !errors.Is(o.err, ErrShutdown)
+// inspect asks the error of a child that was told to stop what it means. The
+// error's methods are the user's and may do anything, so they are called once,
+// here, on the child's own goroutine. One that panics or exits instead of
+// answering is a failure; one that blocks keeps the child from having ended.
+func (o *demise) inspect() {
+	o.bad = o.err != nil
+	if e, ok := o.err.(*serveError); ok { //nolint:errorlint // anything else may be foreign
+		o.abandoned = e.abandoned
+		return
+	}
+	if o.err == nil || !o.asked || o.fatal {
+		return
+	}
+	defer func() { _ = recover() }()
+	var inner *serveError
+	if errors.As(o.err, &inner) {
+		o.abandoned = inner.abandoned
+	} else {
+		o.leaks = errors.Is(o.err, ErrAbandoned)
+	}
+	o.bad = !errors.Is(o.err, context.Canceled) && !errors.Is(o.err, ErrShutdown) && !errors.Is(o.err, ErrRestart)
 }
 
 var errNotAsked = errors.New("dray: child ended without being asked to")

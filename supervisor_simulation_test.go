@@ -23,7 +23,7 @@ type world struct {
 
 	runs      map[*child]*simRun       // incarnations that are waited for
 	abandoned []*simRun                // those that are not, and may still be heard of
-	timers    map[*child]uint64        // epochs of pending timers
+	timers    map[*child]uint64        // alarms of pending timers
 	stale     map[*child]uint64        // of timers that were stopped too late
 	calls     map[chan error]time.Time // not answered yet
 	byHand    bool                     // calls may break the order of groups
@@ -70,7 +70,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	}
 	w.tree.now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 1 + rng.IntN(6) {
-		w.call(func(answer waiter) { w.tree.add(w.spec(i), answer) })
+		w.call(func(answer waiter) { w.tree.add(w.spec(i), false, answer) })
 	}
 	return w
 }
@@ -105,7 +105,7 @@ func (w *world) step() {
 	case n == 8 && w.byHand:
 		w.anyCall()
 	case n == 9 && w.rng.IntN(20) == 0:
-		w.tree.stop()
+		w.tree.stop(ErrShutdown)
 	}
 	w.settle()
 }
@@ -149,15 +149,20 @@ func (w *world) anyRun() *simRun {
 }
 
 func (w *world) expire() {
-	for c, epoch := range w.stale {
+	for c, alarm := range w.stale {
 		delete(w.stale, c)
 		before := fmt.Sprint(w.tree.views(), w.tree.plan)
-		w.tree.expired(c, epoch)
+		w.tree.expired(c, alarm)
+		w.tree.answered(c, alarm, time.Hour)
 		require.Equal(w.t, before, fmt.Sprint(w.tree.views(), w.tree.plan), "a stopped timer touches nothing")
 	}
-	for c, epoch := range w.timers {
+	for c, alarm := range w.timers {
+		if c.asked && w.rng.IntN(2) == 0 { // the backoff has answered
+			w.tree.answered(c, alarm, w.tree.cfg.backoff(c.streak))
+			return
+		}
 		delete(w.timers, c)
-		w.tree.expired(c, epoch)
+		w.tree.expired(c, alarm)
 		return
 	}
 }
@@ -168,7 +173,7 @@ func (w *world) anyCall() {
 	w.call(func(answer waiter) {
 		switch w.rng.IntN(4) {
 		case 0:
-			w.tree.add(w.spec(i), answer)
+			w.tree.add(w.spec(i), false, answer)
 		case 1:
 			w.tree.remove(name, answer)
 		case 2:
@@ -211,7 +216,7 @@ func (w *world) do(d deed) {
 		w.runs[c].halted = true
 		w.checkStop(c)
 		w.arm(d)
-	case doWait:
+	case doWait, doAsk:
 		require.NotContains(w.t, w.runs, c)
 		w.arm(d)
 	case doDisarm:
@@ -227,7 +232,7 @@ func (w *world) do(d deed) {
 func (w *world) arm(d deed) {
 	require.NotContains(w.t, w.timers, d.child, "a timer would be left behind")
 	if d.after >= 0 {
-		w.timers[d.child] = d.child.epoch
+		w.timers[d.child] = d.child.alarm
 	}
 }
 
@@ -267,7 +272,7 @@ func (w *world) check() {
 	}
 	require.Len(w.t, w.tree.byName, len(w.tree.children))
 	require.True(w.t, slices.IsSortedFunc(w.tree.children, func(a, b *child) int { return int(a.seq) - int(b.seq) }))
-	if w.tree.ended() {
+	if w.tree.over() {
 		require.Empty(w.t, w.runs)
 		require.Empty(w.t, w.timers)
 		require.Empty(w.t, w.calls, "a caller hangs")
@@ -283,15 +288,15 @@ func (w *world) wind(seed uint64) {
 		w.calm()
 		w.settle()
 	}
-	if !w.tree.ended() {
+	if !w.tree.over() {
 		require.Equal(w.t, planNone, w.tree.plan.phase, "seed %d: comes to rest", seed)
 		require.Empty(w.t, w.calls, "seed %d: a caller hangs", seed)
 	}
-	w.tree.stop()
+	w.tree.stop(ErrShutdown)
 	for w.settle(); len(w.runs) > 0; w.settle() {
 		w.calm()
 	}
-	require.True(w.t, w.tree.ended())
+	require.True(w.t, w.tree.over())
 	require.True(w.t, w.tree.failure == nil || errors.Is(w.tree.failure, errBoom) || errors.Is(w.tree.failure, errNotAsked))
 }
 

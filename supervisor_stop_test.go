@@ -218,7 +218,8 @@ func TestSupervisorServeTwice(t *testing.T) {
 	})
 }
 
-// Serve after Serve starts afresh: terminated children too, temporary ones not.
+// Serve after Serve starts afresh: terminated children too, and temporary ones that
+// were there from the beginning.
 func TestSupervisorServeAgain(t *testing.T) {
 	perform(t, OneForOne, "a b/T c/t d", func(t *testing.T, s *stage) {
 		require.NoError(t, s.sup.Terminate("a"))
@@ -232,7 +233,7 @@ func TestSupervisorServeAgain(t *testing.T) {
 		require.NoError(t, s.sup.Add(s.child("e")))
 		s.takeRecord()
 		s.start()
-		s.requireRecord("start a, start c, start d, start e")
+		s.requireRecord("start a, start b, start c, start d, start e")
 		require.EqualValues(t, 0, s.info("d").Restarts)
 		s.kill("d", "")
 		s.requireRunning()

@@ -1,8 +1,6 @@
 package dray
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -27,23 +25,32 @@ type tree struct {
 	serving   bool // between begin and the end of the final plan
 	plan      plan
 	window    restart.Window
-	restarted uint64  // restarts ever
-	failure   error   // why the supervisor ends, if not because it was told to
-	leaks     []error // of children whose stop left something running
+	restarted uint64           // restarts ever
+	failure   error            // why the supervisor ends, if not because it was told to
+	told      bool             // it was told to
+	cause     error            // of the children's stop, once the final plan is under way
+	abandoned []abandonedChild // of children whose stop left something running
+	ended     []*child         // temporary ones of WithChildren, for the next begin
 
 	now     time.Time // of what happened last
 	deeds   []deed
 	events  []Event
 	answers []answer
+
+	release func(Service) // called for what is no child any more
 }
 
 func newTree(cfg *supervisorConfig, loud bool) *tree {
-	return &tree{cfg: cfg, loud: loud, byName: make(map[string]*child)}
+	return &tree{cfg: cfg, loud: loud, byName: make(map[string]*child), release: func(Service) {}}
 }
+
+// reset forgets how the Serve before ended.
+func (t *tree) reset() { t.failure, t.told, t.abandoned = nil, false, nil }
 
 // begin starts all children, in order, for the first time.
 func (t *tree) begin() {
-	t.serving, t.failure, t.leaks = true, nil, nil
+	t.serving = true
+	t.bringBack()
 	t.window = restart.NewWindow(t.cfg.limit, t.cfg.period)
 	for _, c := range t.children {
 		c.restarts, c.streak = 0, 0
@@ -53,10 +60,32 @@ func (t *tree) begin() {
 	t.advance()
 }
 
+// bringBack makes temporary children of WithChildren that have ended children
+// again, in their old places, as OTP's supervisors do that are started anew.
+func (t *tree) bringBack() {
+	t.ended = slices.DeleteFunc(t.ended, func(c *child) bool {
+		if t.byName[c.Name] != nil {
+			return false // the name has been taken meanwhile
+		}
+		t.children = slices.Insert(t.children, t.index(c.seq), c)
+		t.byName[c.Name] = c
+		return true
+	})
+}
+
+// stopFor ends the supervisor because it is told to, unless it ends already.
+func (t *tree) stopFor(cause error) {
+	if t.serving && !t.closing() {
+		t.told = true
+		t.stop(cause)
+	}
+}
+
 // stop ends the supervisor: all children are stopped, in reverse. Calls that
 // wait for a child are answered now, because the child to be stopped may be one
 // that makes such a call.
-func (t *tree) stop() {
+func (t *tree) stop(cause error) {
+	t.cause = cause
 	closed := t.errClosed()
 	for _, c := range t.children {
 		c.due, c.again = false, false
@@ -74,7 +103,7 @@ func (t *tree) stop() {
 // giveUp ends the supervisor because of a failure.
 func (t *tree) giveUp(why error) {
 	t.failure = wrapf(why, "supervisor %q", t.cfg.name)
-	t.stop()
+	t.stop(ErrShutdown)
 }
 
 // finish is the end of the final plan.
@@ -86,7 +115,7 @@ func (t *tree) finish() {
 	}
 }
 
-func (t *tree) ended() bool   { return !t.serving }
+func (t *tree) over() bool    { return !t.serving }
 func (t *tree) closing() bool { return t.plan.final }
 
 // booted reports whether the first start of all children is complete, or failed.
@@ -119,19 +148,40 @@ func (t *tree) exited(c *child, epoch uint64, o *demise) {
 }
 
 // expired: the child's shutdown time, or its backoff, has passed.
-func (t *tree) expired(c *child, epoch uint64) {
-	if c.epoch != epoch || !c.armed {
+func (t *tree) expired(c *child, alarm uint64) {
+	if c.alarm != alarm || !c.armed {
 		return // what it was to limit is over
 	}
-	c.armed = false
-	switch {
-	case c.state == ChildStopping:
+	c.armed, c.asked = false, false
+	if c.state == ChildStopping {
 		t.abandon(c)
+	} else {
+		t.delayed(c)
+	}
+	t.advance()
+}
+
+// delayed: the child has waited for as long as it had to.
+func (t *tree) delayed(c *child) {
+	switch {
 	case t.plan.delay == c:
 		t.plan.delay = nil
 	case c.state == ChildRestarting:
 		t.launch(c)
 	}
+}
+
+// answered: the backoff says how long the child is to wait.
+func (t *tree) answered(c *child, alarm uint64, delay time.Duration) {
+	if c.alarm != alarm || !c.asked {
+		return // too late
+	}
+	t.disarm(c)
+	if remaining := delay - t.now.Sub(c.since); remaining > 0 {
+		t.await(deed{kind: doWait, child: c, after: remaining})
+		return
+	}
+	t.delayed(c)
 	t.advance()
 }
 
@@ -139,7 +189,7 @@ func (t *tree) expired(c *child, epoch uint64) {
 func (t *tree) launch(c *child) {
 	c.epoch++
 	c.due = false
-	t.do(doLaunch, c, 0)
+	t.do(doLaunch, c)
 	if c.inits {
 		c.enter(ChildStarting, t.now)
 		return
@@ -160,14 +210,30 @@ func (t *tree) up(c *child) {
 // halt tells a child to stop. Its end, or its abandonment, is news to come.
 func (t *tree) halt(c *child) {
 	if c.state != ChildStopping {
+		c.endRow(t.now, t.cfg.period)
 		c.enter(ChildStopping, t.now)
-		t.await(doHalt, c, c.grace(t.cfg.shutdownTimeout))
+		t.await(deed{kind: doHalt, child: c, after: c.grace(t.cfg.shutdownTimeout), cause: t.causeFor(c)})
+	}
+}
+
+// causeFor is what a child is told about why it has to stop.
+func (t *tree) causeFor(c *child) error {
+	switch {
+	case c.removing:
+		return ErrShutdown
+	case c.again || c.due:
+		return ErrRestart
+	case t.plan.final && (c.Restart != Temporary || c.given):
+		return t.cause
+	default:
+		return ErrShutdown
 	}
 }
 
 // stopped: a child has ended that was to end. If it did not wait to be told, its
 // failure is reported, but it is not another reason to restart anything.
 func (t *tree) stopped(c *child, o *demise) {
+	c.endRow(t.now, t.cfg.period)
 	c.enter(ChildDown, t.now)
 	if c.due {
 		c.enter(ChildRestarting, t.now)
@@ -178,13 +244,10 @@ func (t *tree) stopped(c *child, o *demise) {
 	case t.loud:
 		t.tell(ChildStopped{happened{t.now}, t.cfg.name, c.Name})
 	}
-	if o.stoppedBadly() {
+	if o.bad {
 		c.fail(o)
 	}
-	if t.plan.final && errors.Is(o.err, ErrAbandoned) {
-		t.leaks = append(t.leaks, wrapf(o.err, "supervisor %q: child %q", t.cfg.name, c.Name))
-	}
-	t.settle(c, nil)
+	t.settle(c, t.leave(c, o))
 }
 
 // abandon gives a child up that did not stop in time.
@@ -192,7 +255,7 @@ func (t *tree) abandon(c *child) {
 	waited := t.now.Sub(c.since)
 	c.epoch++ // whatever it does from now on is late
 	c.enter(ChildStuck, t.now)
-	t.do(doAbandon, c, 0)
+	t.do(doAbandon, c)
 	if t.loud {
 		t.tell(ChildAbandoned{happened{t.now}, t.cfg.name, c.Name, waited})
 	}
@@ -216,7 +279,8 @@ func (t *tree) settle(c *child, err error) {
 // startFailed: the child's Init ended without success.
 func (t *tree) startFailed(c *child, o *demise) {
 	t.report(c, o)
-	failed := fmt.Errorf("start of child %q: %w", c.Name, o.err)
+	_ = t.leave(c, o) // for the end of this supervisor to tell
+	failed := wrapf(o.err, "start of child %q", c.Name)
 	switch c.why {
 	case startAgain:
 		t.again(c, o)
@@ -235,19 +299,21 @@ func (t *tree) startFailed(c *child, o *demise) {
 
 // died: a running child has ended by itself.
 func (t *tree) died(c *child, o *demise) {
+	c.endRow(t.now, t.cfg.period)
 	t.report(c, o)
+	_ = t.leave(c, o) // for the end of this supervisor to tell
 	if c.Restart == Permanent || o.err != nil {
 		t.again(c, o)
 		return
 	}
-	t.over(c)
+	t.gone(c)
 }
 
 // again restarts a child that failed, as far as its restart type, the intensity
 // and the strategy say so.
 func (t *tree) again(c *child, o *demise) {
 	if c.Restart == Temporary {
-		t.over(c)
+		t.gone(c)
 		return
 	}
 	if !t.window.Add(t.now) {
@@ -255,18 +321,19 @@ func (t *tree) again(c *child, o *demise) {
 		t.giveUp(&intensityError{child: c.Name, err: o.reason()})
 		return
 	}
-	delay := t.delay(c)
+	c.countFailure()
 	c.restarts++
 	t.restarted++
 	c.enter(ChildRestarting, t.now)
-	if delay > 0 {
-		t.await(doWait, c, delay)
+	delayed := t.cfg.backoff != nil
+	if delayed {
+		t.await(deed{kind: doAsk, child: c, after: askPatience})
 	}
-	t.restart(c, delay > 0)
+	t.restart(c, delayed)
 }
 
-// over: a child has ended by itself for good.
-func (t *tree) over(c *child) {
+// gone: a child has ended by itself for good.
+func (t *tree) gone(c *child) {
 	c.enter(ChildDown, t.now)
 	if c.Restart == Temporary {
 		t.forget(c)
@@ -276,26 +343,20 @@ func (t *tree) over(c *child) {
 	}) {
 		return
 	}
-	t.stop()
-}
-
-// delay asks the user's backoff, which may panic.
-func (t *tree) delay(c *child) (d time.Duration) {
-	if t.cfg.backoff == nil {
-		return 0
-	}
-	defer func() {
-		if recover() != nil {
-			d = 0
-		}
-	}()
-	return t.cfg.backoff(c.nextAttempt(t.now, t.cfg.period))
+	t.stop(ErrShutdown)
 }
 
 func (t *tree) forget(c *child) {
 	delete(t.byName, c.Name)
 	i := t.index(c.seq)
 	t.children = slices.Delete(t.children, i, i+1) // which clears the slot that becomes free
+	if !c.given || c.removing {
+		t.release(c.Service)
+		return
+	}
+	again := newChild(c.Child, c.seq)
+	again.given = true
+	t.ended = append(t.ended, again)
 }
 
 // index returns where the first child is that has that seq or a higher one.
