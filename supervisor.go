@@ -150,7 +150,7 @@ func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 // may be called again: it starts all children afresh, also those that were
 // terminated and those temporary ones of [WithChildren] that had ended, and counts
 // restarts from zero.
-func (s *Supervisor) Serve(ctx context.Context) error { return s.serve(endOf(ctx)) }
+func (s *Supervisor) Serve(ctx context.Context) error { return s.serve(ctx, false) }
 
 // Boot starts the children and returns when all are up; the next Serve goes on from
 // there. Serve alone does both. Boot is for a service that runs the supervisor and
@@ -163,13 +163,17 @@ func (s *Supervisor) Serve(ctx context.Context) error { return s.serve(endOf(ctx
 // If a start fails, or ctx ends before all children are up, Boot stops them, and
 // returns what Serve would return, or the cause of ctx's end. It returns
 // [ErrStarted] while the supervisor is running.
-func (s *Supervisor) Boot(ctx context.Context) error { return s.boot(endOf(ctx)) }
+func (s *Supervisor) Boot(ctx context.Context) error { return s.boot(ctx, false) }
 
 // The two phases of a nested supervisor, whose ctx comes from its parent.
-func (s *Supervisor) bootNested(ctx context.Context) error  { return s.boot(endOfNested(ctx)) }
-func (s *Supervisor) serveNested(ctx context.Context) error { return s.serve(endOfNested(ctx)) }
+func (s *Supervisor) bootNested(ctx context.Context) error  { return s.boot(ctx, true) }
+func (s *Supervisor) serveNested(ctx context.Context) error { return s.serve(ctx, true) }
 
-func (s *Supervisor) serve(end end) error {
+func (s *Supervisor) serve(ctx context.Context, ours bool) error {
+	end, err := newEnd(ctx, ours)
+	if err != nil {
+		return err
+	}
 	k, taken, err := s.open(end)
 	switch {
 	case err != nil:
@@ -183,9 +187,13 @@ func (s *Supervisor) serve(end end) error {
 	return k.outcome
 }
 
-func (s *Supervisor) boot(end end) error {
-	if end.before {
-		return context.Cause(end.ctx)
+func (s *Supervisor) boot(ctx context.Context, ours bool) error {
+	end, err := newEnd(ctx, ours)
+	switch {
+	case err != nil:
+		return err
+	case end.before:
+		return causeOf(ctx)
 	}
 	k, err := s.openNew(end)
 	if err != nil {
@@ -199,7 +207,7 @@ func (s *Supervisor) boot(end end) error {
 	}
 	<-k.closed
 	if k.outcome == nil {
-		return context.Cause(end.ctx)
+		return causeOf(ctx)
 	}
 	return k.outcome
 }

@@ -35,14 +35,9 @@ type end struct {
 	ours   bool // it comes from a supervisor, and calls nobody
 }
 
-func endOf(ctx context.Context) end {
-	return end{ctx: ctx, done: ctx.Done(), before: ctx.Err() != nil}
-}
-
-func endOfNested(ctx context.Context) end {
-	e := endOf(ctx)
-	e.ours = true
-	return e
+func newEnd(ctx context.Context, ours bool) (e end, err error) {
+	defer contextThrew(&err)
+	return end{ctx: ctx, done: ctx.Done(), before: ctx.Err() != nil, ours: ours}, nil
 }
 
 // restarts reports whether the ctx has ended because what it is for will be started

@@ -122,11 +122,11 @@ var table = []mutation{
 	{file: "supervisor_strategy.go", old: "planStart, t.plan.from\n", new: "planStart, t.plan.from+1\n"},
 	{file: "supervisor_strategy.go", old: "c.state == ChildStarting || c.again", new: "c.again"},
 	{file: "supervisor_strategy.go", old: "t.restartFrom(0, c, delayed)", new: "t.restartFrom(c.seq, c, delayed)"},
-	{file: "supervisor_keeper.go", old: "cancel(ErrShutdown)", new: "cancel(nil)"},
+	{file: "supervisor_keeper.go", old: "cancel(d.cause)", new: "cancel(nil)"},
 	{file: "supervisor_keeper.go", old: "\t\tc.timer.Stop()\n", new: "\n"},
 	{file: "supervisor_keeper.go", old: "case k.news <- n:\n\tcase <-k.closed:", new: "case k.news <- n:"},
 	{file: "supervisor_calls.go", old: "\t\tt.halt(c)\n\t\treturn true", new: "\t\treturn true"},
-	{file: "supervisor_run.go", old: "prepare(r.ctx); err != nil {", new: "prepare(r.ctx); false && err != nil {"},
+	{file: "supervisor_run.go", old: "start(r.ctx); err != nil {", new: "start(r.ctx); false && err != nil {"},
 
 	// The scheduler.
 	{file: "scheduler_task.go", old: "t.armed || t.paused || t.gone", new: "t.armed || t.gone"},
