@@ -52,8 +52,13 @@ What a job returns decides, and where its context was cancelled, why:
 	an error        past its deadline      failed
 	an error        any other         retrying while it has attempts left, else failed
 
-A panic counts as the error [*PanicError], a [runtime.Goexit] as [ErrGoexit], an
-elapsed [WithTimeout] as no more than a cancelled context. With [WithDeadline] a
+Where its context had ended, the error of a failed attempt is that of the job and
+[ErrTimeout] or [ErrDeadline] as well, and that of a cancelled job [ErrCancelled].
+
+A panic counts as the error [*PanicError], whatever it is called with, except that
+one with a Discard is not retried; a [runtime.Goexit] counts as [ErrGoexit], an
+elapsed [WithTimeout] as no more than a cancelled context. So a Snooze after the
+timeout is a failed attempt, and the next one comes after the backoff. With [WithDeadline] a
 job is failed that would have to wait past it, too. A job that does not
 return after its context was cancelled is stuck: it keeps its worker, shows in
 Stats.Stuck at once and in a [JobStuck] event 10 ms later, and settles when it

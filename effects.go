@@ -63,8 +63,13 @@ func (e *engine) settled(f *core.Effect, now time.Duration) {
 		g.add(endError(f))
 	}
 	e.tell(f, now)
-	if end, ok := f.Job.Ref.(ending); ok {
-		end.settled(outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)})
+	end, ok := f.Job.Ref.(ending)
+	o := outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)}
+	if f.Job.State != core.Processed {
+		f.Job.Ref, f.Job.Group = nil, nil // it may stand in a line for long
+	}
+	if ok {
+		end.settled(o)
 	}
 }
 
@@ -74,13 +79,15 @@ func (e *engine) tell(f *core.Effect, now time.Duration) {
 	}
 }
 
-// refusal is why a caller that waited for room got none.
+// refusal is why a job was not accepted.
 func refusal(f *core.Effect) error {
-	switch {
-	case f.Duplicate:
+	switch f.Why {
+	case core.KeyTaken:
 		return ErrDuplicate
-	case f.Group != nil:
+	case core.GroupOver:
 		return ErrGroupDone
+	case core.NoRoom:
+		return ErrQueueFull
 	default:
 		return ErrClosed
 	}
@@ -151,10 +158,7 @@ func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	case core.DidEnqueue:
 		return JobEnqueued{at, job}
 	case core.DidReject:
-		if f.Duplicate {
-			return JobRejected{at, job, ErrDuplicate}
-		}
-		return JobRejected{at, job, ErrQueueFull}
+		return JobRejected{at, job, refusal(f)}
 	case core.DidStart:
 		return JobStarted{at, job, f.Wait}
 	case core.DidRetry:

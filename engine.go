@@ -80,8 +80,8 @@ func (e *engine) now() time.Duration             { return time.Since(e.epoch) }
 func (e *engine) wall(t time.Duration) time.Time { return e.epoch.Add(t) }
 
 // ahead returns when t is on the core's clock: as far from now as it is by the wall
-// clock, whatever that did since the epoch.
-func (e *engine) ahead(t time.Time) time.Duration { return e.now() + time.Until(t) }
+// clock, whatever that did since the epoch; a time beyond 292 years away is as far.
+func (e *engine) ahead(t time.Time) time.Duration { return core.Sum(e.now(), time.Until(t)) }
 
 // poke tells the owner to look. If it has been told already that is enough.
 func (e *engine) poke() {

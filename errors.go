@@ -50,14 +50,15 @@ var (
 	// intensity allows. It wraps the last failure.
 	ErrIntensity = errors.New("dray: restart intensity exceeded")
 
-	// ErrTimeout is the [context.Cause] inside a job whose [WithTimeout] elapsed.
-	ErrTimeout = errors.New("dray: job timed out")
+	// ErrTimeout is the [context.Cause] inside a job whose [WithTimeout] elapsed, and
+	// the error of an attempt that failed after that, beside what it returned.
+	ErrTimeout = core.ErrTimeout
 	// ErrDeadline is the [context.Cause] inside a job whose [WithDeadline] is over,
-	// and the error of one that was not run, or not run again, because of it.
+	// and the error of one that was not run, or not run again, or failed, because of it.
 	ErrDeadline = core.ErrDeadline
 	// ErrCancelled is the [context.Cause] inside a job that a user cancelled, and
-	// the error of a job that was cancelled before it could start.
-	ErrCancelled = errors.New("dray: job cancelled")
+	// the error of a cancelled job, beside what it returned if it was running.
+	ErrCancelled = core.ErrCancelled
 	// ErrShutdown is the [context.Cause] inside a job that the end of its queue,
 	// pool or supervisor interrupts.
 	ErrShutdown = errors.New("dray: shut down")

@@ -21,8 +21,7 @@ func ExampleWithDeadline() {
 	_ = q.Close()
 	// Output:
 	// true
-	// busy
-	// dray: job past its deadline
+	// dray: job past its deadline: busy
 }
 
 // A turnstile lets in one at a time, when somebody turns it. As a limiter for

@@ -120,12 +120,10 @@ func (g *Group) Wait(ctx context.Context) error {
 		return err
 	}
 	g.Close()
-	select {
-	case <-g.done:
+	if waited(g.done, done) {
 		return g.err
-	case <-done:
-		return causeOf(ctx)
 	}
+	return causeOf(ctx)
 }
 
 // add is told the error of a job that has settled, under the engine's locks.

@@ -37,18 +37,23 @@ type Receipt struct {
 // State is where a job is.
 type State uint8
 
-// The states of a job that has not settled.
+// The states. A job in one of the last four has settled: it is seen so in events
+// and in [Queue.Failures], and no more in [Queue.Jobs].
 const (
 	Pending  State = iota // in line
 	Delayed               // waits for its time: WithDelay, WithRunAt or Snooze
 	Retrying              // waits for its next attempt
 	Running
-	Stuck // running, although its context is cancelled
+	Stuck     // running, although its context is cancelled
+	Processed // returned nil
+	Failed    // out of attempts or time, or discarded
+	Cancelled // by a user
+	Evicted   // by an overflow policy, or replaced under its unique key
 )
 
 // String returns the state's name in lower case.
 func (s State) String() string {
-	names := [...]string{"pending", "delayed", "retrying", "running", "stuck"}
+	names := [...]string{"pending", "delayed", "retrying", "running", "stuck", "processed", "failed", "cancelled", "evicted"}
 	if int(s) < len(names) {
 		return names[s]
 	}
@@ -114,6 +119,14 @@ func (e *engine) jobInfo(i core.Info) JobInfo {
 		if i.Stuck {
 			info.State = Stuck
 		}
+	case core.Processed:
+		info.State = Processed
+	case core.Failed:
+		info.State = Failed
+	case core.Cancelled:
+		info.State = Cancelled
+	case core.Evicted:
+		info.State = Evicted
 	}
 	return info
 }
@@ -124,8 +137,10 @@ type snooze struct{ delay time.Duration }
 func (s *snooze) Error() string { return "dray: snoozed for " + s.delay.String() }
 
 // Snooze, returned from a job, runs it again after d and spends no attempt. A
-// negative d counts as 0. The job holds no worker while it waits, and does not
-// count against the capacity. Wrapped in other errors it works as well.
+// negative d counts as 0, and one of 292 years or more as for ever. The job holds no
+// worker while it waits, and does not count against the capacity. Wrapped in other
+// errors it works as well; thrown in a panic it does not, nor after the job's
+// context has ended: that is a failed attempt.
 func Snooze(d time.Duration) error { return &snooze{delay: max(d, 0)} }
 
 // discard is the signal that Discard returns.
@@ -142,7 +157,8 @@ func (d *discard) reason() error {
 }
 
 // Discard, returned from a job, fails it with err at once, whatever attempts it
-// has left. Wrapped in other errors it works as well.
+// has left. Wrapped in other errors, or thrown in a panic, it works as well, and the
+// job fails with all of that error.
 func Discard(err error) error { return &discard{err: err} }
 
 // Backoff returns how long to wait before the next attempt, given the number of

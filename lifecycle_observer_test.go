@@ -68,7 +68,7 @@ func TestEventsOfOneJob(t *testing.T) {
 		"cancelled in time": {nop, []dray.JobOption{dray.WithDelay(time.Hour)}, func(q *dray.Queue) { _ = q.Cancel(1) },
 			[]string{"JobEnqueued", "JobCancelled"}},
 		"stuck": {draytest.Stubborn(time.Minute, errBoom), []dray.JobOption{dray.WithTimeout(time.Second)}, nil,
-			[]string{"JobEnqueued", "JobStarted 1", "JobStuck", "JobFailed boom"}},
+			[]string{"JobEnqueued", "JobStarted 1", "JobStuck", "JobFailed dray: job timed out: boom"}},
 		"interrupted": {draytest.Slow(time.Hour), nil, func(q *dray.Queue) { _ = q.Close() }, []string{"JobEnqueued", "JobStarted 1", "JobInterrupted"}},
 	}
 	for name, tc := range tests {

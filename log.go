@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"reflect"
-	"strings"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
 )
 
 const (
@@ -249,7 +249,7 @@ func errAttrs(err error, about *note) []any {
 	if about == nil {
 		about = &note{err.Error(), panicIn(err)}
 	}
-	attrs := []any{"error", said(withDeadline(about.text, err))}
+	attrs := []any{"error", said(withCause(about.text, err))}
 	p := about.panic
 	if p == nil {
 		return attrs
@@ -267,18 +267,11 @@ type said string
 
 func (s said) Error() string { return string(s) }
 
-// withDeadline adds to the text of a job's error what the core has added to the error,
-// if there was no time left for another attempt.
-func withDeadline(text string, err error) string {
-	if reflect.TypeOf(err) != joined || strings.HasSuffix(text, ErrDeadline.Error()) {
-		return text
+// withCause adds to the text of a job's error what the core has added to the error:
+// what had ended the job's context.
+func withCause(text string, err error) string {
+	if c, ok := err.(*core.Caused); ok { //nolint:errorlint // an outermost one
+		return c.Text(withCause(text, c.Err))
 	}
-	errs := err.(interface{ Unwrap() []error }).Unwrap() //nolint:forcetypeassert,errorlint // joined has it
-	if errs[len(errs)-1] != ErrDeadline {                //nolint:errorlint // the core's
-		return text
-	}
-	return text + "\n" + ErrDeadline.Error()
+	return text
 }
-
-// joined is the type of what [errors.Join] returns.
-var joined = reflect.TypeOf(errors.Join(ErrClosed))

@@ -16,7 +16,7 @@ type Job struct {
 	Attempt    int
 	EnqueuedAt time.Time
 	fn         Func
-	inner      Handler // the middleware of the kind and of the call; nil without
+	levels     []Handler // the middleware of the kind, and of the call, as far as there is some
 }
 
 // Handler runs a job; see [Middleware].
@@ -28,14 +28,14 @@ type Middleware func(next Handler) Handler
 
 // An extra is what the engine needs to run a job that has more than a function.
 type extra struct {
-	fn      Func    // without the middleware
-	handler Handler // of the kind and of the call; nil without
-	origin  *origin // the values of the caller's context; nil without
+	fn     Func      // without the middleware
+	levels []Handler // as Job's
+	origin *origin   // the values of the caller's context; nil without
 }
 
 // wrap gives j its extra.
 func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is the receiver in all but form
-	x := &extra{fn: j.Fn, handler: p.handler}
+	x := &extra{fn: j.Fn, levels: p.levels}
 	if p.values {
 		x.origin = newOrigin(ctx)
 	}
@@ -45,14 +45,14 @@ func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is
 // attach makes x the extra of j, which then runs by it.
 func (x *extra) attach(j *core.Job) {
 	j.Extra = x
-	if x.handler != nil {
+	if len(x.levels) > 0 {
 		j.Fn = x.run
 	}
 }
 
 // run is the job where the queue has no middleware: the context is as the worker gave it.
 func (x *extra) run(ctx context.Context) error {
-	return x.handler(ctx, ctx.(*jobContext).page().worker.Load().job()) //nolint:forcetypeassert // see there
+	return x.levels[0](ctx, ctx.(*jobContext).page().worker.Load().job()) //nolint:forcetypeassert // see there
 }
 
 // extraOf returns j's extra, or nil.
@@ -90,20 +90,21 @@ func (w *worker) job() *Job {
 		j.Kind, j.Label, j.Attempt = r.Job.Kind, r.Job.Label, r.Job.Attempt
 	}
 	if x := extraOf(r.Job); x != nil {
-		j.fn, j.inner = x.fn, x.handler
+		j.fn, j.levels = x.fn, x.levels
 	}
 	return j
 }
 
-// bare is the innermost handler: the job without middleware.
-func bare(ctx context.Context, j *Job) error { return j.fn(ctx) }
-
-// specific is what the queue's middleware is around: that of the kind and of the call.
-func specific(ctx context.Context, j *Job) error {
-	if j.inner != nil {
-		return j.inner(ctx, j)
+// level returns what the middleware of one level is around: that of the next, if
+// the job at hand has some, or the job. So each level is made once, and what a
+// middleware of a kind remembers holds for all jobs of the kind.
+func level(n int) Handler {
+	return func(ctx context.Context, j *Job) error {
+		if n < len(j.levels) {
+			return j.levels[n](ctx, j)
+		}
+		return j.fn(ctx)
 	}
-	return j.fn(ctx)
 }
 
 // chain makes one handler of the middleware around h, the first outermost; nil

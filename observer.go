@@ -60,7 +60,7 @@ type (
 	JobRejected struct {
 		happened
 		Job JobInfo
-		Err error // ErrQueueFull or ErrDuplicate
+		Err error // ErrQueueFull, ErrDuplicate or ErrGroupDone
 	}
 	// JobStarted: an attempt began after the job had waited Wait since it became ready.
 	JobStarted struct {
@@ -93,7 +93,7 @@ type (
 	JobCancelled struct {
 		happened
 		Job JobInfo
-		Err error // what the job returned, or ErrCancelled when it had not started
+		Err error // ErrCancelled, and what the job returned if it was running
 	}
 	// JobEvicted: the waiting job was dropped. Final.
 	JobEvicted struct {
@@ -198,7 +198,7 @@ type (
 		ID   ID
 	}
 	// TaskSkipped: a run was not enqueued, or left to another instance, for the
-	// reason Err: ErrOverlap, ErrMissed, ErrDuplicate or ErrLocked. Where several
+	// reason Err: ErrOverlap, ErrMissed, ErrDuplicate, ErrGroupDone or ErrLocked. Where several
 	// were missed together Count is how many, and Due when the last of them was due.
 	TaskSkipped struct {
 		happened

@@ -29,8 +29,8 @@ type policy struct {
 	group        *Group
 	values       bool
 	limiters     []any        // the most specific first
-	middleware   []Middleware // of the kind and of the call, the outermost first
-	handler      Handler      // made of middleware; nil without, or until finish
+	middleware   []Middleware // given since the last level was made, the outermost first
+	levels       []Handler    // made of it: of the kind and of the call
 	set          bool         // any option was given
 }
 
@@ -45,12 +45,12 @@ func (p policy) with(opts []JobOption) (_ policy, err error) {
 			return p, err
 		}
 	}
-	if len(p.middleware) > 0 && p.handler == nil {
-		h, err := chain(p.middleware, bare)
+	if len(p.middleware) > 0 {
+		h, err := chain(p.middleware, level(len(p.levels)+1))
 		if err != nil {
 			return p, err
 		}
-		p.handler = h
+		p.middleware, p.levels = nil, append(slices.Clip(p.levels), h)
 	}
 	return p, nil
 }
@@ -162,7 +162,9 @@ type middlewareOption []Middleware
 // WithMiddleware wraps the running of jobs: of all jobs if given to [New], of a
 // kind if given to [Handle], of one job if given to a call. Unlike other options
 // these add up, the queue's outermost, then the kind's, then the call's, in each the
-// first given first. What a middleware throws counts as thrown by the job.
+// first given first. Each is asked for its handler once: by New, by Handle, or by
+// the call that it is given to, and what it remembers holds for all those jobs. What
+// a middleware throws counts as thrown by the job.
 func WithMiddleware(ms ...Middleware) JobOption { return middlewareOption(ms) }
 
 func (o middlewareOption) check() error {
@@ -185,7 +187,7 @@ func (o middlewareOption) applyTask(c *taskConfig) error {
 func (o middlewareOption) applyJob(p *policy) error {
 	if len(o) > 0 {
 		p.middleware = slices.Concat(p.middleware, o)
-		p.handler, p.set = nil, true
+		p.set = true
 	}
 	return o.check()
 }
@@ -201,12 +203,12 @@ func (e *engine) newJob(ctx context.Context, fn Func, kind string, p *policy) *c
 	if p.group != nil {
 		j.Group = &p.group.core
 	}
-	if p.handler != nil || p.values {
+	if len(p.levels) > 0 || p.values {
 		wrap(j, ctx, p)
 	}
 	switch {
 	case p.delay > 0:
-		j.RunAt = e.now() + p.delay
+		j.RunAt = core.Sum(e.now(), p.delay)
 	case !p.runAt.IsZero():
 		j.RunAt = e.ahead(p.runAt)
 	}

@@ -44,7 +44,7 @@ func New(opts ...Option) (*Queue, error) {
 	}
 	q := &Queue{engine: newEngine(cfg.common, cfg.core(), cfg.idleTimeout), jobs: cfg.jobs, kinds: map[string]struct{}{}}
 	var err error
-	if q.handler, err = chain(cfg.middleware, specific); err != nil {
+	if q.handler, err = chain(cfg.middleware, level(0)); err != nil {
 		return nil, err
 	}
 	q.plain = !cfg.jobs.set

@@ -56,8 +56,11 @@ func (e *engine) call(ctx context.Context, done <-chan struct{}, b runner) error
 		return err
 	}
 	if !c.await(done) {
-		e.step(func(k *core.Core, now time.Duration) { k.CancelJob(&c.job, now) }) // it may have ended by now, which is as good
-		return &abandoned{causeOf(ctx)}
+		cancelled := false
+		e.step(func(k *core.Core, now time.Duration) { cancelled = k.CancelJob(&c.job, now) })
+		if cancelled || !c.await(done) { // not cancelled: it has ended by now
+			return &abandoned{causeOf(ctx)}
+		}
 	}
 	err := c.err
 	if err == nil && e.herald == nil {
@@ -74,12 +77,7 @@ func (c *call) await(done <-chan struct{}) bool {
 		<-c.done
 		return true
 	}
-	select {
-	case <-c.done:
-		return true
-	case <-done:
-		return false
-	}
+	return waited(c.done, done) // which is sent to, once
 }
 
 func (e *engine) newCall(b runner) *call {

@@ -177,6 +177,9 @@ func (s *Scheduler) put(c *core.Core, r *run, now time.Duration) bool {
 		return false
 	case core.Full:
 		return false
+	case core.NoGroup:
+		r.refuse = ErrGroupDone
+		return true
 	default:
 		r.refuse = ErrDuplicate
 		return true

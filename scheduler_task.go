@@ -90,7 +90,7 @@ type PeriodicInfo struct {
 
 	Overlapped uint64 // skipped by the overlap policy
 	Missed     uint64 // skipped by the policy for missed runs
-	Refused    uint64 // skipped as another job holds the unique key
+	Refused    uint64 // skipped as another job holds the unique key, or the group takes no more jobs
 	Locked     uint64 // enqueued, and left to another instance by the Locker
 }
 

@@ -25,7 +25,7 @@ type Stats struct {
 	Cancelled uint64 // by a user
 	Evicted   uint64 // by an overflow policy, or replaced under their unique key
 
-	Rejected uint64 // not accepted: ErrQueueFull or ErrDuplicate
+	Rejected uint64 // not accepted: ErrQueueFull, ErrDuplicate or ErrGroupDone
 	Retried  uint64 // failed attempts that another one followed, or will
 	Panicked uint64 // attempts that panicked
 
@@ -65,7 +65,7 @@ func (e *engine) stats(c *core.Core, now time.Duration) Stats {
 		Workers: b.Workers, Idle: b.Idle, Capacity: b.Capacity, Paused: b.Paused,
 	}
 	if since, ok := c.Oldest(); ok {
-		s.OldestPending = max(now-since, 0)
+		s.OldestPending = max(core.Difference(now, since), 0)
 	}
 	wait, run := c.Latencies()
 	s.Wait, s.Run = latencyOf(wait), latencyOf(run)

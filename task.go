@@ -52,12 +52,28 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 
 // await waits for the end of the task, or cancels it when ctx ends, whose Done is done.
 func (t *Task[R]) await(ctx context.Context, done <-chan struct{}, e *engine) error {
-	select {
-	case <-t.Done():
+	if waited(t.Done(), done) {
 		return t.err
-	case <-done:
-		_ = e.cancel(t.ID()) // it may have ended by now, which is as good
-		return causeOf(ctx)
+	}
+	if e.cancel(t.ID()) != nil && waited(t.Done(), done) { // it has ended by now
+		return t.err
+	}
+	return causeOf(ctx)
+}
+
+// waited waits for one of two channels to be closed, or sent to. It reports whether
+// that is result, also if both are: a result that is there is given.
+func waited(result, end <-chan struct{}) bool {
+	select {
+	case <-result:
+		return true
+	case <-end:
+	}
+	select {
+	case <-result:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -110,20 +126,19 @@ func (t *Task[R]) Done() <-chan struct{} {
 }
 
 // Wait waits for the result until ctx ends, which leaves the job alone. The error
-// is that of the job's last attempt; [ErrCancelled] or [ErrEvicted] if it never
-// started; [ErrShutdown] if a shutdown handed it back; or the cause of ctx's end.
+// is that of the job's last attempt, which is [ErrCancelled], too, if the job was
+// cancelled; [ErrEvicted] if it never started; [ErrShutdown] if a shutdown handed it
+// back; or the cause of ctx's end. A result that is there is returned also if ctx has
+// ended; so it is by Run, [Group.Wait] and all that waits here.
 func (t *Task[R]) Wait(ctx context.Context) (R, error) {
-	var zero R
 	done, err := doneOf(ctx)
 	if err != nil {
-		return zero, err
+		return *new(R), err
 	}
-	select {
-	case <-t.Done():
+	if waited(t.Done(), done) {
 		return t.result(), t.err
-	case <-done:
-		return zero, causeOf(ctx)
 	}
+	return *new(R), causeOf(ctx)
 }
 
 // Result returns what Wait would, without waiting; ok is false while the job has

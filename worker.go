@@ -152,9 +152,9 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 	w.end = otherwise
 	w.result = core.Result{Kind: core.Error, Err: ErrGoexit, Delay: thrownDelay}
 	w.result = w.judge(err, kind)
-	if j := w.run.Job; j != nil && w.result.Kind != core.Snooze && j.Attempt < j.MaxAttempts {
+	if w.mayRetry() {
 		w.result.Delay = thrownDelay // unless the backoff returns
-		w.result.Delay = delayBefore(j)
+		w.result.Delay = delayBefore(w.run.Job)
 	}
 }
 
@@ -169,13 +169,14 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 	switch {
 	case f.thrown:
 		r.Kind = core.Panic
-	case kind == core.Panic:
+	case kind == core.Panic: // a snooze that is thrown is a panic
 	case f.snooze != nil && !w.engine.pooled():
-		r.Kind, r.Delay = core.Snooze, f.snooze.delay
-	case f.discard != nil:
-		r.Kind, r.Err = core.Discard, f.discard.reason()
+		r.Kind, r.Snooze = core.Snooze, f.snooze.delay
+	case err == error(f.discard): // else what it is wrapped in says more
+		r.Err = f.discard.reason()
 		f.text, _ = textOf(r.Err)
 	}
+	r.Final = f.discard != nil && r.Kind != core.Snooze
 	if r.Kind == core.Panic {
 		r.Stack = f.panic.Stack
 	}
@@ -183,6 +184,13 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 		r.Note = new(f.note)
 	}
 	return r
+}
+
+// mayRetry reports whether the result may be followed by another attempt. A snooze
+// may if it came after the timeout, which only the core knows for sure.
+func (w *worker) mayRetry() bool {
+	j := w.run.Job
+	return j != nil && j.Attempt < j.MaxAttempts && !w.result.Final && (w.result.Kind != core.Snooze || j.Timeout > 0)
 }
 
 // turn is the worker's one visit to the state between two jobs: it settles the

@@ -20,7 +20,7 @@ func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
 			used++
 		} else {
 			c.quit(j)
-			c.effect(Effect{Kind: WasRefused, Job: j, Duplicate: true})
+			c.effect(Effect{Kind: WasRefused, Job: j, Why: KeyTaken})
 		}
 	}
 }
@@ -32,7 +32,7 @@ func (c *Core) admitBlocked(j *Job, id uint64, now time.Duration) bool {
 	if old := c.unique.get(j.Unique); c.replaced(j) && old != nil {
 		v, done := c.collide(j, old, id, now)
 		if v == Kept {
-			c.reject(j, true, now) // its caller was to hear of a job of its own
+			c.reject(j, KeyTaken, now) // its caller was to hear of a job of its own
 		}
 		if done {
 			return v == Accepted
@@ -48,22 +48,21 @@ func (c *Core) Blocked() bool { return len(c.blocked)+len(c.completed) > 0 }
 // Withdraw takes back an offer that waits for room. It reports false if the job
 // was accepted in the meantime.
 func (c *Core) Withdraw(j *Job) bool {
-	for i, b := range c.blocked {
-		if b == j {
-			c.blocked = slices.Delete(c.blocked, i, i+1)
-			j.State = Offered
-			c.release(j)
-			c.quit(j)
-			return true
-		}
+	i := slices.Index(c.blocked, j)
+	if i < 0 {
+		return false
 	}
-	return false
+	c.blocked = slices.Delete(c.blocked, i, i+1)
+	j.State = Offered
+	c.release(j)
+	c.quit(j)
+	return true
 }
 
 // Reject turns away a job that waits for room.
 func (c *Core) Reject(j *Job, now time.Duration) {
 	c.Withdraw(j)
-	c.reject(j, false, now)
+	c.reject(j, NoRoom, now)
 }
 
 // Refuse turns away every caller that waits for room, because there will be none.
@@ -72,7 +71,7 @@ func (c *Core) Refuse() {
 		j.State = Offered
 		c.release(j)
 		c.quit(j)
-		c.effect(Effect{Kind: WasRefused, Job: j})
+		c.effect(Effect{Kind: WasRefused, Job: j, Why: NoIntake})
 	}
 	c.blocked = nil
 }

@@ -104,7 +104,7 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)
 	if j.Timeout > 0 {
 		r.deadline.Value = r
-		c.deadlines.Add(&r.deadline, now+j.Timeout)
+		c.deadlines.Add(&r.deadline, Sum(now, j.Timeout))
 	}
 }
 
@@ -202,7 +202,7 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 		c.stuck++
 		r.CausedAt = now
 		r.deadline.Value = r
-		c.deadlines.Add(&r.deadline, now+stuckGrace)
+		c.deadlines.Add(&r.deadline, Sum(now, stuckGrace))
 	}
 	r.Cause, r.plain = cause, false
 	c.effect(Effect{Kind: Interrupt, Run: r, Cause: cause})

@@ -149,6 +149,7 @@ func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 		return c.accept(j, id, now)
 	}
 	if j.Group.over() {
+		c.reject(j, GroupOver, now)
 		return NoGroup, nil
 	}
 	c.join(j)
@@ -195,14 +196,14 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 			return Accepted
 		}
 	}
-	c.reject(j, false, now)
+	c.reject(j, NoRoom, now)
 	return Full
 }
 
-func (c *Core) reject(j *Job, duplicate bool, now time.Duration) {
+func (c *Core) reject(j *Job, why Refusal, now time.Duration) {
 	c.counts.Rejected++
 	if c.cfg.Watched {
-		c.effect(Effect{Kind: DidReject, At: now, Info: new(infoOfJob(j)), Duplicate: duplicate})
+		c.effect(Effect{Kind: DidReject, At: now, Info: new(infoOfJob(j)), Why: why})
 	}
 }
 

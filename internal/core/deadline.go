@@ -1,17 +1,15 @@
 package core
 
 import (
-	"errors"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/timerheap"
 )
 
-// ErrDeadline is why a job failed whose time over all attempts was up.
-var ErrDeadline = errors.New("dray: job past its deadline")
-
 // deadline returns until when j may take, if there is such a time.
-func (j *Job) deadline() (at time.Duration, ok bool) { return j.EnqueuedAt + j.Within, j.Within > 0 }
+func (j *Job) deadline() (at time.Duration, ok bool) {
+	return Sum(j.EnqueuedAt, j.Within), j.Within > 0
+}
 
 // lateAt reports whether j's deadline is over at that time.
 func (j *Job) lateAt(t time.Duration) bool {
@@ -26,7 +24,7 @@ func (r *Run) Until() (at time.Duration, cause Cause) {
 		return 0, NotCancelled
 	}
 	if j.Timeout > 0 {
-		at, cause = r.StartedAt+j.Timeout, TimedOut
+		at, cause = Sum(r.StartedAt, j.Timeout), TimedOut
 	}
 	if d, ok := j.deadline(); ok && (cause == NotCancelled || d < at) {
 		at, cause = d, Expired

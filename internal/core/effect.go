@@ -22,6 +22,17 @@ const (
 	DidInterrupt
 )
 
+// Refusal is why a job was not accepted.
+type Refusal uint8
+
+// The refusals.
+const (
+	NoRoom Refusal = iota
+	KeyTaken
+	GroupOver // its group is complete, or was cancelled
+	NoIntake  // the queue takes no more jobs
+)
+
 // Effect is something that the core has decided and others have to do or to know.
 type Effect struct {
 	Kind  EffectKind
@@ -29,7 +40,7 @@ type Effect struct {
 	Job   *Job
 	Run   *Run
 	Limit *Limit
-	Group *Group // beside WasRefused: why, as it was cancelled
+	Group *Group
 	Cause Cause
 	Info  *Info // for observers; nil for HasSettled when there are none
 	Err   error
@@ -37,7 +48,7 @@ type Effect struct {
 	Wait  time.Duration
 	Took  time.Duration
 
-	Duplicate bool // why it was refused or rejected: its unique key is taken
+	Why Refusal // it was refused or rejected
 }
 
 // Info is a job as it was at one moment.

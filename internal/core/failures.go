@@ -43,12 +43,12 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 	j := c.failures[i].Job.Again()
 	if old := c.holder(j); old != nil {
 		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
-			c.reject(j, true, now)
+			c.reject(j, KeyTaken, now)
 			return Duplicate, true
 		}
 		c.evict(old, ErrReplaced, now)
 	} else if s := c.spentOn(j.Unique, now); s != nil && s.id != failed { // its own period does not keep it out
-		c.reject(j, true, now)
+		c.reject(j, KeyTaken, now)
 		return Duplicate, true
 	}
 	c.failures = slices.Delete(c.failures, i, i+1)

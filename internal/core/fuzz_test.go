@@ -132,7 +132,8 @@ func (d *duel) offerBoth() {
 	d.note("offer %s prio=%d key=%s:%d unique=%s:%d:%v at=%v kind=%s attempts=%d timeout=%v roomless=%v within=%v limits=%v group=%v",
 		j.Label, j.Priority, j.Key, j.KeyLimit, j.Unique, j.UniquePolicy, j.UniqueFor, j.RunAt, j.Kind, j.MaxAttempts, j.Timeout, j.Roomless,
 		j.Within, j.Limiters, j.Group)
-	mj := &mjob{Job: j, runAt: j.RunAt, roomless: j.Roomless}
+	rules := *j // the core lets go of some when the job has settled
+	mj := &mjob{Job: &rules, runAt: j.RunAt, roomless: j.Roomless}
 	want, wantOld := d.model.offer(mj)
 	wantPos := 0
 	switch want {
@@ -187,14 +188,14 @@ func (d *duel) settleBoth(kind int) {
 	if r == nil {
 		return
 	}
-	res := Result{Kind: ResultKind(min(kind, 4))}
-	if kind > 4 {
-		res.Kind = ResultKind(kind % 2) // OK and Error more often
-	}
+	res := Result{Kind: []ResultKind{OK, Error, Panic, Snooze, Error, Error, OK, Panic}[kind], Final: kind == 4 || kind == 7}
 	if res.Kind != OK {
 		res.Err, res.Delay = errJob, time.Duration(d.s.below(12))*time.Second
 	}
-	d.note("settle %d %d in %v", r.ID, res.Kind, res.Delay)
+	if res.Kind == Snooze {
+		res.Snooze = time.Duration(d.s.below(12)) * time.Second
+	}
+	d.note("settle %d %d final=%v in %v, %v", r.ID, res.Kind, res.Final, res.Delay, res.Snooze)
 	d.model.settle(d.model.find(r.ID), res)
 	d.model.follow()
 	d.settle(r.Owner.(string), res) //nolint:forcetypeassert // run sets it

@@ -67,7 +67,8 @@ func (c *Core) CancelGroup(g *Group, now time.Duration) int {
 	g.cancelled = true
 	for _, j := range c.blockedOf(g) {
 		c.Withdraw(j)
-		c.effect(Effect{Kind: WasRefused, Job: j, Group: g})
+		c.reject(j, GroupOver, now)
+		c.effect(Effect{Kind: WasRefused, Job: j, Why: GroupOver})
 	}
 	n := c.CancelAll(func(j *Job) bool { return j.Group == g }, now)
 	c.CloseGroup(g)

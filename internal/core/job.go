@@ -134,6 +134,12 @@ func (j *Job) Renew() {
 	j.ID, j.EnqueuedAt, j.RunAt, j.Attempt, j.State, j.readyAt, j.seq, j.started, j.prompt = 0, 0, 0, 0, Offered, 0, 0, false, false
 }
 
+// empty lets go of what j, which has settled and will not run again, has run: an
+// entry of it may stand in a line for long, as it costs less to step over it then.
+func (j *Job) empty() {
+	j.Fn, j.Backoff, j.Limiters, j.Extra, j.Errs, j.Stack = nil, nil, nil, nil, nil, nil
+}
+
 // maxErrs bounds the history of errors kept per job.
 const maxErrs = 10
 
@@ -195,11 +201,13 @@ func (r *Run) ReadyAt() time.Duration {
 
 // Result is how an attempt ended.
 type Result struct {
-	Kind  ResultKind
-	Err   error         // the core calls no method of it
-	Note  any           // the engine's own, for observers: what is known of Err
-	Delay time.Duration // of a snooze, or before the next attempt
-	Stack []byte        // of a panic
+	Kind   ResultKind
+	Err    error         // the core calls no method of it
+	Note   any           // the engine's own, for observers: what is known of Err
+	Delay  time.Duration // before the next attempt, by the backoff
+	Snooze time.Duration // of a snooze
+	Final  bool          // no further attempt, whatever is left
+	Stack  []byte        // of a panic
 }
 
 // ResultKind tells results apart.
@@ -211,5 +219,4 @@ const (
 	Error
 	Panic
 	Snooze
-	Discard
 )

@@ -172,7 +172,9 @@ func (m *model) cancelAll(match func(*mjob) bool) (n int) {
 
 func (m *model) cancelGroup(name string) int {
 	m.groups[name].cancelled = true
+	waiting := len(m.blocked)
 	m.blocked = slices.DeleteFunc(m.blocked, func(j *mjob) bool { return j.group == name })
+	m.counts.Rejected += uint64(waiting - len(m.blocked))
 	n := m.cancelAll(func(j *mjob) bool { return j.group == name })
 	m.groups[name].closed = true
 	return n

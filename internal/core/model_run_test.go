@@ -72,7 +72,12 @@ func (m *model) settle(j *mjob, res Result) {
 	if m.late(j, m.now) {
 		j.cause = max(j.cause, Expired)
 	}
-	again := res.Kind == Snooze && j.cause == NotCancelled || res.Kind != Discard && j.attempt < j.MaxAttempts
+	snoozes := res.Kind == Snooze && j.cause == NotCancelled
+	again := snoozes || !res.Final && j.attempt < j.MaxAttempts
+	delay := res.Delay
+	if snoozes {
+		delay = res.Snooze
+	}
 	if res.Kind == Panic {
 		m.counts.Panicked++
 	}
@@ -87,14 +92,14 @@ func (m *model) settle(j *mjob, res Result) {
 		j.attempt--
 		m.wait(j, Interrupted, 0)
 		m.dismiss()
-	case again && m.late(j, m.now+res.Delay):
+	case again && m.late(j, m.now+delay):
 		m.end(j, Failed)
-	case res.Kind == Snooze && j.cause == NotCancelled:
+	case snoozes:
 		j.attempt--
-		m.wait(j, Delayed, m.now+res.Delay)
-	case res.Kind != Discard && j.attempt < j.MaxAttempts:
+		m.wait(j, Delayed, m.now+delay)
+	case again:
 		m.counts.Retried++
-		m.wait(j, Retrying, m.now+res.Delay)
+		m.wait(j, Retrying, m.now+delay)
 	default:
 		m.end(j, Failed)
 	}

@@ -139,6 +139,7 @@ func (m *model) offer(j *mjob) (Verdict, *mjob) {
 	if j.Group != nil {
 		g := m.group(j.Group)
 		if g.done || g.cancelled {
+			m.counts.Rejected++
 			return NoGroup, nil
 		}
 		j.group = j.Group.Ref.(string) //nolint:forcetypeassert // a name

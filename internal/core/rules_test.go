@@ -186,8 +186,10 @@ func TestErrorsAreBounded(t *testing.T) {
 		w.settle("w", Result{Kind: Error, Err: errs[i]})
 		w.advance(0)
 	}
-	require.Equal(t, errs[len(errs)-maxErrs:], j.Errs)
-	require.Equal(t, errs[len(errs)-1], j.LastErr())
+	kept := w.c.Failures()[0].Job
+	require.Equal(t, errs[len(errs)-maxErrs:], kept.Errs)
+	require.Equal(t, errs[len(errs)-1], kept.LastErr())
+	require.Empty(t, j.Errs, "the record that has settled keeps nothing")
 	require.Equal(t, Failed, j.State)
 	require.NoError(t, newJob("b").LastErr())
 }

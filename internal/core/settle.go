@@ -1,9 +1,6 @@
 package core
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // Settle ends the attempt at place r, which is free afterwards.
 func (c *Core) Settle(r *Run, res Result, now time.Duration) {
@@ -74,6 +71,9 @@ func (c *Core) free(r *Run) {
 
 // conclude decides what becomes of j after an attempt: the contract's table.
 func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration) {
+	if res.Kind != OK {
+		res.because(cause.error())
+	}
 	switch {
 	case res.Kind == OK:
 		c.end(j, Processed, nil, took)
@@ -86,7 +86,7 @@ func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration
 	case cause == NotCancelled && res.Kind == Snooze, cause == Shutdown:
 		c.postpone(j, res, cause, took, now)
 	default:
-		c.failed(j, res, took, now)
+		c.failed(j, res, cause, took, now)
 	}
 }
 
@@ -99,37 +99,39 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 		c.end(j, Evicted, ErrReplaced, took)
 	case cause == Shutdown:
 		c.interruptedJob(j, res, now)
-	case j.lateAt(now + res.Delay):
+	case j.lateAt(Sum(now, res.Snooze)):
 		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
 		c.end(j, Failed, ErrDeadline, took)
 	default:
-		j.RunAt = now + res.Delay
+		j.RunAt = Sum(now, res.Snooze)
 		c.again(j, Delayed)
 		c.noteErr(DidSnooze, j, nil, now)
 	}
 }
 
 // failed ends a failed attempt, or the job if it was the last.
-func (c *Core) failed(j *Job, res Result, took, now time.Duration) {
-	last := res.Kind == Discard || j.Attempt >= j.MaxAttempts
-	err := res.Err
-	if !last && !c.replaced(j) && j.lateAt(now+res.Delay) { // there is no time for another attempt
-		last, err = true, errors.Join(err, ErrDeadline)
+func (c *Core) failed(j *Job, res Result, cause Cause, took, now time.Duration) {
+	last := res.Final || j.Attempt >= j.MaxAttempts
+	if !last && !c.replaced(j) && j.lateAt(Sum(now, res.Delay)) { // there is no time for another attempt
+		last = true
+		if cause != Expired {
+			res.because(ErrDeadline)
+		}
 	}
-	j.addErr(err, res.Note)
+	j.addErr(res.Err, res.Note)
 	j.Stack = res.Stack
 	switch {
 	case last:
 		c.keep(j, now)
-		c.end(j, Failed, err, took)
+		c.end(j, Failed, res.Err, took)
 	case c.replaced(j):
 		c.end(j, Evicted, ErrReplaced, took)
 	default:
 		c.counts.Retried++
-		j.RunAt = now + res.Delay
+		j.RunAt = Sum(now, res.Delay)
 		c.again(j, Retrying)
-		c.noteErr(DidRetry, j, err, now)
+		c.noteErr(DidRetry, j, res.Err, now)
 	}
 }
 
@@ -199,6 +201,9 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 		c.effect(e)
 	}
 	c.quit(j)
+	if s != Processed {
+		j.empty()
+	}
 }
 
 // settled ends a job that was not running.

@@ -35,6 +35,9 @@ func (tr *trace) effect(e Effect) string {
 	if e.Group != nil {
 		words = append(words, fmt.Sprint(e.Group.Ref))
 	}
+	if e.Why != NoRoom {
+		words = append(words, [...]string{"", "duplicate", "group over", "closed"}[e.Why])
+	}
 	if e.Err != nil {
 		words = append(words, said(errors.Is(e.Err, ErrDeadline), said(errors.Is(e.Err, errJob), "err+deadline", "deadline"), "err"))
 	}

@@ -273,15 +273,20 @@ func (tr *trace) enqueue(args []string) string {
 }
 
 func (tr *trace) settleAs(args []string) string {
-	kinds := map[string]ResultKind{"ok": OK, "error": Error, "panic": Panic, "snooze": Snooze, "discard": Discard}
-	kind, ok := kinds[args[1]]
+	res, ok := map[string]Result{
+		"ok": {}, "error": {Kind: Error}, "panic": {Kind: Panic}, "snooze": {Kind: Snooze},
+		"discard": {Kind: Error, Final: true}, "panicdiscard": {Kind: Panic, Final: true},
+	}[args[1]]
 	require.True(tr.t, ok, "unknown result %q", args[1])
-	res := Result{Kind: kind}
-	if kind != OK {
+	if res.Kind != OK {
 		res.Err = errJob
 	}
-	if len(args) > 2 {
-		res.Delay = tr.duration(args[2])
+	delays := []*time.Duration{&res.Delay}
+	if res.Kind == Snooze {
+		delays = []*time.Duration{&res.Snooze, &res.Delay}
+	}
+	for i, arg := range args[2:] {
+		*delays[i] = tr.duration(arg)
 	}
 	if tr.run(args[0]).ID == 0 {
 		return "nothing there"

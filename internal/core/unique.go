@@ -45,7 +45,7 @@ func (c *Core) spend(j *Job) {
 	s := &spent{key: j.Unique, id: j.ID}
 	s.timer.Value = s
 	c.spent.put(j.Unique, s)
-	c.spents.Add(&s.timer, j.EnqueuedAt+j.UniqueFor)
+	c.spents.Add(&s.timer, Sum(j.EnqueuedAt, j.UniqueFor))
 }
 
 // forget frees a unique key that no job holds.
@@ -62,7 +62,7 @@ func (c *Core) collideSpent(j *Job, s *spent, now time.Duration) (Verdict, *Job)
 	if j.UniquePolicy == KeepExisting {
 		return Kept, &Job{ID: s.id, State: Processed}
 	}
-	c.reject(j, true, now)
+	c.reject(j, KeyTaken, now)
 	return Duplicate, nil
 }
 
@@ -81,7 +81,7 @@ func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, do
 		c.admit(j, id, now)
 		return Accepted, true
 	case old.State == Blocked, j.UniquePolicy == RejectDuplicate: // nothing has been accepted yet that could be kept
-		c.reject(j, true, now)
+		c.reject(j, KeyTaken, now)
 		return Duplicate, true
 	default:
 		return Kept, true

@@ -1,0 +1,50 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The errors that the core itself gives a job.
+var (
+	ErrTimeout   = errors.New("dray: job timed out")
+	ErrDeadline  = errors.New("dray: job past its deadline")
+	ErrCancelled = errors.New("dray: job cancelled")
+)
+
+// A Caused is what an attempt returned after its context had ended, with why it had.
+// It is made under a lock, so it asks nothing of the foreign error until its text is wanted.
+type Caused struct{ Cause, Err error }
+
+func (c *Caused) Error() string { return c.Text(fmt.Sprint(c.Err)) }
+
+// Text is the text that goes with one of Err.
+func (c *Caused) Text(of string) string {
+	return c.Cause.Error() + ": " + strings.TrimPrefix(of, "dray: ")
+}
+
+func (c *Caused) Unwrap() []error { return []error{c.Cause, c.Err} }
+
+// because makes the result's error one that is cause, too; nil changes nothing.
+func (r *Result) because(cause error) {
+	if cause == nil || r.Err == cause { //nolint:errorlint // a deeper one does no harm, and to look for it is user code
+		return
+	}
+	r.Err = &Caused{cause, r.Err}
+}
+
+// error is what an attempt's error is to tell beside itself: a shutdown is no
+// failure of the job's, which will run again.
+func (c Cause) error() error {
+	switch c {
+	case TimedOut:
+		return ErrTimeout
+	case Expired:
+		return ErrDeadline
+	case UserCancel:
+		return ErrCancelled
+	default:
+		return nil
+	}
+}

@@ -1,0 +1,89 @@
+package policy_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/a622d8ee/dray"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errBoom = errors.New("boom")
+
+func nop(context.Context) error  { return nil }
+func fail(context.Context) error { return errBoom }
+
+// bubble is a test in virtual time, on a clock that has run for a while.
+func bubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(73*time.Hour + 11*time.Minute + 7*time.Millisecond)
+			f(t)
+		})
+	})
+}
+
+// queue returns a queue that is not started, and older than its first job.
+func queue(t *testing.T, opts ...dray.Option) *dray.Queue {
+	t.Helper()
+	q, err := dray.New(opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = q.Close() })
+	time.Sleep(41*time.Hour + 3*time.Minute + 9*time.Second)
+	return q
+}
+
+func start(t *testing.T, opts ...dray.Option) *dray.Queue {
+	t.Helper()
+	q := queue(t, opts...)
+	require.NoError(t, q.Start())
+	return q
+}
+
+// elapse lets d pass, and everything happen that is due by then.
+func elapse(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// A record collects values from many goroutines.
+type record[T any] struct {
+	mu   sync.Mutex
+	list []T
+}
+
+func (r *record[T]) add(v T) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, v)
+}
+
+func (r *record[T]) all() []T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]T(nil), r.list...)
+}
+
+// job returns a job that adds v, and takes d.
+func (r *record[T]) job(v T, d time.Duration) dray.Func {
+	return func(context.Context) error { r.add(v); time.Sleep(d); return nil }
+}
+
+func add(t *testing.T, q *dray.Queue, fn dray.Func, opts ...dray.JobOption) dray.Receipt {
+	t.Helper()
+	r, err := q.EnqueueSync(t.Context(), fn, opts...)
+	require.NoError(t, err)
+	return r
+}
+
+// untilCancelled returns the error of its context once that has ended.
+func untilCancelled(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
