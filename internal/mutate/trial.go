@@ -16,13 +16,16 @@ import (
 
 // trials tries mutants until a number of them have compiled.
 type trials struct {
-	dir    string // for what the mutants are in
-	want   int
-	mu     sync.Mutex
-	next   []mutant
-	counts map[verdict]int
-	taken  int // that compiled
-	lived  []string
+	dir  string // for what the mutants are in
+	want int
+	mu   sync.Mutex
+	next []mutant
+	// patience is for one suite; tests that have not ended then hang.
+	patience time.Duration
+	counts   map[verdict]int
+	taken    int // that compiled
+	hung     int // of the killed
+	lived    []string
 }
 
 // runGenerated tries n mutants, several at once. No file of the tree is changed:
@@ -34,12 +37,14 @@ func runGenerated(mutants []mutant, n, workers int) (*trials, error) {
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a temporary directory
 	say("the tests without a mutation\n")
+	begin := time.Now()
 	for _, args := range suitesOf(".") {
-		if out, ok := goCommand("test", args...); !ok {
+		if out, ok := goCommand(time.Hour, "test", args...); !ok {
 			return nil, fmt.Errorf("they fail as it is: go test %s\n%s", strings.Join(args, " "), out)
 		}
 	}
 	t := &trials{dir: dir, want: n, next: mutants, counts: map[verdict]int{}}
+	t.patience = max(patience, 2*time.Since(begin)) // with nothing compiled before, and one suite having to wait for all
 	var wg sync.WaitGroup
 	for i := range workers {
 		wg.Go(func() {
@@ -82,11 +87,11 @@ func (t *trials) try(worker int, m mutant) {
 		return
 	}
 	v, by := broken, ""
-	if _, ok := goCommand("build", overlay, "./"+filepath.Dir(m.file)); ok {
+	if _, ok := goCommand(t.patience, "build", overlay, "./"+filepath.Dir(m.file)); ok {
 		if !t.take() {
 			return
 		}
-		v, by = verdictOf(m, overlay)
+		v, by = t.verdictOf(m, overlay)
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -115,18 +120,32 @@ func (t *trials) overlay(worker int, m mutant, source []byte) (string, error) {
 }
 
 // verdictOf runs the tests, those that are likely to notice first, until some do.
-func verdictOf(m mutant, overlay string) (v verdict, by string) {
+func (t *trials) verdictOf(m mutant, overlay string) (v verdict, by string) {
 	for _, args := range suitesOf(filepath.Dir(m.file)) {
-		out, ok := goCommand("test", slices.Concat([]string{overlay}, args)...)
+		out, ok := goCommand(t.patience, "test", slices.Concat([]string{overlay}, args)...)
 		switch {
 		case ok:
 		case strings.Contains(out, "[build failed]"):
 			return broken, ""
 		default:
-			return killed, noticed(out)
+			by := noticed(out)
+			if by == hung {
+				t.hang()
+			}
+			return killed, by
 		}
 	}
 	return survived, ""
+}
+
+// hung is what is known of tests that did not end. They have noticed, unless the
+// machine was busy, which is why their number is told.
+const hung = "did not end"
+
+func (t *trials) hang() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hung++
 }
 
 // noticed returns the name of the first test that failed, or what else is known.
@@ -137,11 +156,14 @@ func noticed(out string) string {
 			test, _, _ = strings.Cut(test, " ")
 			return test
 		}
+		if strings.HasPrefix(line, "panic: test timed out") {
+			return hung
+		}
 		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
 			return line
 		}
 	}
-	return "no answer"
+	return hung
 }
 
 // suitesOf are the arguments of go test for a mutant in a package, one after the
@@ -149,7 +171,7 @@ func noticed(out string) string {
 // than a user does, and those that take long.
 func suitesOf(dir string) [][]string {
 	const long = "TestSimulation|TestLinearizable|TestStorm|TestAYear"
-	flags := []string{"-short", "-failfast", "-count=1", "-vet=off", "-timeout=60s"}
+	flags := []string{"-short", "-failfast", "-count=1", "-vet=off", "-timeout=2m"}
 	var suites [][]string
 	if dir != "." {
 		suites = append(suites, []string{"./" + dir})
@@ -164,7 +186,7 @@ func suitesOf(dir string) [][]string {
 
 // goCommand runs a go command in the workspace, and returns what it printed and
 // whether it succeeded.
-func goCommand(name string, args ...string) (string, bool) {
+func goCommand(patience time.Duration, name string, args ...string) (string, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	args = slices.Concat([]string{"go", name}, args)

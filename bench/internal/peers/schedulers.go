@@ -127,8 +127,9 @@ func newGocron(n int) Scheduler {
 	return &gocronScheduler{s, make([]uuid.UUID, n)}
 }
 
+// Add takes a time in the past as well: on a busy machine the first may have passed.
 func (s *gocronScheduler) Add(i int, when Grid, fn func()) {
-	j, err := s.NewJob(gocron.DurationJob(when.Every), gocron.NewTask(fn), gocron.WithStartAt(gocron.WithStartDateTime(when.First)))
+	j, err := s.NewJob(gocron.DurationJob(when.Every), gocron.NewTask(fn), gocron.WithStartAt(gocron.WithStartDateTimePast(when.First)))
 	check(err)
 	s.ids[i] = j.ID()
 }
