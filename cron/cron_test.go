@@ -173,7 +173,7 @@ func TestEveryIsAnInterval(t *testing.T) {
 }
 
 // TestLongSearches: 29 February on a Monday, over many ends of leap years; and a time
-// that the clocks do not show since 2007, which is not looked for for ever.
+// that the clocks do not show since 2007, for which the search ends.
 func TestLongSearches(t *testing.T) {
 	from := time.Date(2026, time.November, 28, 0, 0, 0, 0, time.UTC)
 	for _, z := range zonetest.Zones(t) {

@@ -79,7 +79,8 @@ func mutantsOf(name string, source []byte) ([]mutant, error) {
 		}
 	}
 	slices.SortFunc(f.mutants, func(a, b mutant) int {
-		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end), cmp.Compare(a.operator, b.operator), cmp.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end),
+			cmp.Compare(a.operator, b.operator), cmp.Compare(a.text, b.text))
 	})
 	return f.mutants, nil
 }

@@ -98,13 +98,7 @@ func generated(only string, seed uint64, n, workers int, list bool) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	tried := max(t.counts[killed]+t.counts[survived], 1)
-	say("\nsurvivors:\n%s\nseed %d: %d mutants compiled, %d killed (%.1f %%; %d did not end), %d survived; %d did not compile\n",
-		strings.Join(t.lived, ""), seed, tried, t.counts[killed], 100*float64(t.counts[killed])/float64(tried), t.hung, t.counts[survived], t.counts[broken])
-	if t.counts[survived]*100 > 12*tried {
-		return 1
-	}
-	return 0
+	return t.report(seed)
 }
 
 // run tries the mutations, several at once, each worker in a copy of the tree.

@@ -102,6 +102,19 @@ func (t *trials) try(worker int, m mutant) {
 	say("%-16s %4.0f s  %-36s %-20s %s\n", v, time.Since(begin).Seconds(), m.place(source), m.operator, by)
 }
 
+// report shows the survivors and the numbers, and returns the exit code.
+func (t *trials) report(seed uint64) int {
+	dead, alive := t.counts[killed], t.counts[survived]
+	share := 100 * float64(dead) / float64(max(dead+alive, 1))
+	say("\nsurvivors:\n%s\n", strings.Join(t.lived, ""))
+	say("seed %d: %d mutants compiled, %d did not; %d killed, %d of them as the tests did not end; %d survived: %.1f %% killed\n",
+		seed, dead+alive, t.counts[broken], dead, t.hung, alive, share)
+	if share < 88 {
+		return 1
+	}
+	return 0
+}
+
 // overlay writes the mutant, and returns the flag that has it read.
 func (t *trials) overlay(worker int, m mutant, source []byte) (string, error) {
 	path, err := filepath.Abs(m.file)

@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata" // not every machine has zones
-
-	"github.com/stretchr/testify/require"
 )
 
 // names are zones with something peculiar each, and some without.
@@ -42,46 +40,49 @@ type Zone struct {
 // a table of the past and a rule for the future; the system's, which with Debian
 // has a table up to 2037; and the rule alone, for all years.
 func Zones(tb testing.TB) []Zone {
+	tb.Helper()
 	var zones []Zone
+	add := func(name, kind string, data []byte) {
+		loc := must(time.LoadLocationFromTZData(name, data))(tb)
+		zones = append(zones, Zone{name, kind, loc})
+	}
 	own := ownData(tb)
 	for _, name := range names {
-		add := func(kind string, data []byte) {
-			loc, err := time.LoadLocationFromTZData(name, data)
-			require.NoError(tb, err, "%s of %s", name, kind)
-			zones = append(zones, Zone{name, kind, loc})
-		}
-		if data, ok := own[name]; ok {
-			add("go", data)
-			if rule := ruleOf(data); strings.Contains(rule, ",") {
-				add("rule", Rule(rule))
-			}
-		}
-		data, err := os.ReadFile(filepath.Join("/usr/share/zoneinfo", name)) //nolint:gosec // names are constants
-		if errors.Is(err, fs.ErrNotExist) {
+		data, ok := own[name]
+		if !ok { // Go is not installed here, which leaves what the time package finds
+			zones = append(zones, Zone{name, "go", must(time.LoadLocation(name))(tb)})
 			continue
 		}
-		require.NoError(tb, err)
-		add("system", data)
-	}
-	if len(own) == 0 {
-		for _, name := range names {
-			loc, err := time.LoadLocation(name)
-			require.NoError(tb, err)
-			zones = append(zones, Zone{name, "go", loc})
+		add(name, "go", data)
+		if rule := ruleOf(data); strings.Contains(rule, ",") {
+			add(name, "rule", Rule(rule))
 		}
-		zones = append(zones, Zone{"America/New_York", "rule", must(tb, Rule("EST5EDT,M3.2.0,M11.1.0"))})
+	}
+	const system = "/usr/share/zoneinfo/"
+	for _, name := range names {
+		data, err := os.ReadFile(system + name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			add(name, "system", must(data, err)(tb))
+		}
 	}
 	return zones
 }
 
-func must(tb testing.TB, data []byte) *time.Location {
-	loc, err := time.LoadLocationFromTZData("rule", data)
-	require.NoError(tb, err)
-	return loc
+// must returns a function that returns v, unless there is an error, with which it
+// ends the test.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(tb testing.TB) T {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return v
+	}
 }
 
 // ownData reads the data that comes with Go; none if it is not installed here.
 func ownData(tb testing.TB) map[string][]byte {
+	tb.Helper()
 	data := map[string][]byte{}
 	//nolint:staticcheck // go test sets GOROOT, so it is right where tests run
 	z, err := zip.OpenReader(filepath.Join(runtime.GOROOT(), "lib", "time", "zoneinfo.zip"))
@@ -90,11 +91,9 @@ func ownData(tb testing.TB) map[string][]byte {
 	}
 	defer z.Close() //nolint:errcheck // it was only read
 	for _, name := range names {
-		f, err := z.Open(name)
-		require.NoError(tb, err)
-		data[name], err = io.ReadAll(f)
-		require.NoError(tb, err)
-		require.NoError(tb, f.Close())
+		f := must(z.Open(name))(tb)
+		data[name] = must(io.ReadAll(f))(tb)
+		must(0, f.Close())(tb)
 	}
 	return data
 }
