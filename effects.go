@@ -158,6 +158,7 @@ func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
 	case core.DidEnqueue:
 		return JobEnqueued{at, job}
 	case core.DidReject:
+		job.ID, job.EnqueuedAt = 0, time.Time{} // it has not become a job of the queue
 		return JobRejected{at, job, refusal(f)}
 	case core.DidStart:
 		return JobStarted{at, job, f.Wait}

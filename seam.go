@@ -27,6 +27,8 @@ func (i inside) Witness(w seam.Witness) {
 	i.q.plain = false // every job takes the way that the witness stands at
 }
 
+func (i inside) Skew(f func() time.Duration) { i.q.scheduler.skew = f }
+
 func (i inside) Started() bool {
 	i.q.life.mu.Lock()
 	defer i.q.life.mu.Unlock()

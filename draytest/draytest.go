@@ -34,6 +34,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +54,8 @@ var kits sync.Map // *dray.Queue to *kit
 type kit struct {
 	t testing.TB
 	q *dray.Queue
+
+	skew atomic.Int64 // of the wall clock; see SetClock
 
 	mu      sync.Mutex
 	offers  []offer
@@ -89,6 +92,7 @@ func newKit(t testing.TB, accepted func(uint64), opts []dray.Option) *kit {
 	}
 	k.q = q
 	seam.Inside(q).Witness(seam.Witness{Accepted: accepted, Payload: k.note})
+	seam.Inside(q).Skew(func() time.Duration { return time.Duration(k.skew.Load()) })
 	kits.Store(q, k)
 	return k
 }

@@ -76,7 +76,7 @@ func (c *Core) note(kind EffectKind, j *Job, now time.Duration) { c.noteErr(kind
 
 func (c *Core) noteErr(kind EffectKind, j *Job, err error, now time.Duration) {
 	if c.cfg.Watched {
-		e := Effect{Kind: kind, At: now, Info: new(infoOfJob(j)), Err: err}
+		e := Effect{Kind: kind, At: now, Job: j, Info: new(infoOfJob(j)), Err: err}
 		if err != nil {
 			e.Note = j.note
 		}

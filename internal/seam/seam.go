@@ -3,6 +3,8 @@
 // internal, so that nobody else can.
 package seam
 
+import "time"
+
 // Inside returns the inside of a *dray.Queue. It is set by package dray, which
 // cannot be imported here.
 var Inside func(queue any) Queue
@@ -17,6 +19,9 @@ type Queue interface {
 	Poke()
 	// Witness has every accepted job told. Call it before the queue is used.
 	Witness(w Witness)
+	// Skew has the wall clock, as far as periodic tasks go by it, run ahead of the
+	// machine's by what f returns. Call it before the queue is used.
+	Skew(f func() time.Duration)
 	// RunNext runs the next attempt that may start now, and returns when it has
 	// ended; false if there is none. It panics if the queue has been started.
 	RunNext() bool

@@ -1,0 +1,147 @@
+package events_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+// TestEveryEvent compares every field of every event, and every record of the log,
+// with what has happened. A new event, or a new field that no row has a value for,
+// fails it.
+func TestEveryEvent(t *testing.T) {
+	seen := map[string]map[string]bool{} // by event and field: it had a value
+	written := map[string]map[string]int{}
+	infos := map[string]bool{} // fields of JobInfo that had a value
+	for _, r := range slices.Concat(acceptance, attempts, stuckJobs, failures, workers, queues, children, tasks) {
+		t.Run(r.event+"/"+r.when, func(t *testing.T) {
+			var want []fields
+			var logged []record
+			play(t, func(s *scene) { want, logged = r.play(s) }, func(s *scene) {
+				requireEvents(s, want, s.of(r.event))
+				ofTheQueue := r.event == "QueueStarted" || r.event == "QueueStopped"
+				requireRecords(s, logged, s.logged(ofTheQueue), ofTheQueue)
+				note(seen, r.event, s.of(r.event), infos)
+				for _, l := range s.logged(true) {
+					noteRecord(written, l)
+				}
+			})
+		})
+	}
+	if t.Failed() {
+		return
+	}
+	requireComplete(t, seen, infos)
+	requireDocumented(t, written)
+}
+
+func requireEvents(t testing.TB, want, got []fields) {
+	t.Helper()
+	require.Len(t, got, len(want), "%v", got)
+	for i := range want {
+		require.Empty(t, compare(want[i], got[i]), "event %d", i+1)
+	}
+}
+
+// requireRecords compares the log; of a queue's end all that has a row of its own is left out.
+func requireRecords(t testing.TB, want, got []record, last bool) {
+	t.Helper()
+	if last && len(got) > 1 {
+		got = got[len(got)-1:]
+	}
+	require.Len(t, got, len(want), "%v", got)
+	for i := range want {
+		require.Equal(t, want[i].level, got[i].level)
+		require.Equal(t, want[i].message, got[i].message)
+		require.Empty(t, compare(want[i].attrs, got[i].attrs), "record %d: %s", i+1, got[i].message)
+	}
+}
+
+func note(seen map[string]map[string]bool, event string, got []fields, infos map[string]bool) {
+	if seen[event] == nil {
+		seen[event] = map[string]bool{}
+	}
+	for _, fs := range got {
+		for name, v := range fs {
+			if v != nil && !reflect.ValueOf(v).IsZero() {
+				seen[event][name] = true
+			}
+			if j, ok := v.(dray.JobInfo); ok {
+				noteFields(infos, j)
+			}
+		}
+	}
+}
+
+// noteFields notes which fields of a struct have a value.
+func noteFields(seen map[string]bool, v any) {
+	s := reflect.ValueOf(v)
+	for _, f := range reflect.VisibleFields(s.Type()) {
+		if f.IsExported() && !f.Anonymous && !s.FieldByIndex(f.Index).IsZero() {
+			seen[f.Name] = true
+		}
+	}
+}
+
+// requireSeen fails if an exported field of a struct has never had a value.
+func requireSeen(t *testing.T, seen map[string]bool, v any) {
+	t.Helper()
+	s := reflect.TypeOf(v)
+	for _, f := range reflect.VisibleFields(s) {
+		if f.IsExported() && !f.Anonymous {
+			require.True(t, seen[f.Name], "no row has a value for %s.%s", s.Name(), f.Name)
+		}
+	}
+}
+
+// requireComplete looks up in the source which events and fields there are.
+func requireComplete(t *testing.T, seen map[string]map[string]bool, infos map[string]bool) {
+	t.Helper()
+	events := eventTypes(t)
+	require.Equal(t, slices.Sorted(maps.Keys(events)), slices.Sorted(maps.Keys(seen)), "events with rows")
+	for event, names := range events {
+		for _, name := range append(names, "Time") {
+			require.True(t, seen[event][name], "no row has a value for %s.%s", event, name)
+		}
+	}
+	requireSeen(t, infos, dray.JobInfo{})
+}
+
+// eventTypes returns the exported structs of package dray that embed what makes an
+// event, with their exported fields.
+func eventTypes(t *testing.T) map[string][]string {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), "../../observer.go", nil, 0)
+	require.NoError(t, err)
+	events := map[string][]string{}
+	ast.Inspect(f, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok || !spec.Name.IsExported() {
+			return true
+		}
+		s, ok := spec.Type.(*ast.StructType)
+		if !ok || len(s.Fields.List) == 0 || fmt.Sprint(s.Fields.List[0].Type) != "happened" {
+			return true
+		}
+		events[spec.Name.Name] = []string{}
+		for _, field := range s.Fields.List {
+			for _, name := range field.Names {
+				if name.IsExported() {
+					events[spec.Name.Name] = append(events[spec.Name.Name], name.Name)
+				}
+			}
+		}
+		return true
+	})
+	require.NotEmpty(t, events)
+	return events
+}
