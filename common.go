@@ -51,8 +51,8 @@ func WithName(name string) SharedOption {
 //     limiter failed;
 //   - WARN: an attempt failed and another one follows, a job ignores its cancelled
 //     context, jobs were rejected or evicted as the queue was full, a run of a
-//     periodic task was skipped, a child was restarted, the clock was set, observers
-//     are too slow, a queue stopped and left jobs;
+//     periodic task was skipped, a child was restarted, the clock was set, an
+//     observer is too slow or does not return, a queue stopped and left jobs;
 //   - INFO: a queue started or stopped, jobs were rejected for another reason, or
 //     replaced under their unique key;
 //   - DEBUG: a run was left to another instance ([WithLock]).

@@ -27,6 +27,7 @@ type herald struct {
 type outlet struct {
 	listener Observer // immutable
 	isLog    bool     // immutable: it gets what only the log is told, and notes
+	log      *outlet  // immutable: hears of what this one has missed; nil without, and in the log's own
 
 	mu      sync.Mutex
 	pending []Event       // appended by emit, taken whole by the telling goroutine
@@ -52,7 +53,11 @@ func newHerald(c common) *herald {
 		h.outlets = append(h.outlets, log)
 	}
 	for _, o := range c.observers {
-		h.outlets = append(h.outlets, &outlet{listener: o})
+		out := &outlet{listener: o}
+		if c.logger != nil {
+			out.log = h.outlets[0]
+		}
+		h.outlets = append(h.outlets, out)
 	}
 	return h
 }
@@ -97,10 +102,10 @@ func (o *outlet) emit(events ...Event) {
 }
 
 // indispensable reports whether an event is delivered though there are too many:
-// one that comes once in the life of a queue, or of which there is at most one.
+// one that comes once in the life of a queue, or of which few can be under way.
 func indispensable(ev Event) bool {
 	switch ev.(type) {
-	case QueueStopped, logDue, notReturned:
+	case QueueStopped, EventsDropped, logDue, notReturned:
 		return true
 	}
 	return false
@@ -135,8 +140,12 @@ func (o *outlet) take() bool {
 	defer o.mu.Unlock()
 	o.batch, o.pending, o.told = o.pending, nil, 0
 	if o.dropped > 0 {
-		o.batch = append(o.batch, EventsDropped{moment(), o.dropped})
+		missed := EventsDropped{moment(), o.dropped, o.name()}
+		o.batch = append(o.batch, missed)
 		o.dropped = 0
+		if o.log != nil {
+			o.log.emit(missed)
+		}
 	}
 	if len(o.batch) > 0 {
 		return true

@@ -100,7 +100,7 @@ func (l *logger) observe(ev Event) {
 		l.wakeAt = time.Time{}
 		l.writeDue(time.Now())
 	case EventsDropped:
-		l.Warn("observers are too slow", "events_dropped", e.Count)
+		l.Warn("events dropped", "count", e.Count, "too_slow", e.listener)
 	case RateLimitFailed:
 		l.Error("rate limiter failed", errAttrs(e.Err, about)...)
 	case TaskSkipped:

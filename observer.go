@@ -43,10 +43,13 @@ func (happened) event() {}
 
 func moment() happened { return happened{time.Now()} }
 
-// EventsDropped says that observers were too slow and missed Count events.
+// EventsDropped says that an observer was too slow and has missed Count events. It
+// alone is told, and the log.
 type EventsDropped struct {
 	happened
 	Count uint64
+
+	listener string // for the log
 }
 
 // Events of jobs. Job is the job as it was right after the event.

@@ -46,12 +46,17 @@ type record struct {
 
 // A notebook keeps events and log records.
 type notebook struct {
+	slowObserver, slowLog chan struct{} // closed when they go on; nil: they are fast
+
 	mu      sync.Mutex
 	events  []dray.Event
 	records []record
 }
 
 func (n *notebook) observe(ev dray.Event) {
+	if n.slowObserver != nil {
+		<-n.slowObserver
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.events = append(n.events, ev)
@@ -99,17 +104,24 @@ func (h handler) WithAttrs(as []slog.Attr) slog.Handler {
 }
 
 func (h handler) Handle(_ context.Context, r slog.Record) error {
-	attrs := fields{}
-	for _, a := range h.with {
-		attrs[a.Key] = a.Value.Any()
+	if h.book.slowLog != nil {
+		<-h.book.slowLog
 	}
-	r.Attrs(func(a slog.Attr) bool {
+	attrs := fields{}
+	keep := func(a slog.Attr) bool {
 		attrs[a.Key] = a.Value.Any()
 		if a.Value.Kind() == slog.KindInt64 {
 			attrs[a.Key] = int(a.Value.Int64())
 		}
+		if err, ok := attrs[a.Key].(error); ok {
+			attrs[a.Key] = err.Error()
+		}
 		return true
-	})
+	}
+	for _, a := range h.with {
+		keep(a)
+	}
+	r.Attrs(keep)
 	h.book.mu.Lock()
 	defer h.book.mu.Unlock()
 	h.book.records = append(h.book.records, record{r.Level, r.Message, attrs})
@@ -220,9 +232,13 @@ func compare(want, got fields) string {
 	return strings.Join(diffs, "\n")
 }
 
-// isErr checks an error that wraps another one and has a certain text.
+// isErr checks an error that wraps another one and has a certain text; in a record,
+// that text.
 func isErr(target error, text string) check {
 	return func(got any) string {
+		if s, ok := got.(string); ok {
+			return contains(text)(s)
+		}
 		err, _ := got.(error)
 		if !errors.Is(err, target) || !strings.Contains(err.Error(), text) {
 			return fmt.Sprintf("%v is not %v with %q", got, target, text)

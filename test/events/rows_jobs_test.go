@@ -42,8 +42,14 @@ func lasting(j dray.JobInfo, err error) dray.JobInfo {
 
 // line is a record of the queue "mail".
 func line(level slog.Level, message string, attrs fields) record {
-	attrs["dray"] = "mail"
-	return record{level, message, attrs}
+	all := fields{"dray": "mail"}
+	for k, v := range attrs {
+		all[k] = v
+		if err, ok := v.(error); ok {
+			all[k] = err.Error() // of errors, a log has the text
+		}
+	}
+	return record{level, message, all}
 }
 
 var retry = []dray.JobOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(3 * time.Second))}

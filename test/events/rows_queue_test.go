@@ -122,6 +122,14 @@ var queues = []row{
 			})}
 	}},
 	{"QueueStopped", "with a bit of everything", stopped},
+	{"QueuePaused", "to an observer that does not return", func(s *scene) ([]fields, []record) {
+		q := s.started(dray.WithObserver(func(dray.Event) { time.Sleep(time.Minute) }))
+		at := s.wait(time.Second)
+		require.NoError(s, q.Pause())
+		_ = q.Close()
+		return []fields{{"Time": at, "Kind": ""}},
+			[]record{line(slog.LevelWarn, "user code has not returned", fields{"error": contains("dray: observer ")})}
+	}},
 	{"EventsDropped", "", dropped},
 	{"EventsDropped", "of evictions", droppedEvictions},
 }
@@ -161,8 +169,8 @@ func stopped(s *scene) ([]fields, []record) {
 
 // dropped has an observer that hangs while there are more events than are kept.
 func dropped(s *scene) ([]fields, []record) {
-	gate := make(chan struct{})
-	q := s.made(dray.WithCapacity(dray.Unbounded), dray.WithObserver(func(dray.Event) { <-gate }))
+	s.slowObserver = make(chan struct{})
+	q := s.made(dray.WithCapacity(dray.Unbounded))
 	s.add(q, nop)
 	_ = q.Stats() // collects it, so that there is an event
 	s.wait(time.Second)
@@ -172,32 +180,42 @@ func dropped(s *scene) ([]fields, []record) {
 		_ = q.Stats()
 	}
 	at := s.wait(time.Second)
-	close(gate)
+	close(s.slowObserver)
 	return []fields{{"Time": at, "Count": uint64(more)}},
-		[]record{line(slog.LevelWarn, "observers are too slow", fields{"events_dropped": uint64(more)})}
+		[]record{line(slog.LevelWarn, "events dropped", fields{"count": uint64(more), "too_slow": contains("observer")})}
 }
 
 // droppedEvictions is the same with jobs that are counted in the log, which has to
 // add up all the same.
 func droppedEvictions(s *scene) ([]fields, []record) {
-	gate := make(chan struct{})
-	q := s.made(dray.WithCapacity(1), dray.WithOverflow(dray.DropNewest), dray.WithObserver(func(dray.Event) { <-gate }))
+	s.slowObserver, s.slowLog = make(chan struct{}), make(chan struct{})
+	q := s.made(dray.WithCapacity(1), dray.WithOverflow(dray.DropNewest))
 	s.add(q, nop)
 	_ = q.Stats()
 	s.wait(time.Second)
-	for range 40_000 { // each with two events
+	s.add(q, nop) // is logged, and that takes long
+	s.wait(time.Second)
+	const more = 40_000 // each with two events
+	for range more {
 		require.NoError(s, q.Enqueue(s.Context(), nop))
 	}
 	at := s.wait(time.Second)
-	close(gate)
+	close(s.slowLog)
+	synctest.Wait()
+	close(s.slowObserver)
 	synctest.Wait()
 	require.NoError(s, q.Close())
-	told, missed := uint64(32_768), uint64(40_000-32_768)
-	count := func(n uint64) fields { return fields{"count": n} }
-	return []fields{{"Time": at, "Count": 2 * missed}}, []record{
-		line(slog.LevelWarn, "jobs evicted", count(1)),
-		line(slog.LevelWarn, "observers are too slow", fields{"events_dropped": 2 * missed}),
-		line(slog.LevelWarn, "jobs evicted", with(count(missed), fields{"reason": "events dropped"})),
-		line(slog.LevelWarn, "jobs evicted", count(told-1)),
+	const told, missed = 65_536 / 2, more - 65_536/2
+	evicted := func(n uint64) fields { return fields{"count": n} }
+	dropped := func(n uint64, by string) record {
+		return line(slog.LevelWarn, "events dropped", fields{"count": n, "too_slow": contains(by)})
+	}
+	return []fields{{"Time": at, "Count": uint64(2*missed + 2)}}, []record{
+		line(slog.LevelWarn, "jobs evicted", evicted(1)),
+		line(slog.LevelWarn, "jobs evicted", evicted(1)), // as a second has passed
+		dropped(2*missed, "log handler"),
+		dropped(2*missed+2, "observer"),
+		line(slog.LevelWarn, "jobs evicted", with(evicted(missed), fields{"reason": "events dropped"})),
+		line(slog.LevelWarn, "jobs evicted", evicted(told-1)),
 	}
 }
