@@ -104,12 +104,22 @@ var acceptance = []row{
 		return []fields{{"Time": at, "Err": dray.ErrDuplicate, "Job": dray.JobInfo{}}},
 			[]record{line(slog.LevelInfo, "jobs rejected", fields{"count": uint64(1), "reason": "duplicate"})}
 	}},
+	{"JobRejected", "its group is done", func(s *scene) ([]fields, []record) {
+		q := s.made()
+		g, err := dray.NewGroup(q)
+		require.NoError(s, err)
+		g.Cancel()
+		at := s.wait(time.Second)
+		require.ErrorIs(s, q.Enqueue(s.Context(), nop, dray.WithGroup(g)), dray.ErrGroupDone)
+		return []fields{{"Time": at, "Err": dray.ErrGroupDone, "Job": dray.JobInfo{}}},
+			[]record{line(slog.LevelInfo, "jobs rejected", fields{"count": uint64(1), "reason": "group done"})}
+	}},
 	{"JobEvicted", "DropOldest", func(s *scene) ([]fields, []record) {
 		q := s.made(dray.WithCapacity(1), dray.WithOverflow(dray.DropOldest))
 		first := s.add(q, nop, dray.WithPriority(dray.High))
 		s.wait(time.Second)
 		at := s.add(q, nop)
-		evicted := but(job(1, settledEvicted, 0, first), func(j *dray.JobInfo) { j.Priority = dray.High })
+		evicted := but(job(1, dray.Evicted, 0, first), func(j *dray.JobInfo) { j.Priority = dray.High })
 		return []fields{{"Time": at, "Err": dray.ErrEvicted, "Job": evicted}},
 			[]record{line(slog.LevelWarn, "jobs evicted", fields{"count": uint64(1)})}
 	}},
@@ -118,7 +128,7 @@ var acceptance = []row{
 		s.add(q, nop)
 		s.wait(time.Second)
 		at := s.add(q, nop)
-		return []fields{{"Time": at, "Err": dray.ErrEvicted, "Job": job(2, settledEvicted, 0, at)}},
+		return []fields{{"Time": at, "Err": dray.ErrEvicted, "Job": job(2, dray.Evicted, 0, at)}},
 			[]record{line(slog.LevelWarn, "jobs evicted", fields{"count": uint64(1)})}
 	}},
 	{"JobEvicted", "replaced", func(s *scene) ([]fields, []record) {
@@ -127,7 +137,7 @@ var acceptance = []row{
 		s.wait(time.Second)
 		at := s.add(q, nop, dray.WithUnique("u", dray.ReplacePending))
 		require.ErrorIs(s, dray.ErrReplaced, dray.ErrEvicted)
-		return []fields{{"Time": at, "Err": dray.ErrReplaced, "Job": job(1, settledEvicted, 0, first)}},
+		return []fields{{"Time": at, "Err": dray.ErrReplaced, "Job": job(1, dray.Evicted, 0, first)}},
 			[]record{line(slog.LevelInfo, "jobs replaced", fields{"count": uint64(1)})}
 	}},
 }
@@ -177,9 +187,9 @@ var attempts = []row{
 		b := s.add(q, draytest.Slow(4*time.Second), dray.WithKey("k"))
 		s.wait(time.Minute)
 		return []fields{
-			{"Time": a.Add(5 * time.Second), "Run": 5 * time.Second, "Job": job(1, settledProcessed, 1, a)},
+			{"Time": a.Add(5 * time.Second), "Run": 5 * time.Second, "Job": job(1, dray.Processed, 1, a)},
 			{"Time": a.Add(9 * time.Second), "Run": 4 * time.Second,
-				"Job": but(job(2, settledProcessed, 1, b), func(j *dray.JobInfo) { j.Key = "k" })},
+				"Job": but(job(2, dray.Processed, 1, b), func(j *dray.JobInfo) { j.Key = "k" })},
 		}, nil
 	}},
 	{"JobRetrying", "", func(s *scene) ([]fields, []record) {
@@ -267,7 +277,7 @@ var failures = []row{
 		at := s.wait(7 * time.Second)
 		id := fields{"id": uint64(1), "kind": "letter", "key": "ada", "error": errBoom}
 		return []fields{{"Time": at, "Err": errBoom, "Run": 2 * time.Second, "Job": dray.JobInfo{
-				ID: 1, Kind: "letter", Key: "ada", State: settledFailed, Attempt: 2, EnqueuedAt: a, LastError: errBoom,
+				ID: 1, Kind: "letter", Key: "ada", State: dray.Failed, Attempt: 2, EnqueuedAt: a, LastError: errBoom,
 			}}}, []record{
 				line(slog.LevelWarn, "attempt failed", with(id, fields{"attempt": 1, "next": at.Add(-2 * time.Second)})),
 				line(slog.LevelError, "job failed", with(id, fields{"attempt": 2})),
@@ -278,7 +288,7 @@ var failures = []row{
 		a := s.add(q, throwsHere, retry...)
 		at := s.wait(3 * time.Second)
 		err := isErr(errBoom, "dray: panic: boom")
-		return []fields{{"Time": at, "Err": err, "Run": time.Duration(0), "Job": sameBut(job(1, settledFailed, 2, a), err)}}, []record{
+		return []fields{{"Time": at, "Err": err, "Run": time.Duration(0), "Job": sameBut(job(1, dray.Failed, 2, a), err)}}, []record{
 			line(slog.LevelWarn, "attempt failed", panicked(1, 1, fields{"next": at})),
 			line(slog.LevelError, "job failed", panicked(1, 2, nil)),
 		}
@@ -286,7 +296,7 @@ var failures = []row{
 	{"JobFailed", "Goexit", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		a := s.add(q, draytest.Exiting())
-		return []fields{{"Time": a, "Err": dray.ErrGoexit, "Run": time.Duration(0), "Job": lasting(job(1, settledFailed, 1, a), dray.ErrGoexit)}},
+		return []fields{{"Time": a, "Err": dray.ErrGoexit, "Run": time.Duration(0), "Job": lasting(job(1, dray.Failed, 1, a), dray.ErrGoexit)}},
 			[]record{line(slog.LevelError, "job failed", fields{"id": uint64(1), "attempt": 1, "error": dray.ErrGoexit})}
 	}},
 	{"JobFailed", "past its deadline before it could start", func(s *scene) ([]fields, []record) {
@@ -296,7 +306,7 @@ var failures = []row{
 		if len(s.of("JobFailed")) == 0 { // nobody looks before the start
 			require.NoError(s, q.Start())
 		}
-		return []fields{{"Time": at, "Err": dray.ErrDeadline, "Run": time.Duration(0), "Job": lasting(job(1, settledFailed, 0, a), dray.ErrDeadline)}},
+		return []fields{{"Time": at, "Err": dray.ErrDeadline, "Run": time.Duration(0), "Job": lasting(job(1, dray.Failed, 0, a), dray.ErrDeadline)}},
 			[]record{line(slog.LevelError, "job failed", fields{"id": uint64(1), "attempt": 0, "error": dray.ErrDeadline})}
 	}},
 	{"JobFailed", "the run of a periodic task", func(s *scene) ([]fields, []record) {
@@ -304,7 +314,7 @@ var failures = []row{
 		require.NoError(s, q.Scheduler().Schedule("report", dray.Every(time.Hour), fail, dray.WithLabel("daily")))
 		at := s.wait(time.Hour)
 		return []fields{{"Time": at, "Err": errBoom, "Run": time.Duration(0), "Job": dray.JobInfo{
-				ID: 1, Label: "daily", State: settledFailed, Attempt: 1, EnqueuedAt: at, LastError: errBoom,
+				ID: 1, Label: "daily", State: dray.Failed, Attempt: 1, EnqueuedAt: at, LastError: errBoom,
 			}}}, []record{line(slog.LevelError, "job failed", fields{
 				"id": uint64(1), "attempt": 1, "label": "daily", "task": "report", "error": errBoom,
 			})}
@@ -327,7 +337,7 @@ var failures = []row{
 		a := s.add(q, nop)
 		at := s.wait(time.Second)
 		require.NoError(s, q.Cancel(1))
-		return []fields{{"Time": at, "Err": dray.ErrCancelled, "Job": job(1, settledCancelled, 0, a)}}, nil
+		return []fields{{"Time": at, "Err": dray.ErrCancelled, "Job": job(1, dray.Cancelled, 0, a)}}, nil
 	}},
 	{"JobCancelled", "while it ran", func(s *scene) ([]fields, []record) {
 		q := s.started()
@@ -338,7 +348,7 @@ var failures = []row{
 		at := s.wait(time.Second)
 		require.NoError(s, q.Cancel(1))
 		err := isErr(errBoom, "boom")
-		return []fields{{"Time": at, "Err": err, "Job": sameBut(job(1, settledCancelled, 1, a), err)}}, nil
+		return []fields{{"Time": at, "Err": err, "Job": sameBut(job(1, dray.Cancelled, 1, a), err)}}, nil
 	}},
 }
 
