@@ -69,7 +69,7 @@ func (p *Pool) Run(ctx context.Context, fn Func) error {
 	s := &submitted[struct{}]{t, func(c context.Context) (struct{}, error) {
 		return struct{}{}, fn(valuesFrom{c, ctx})
 	}}
-	if err := p.take(s.run, t); err != nil {
+	if err := p.take(s.run, s); err != nil {
 		return err
 	}
 	return t.await(ctx, done, p.engine)

@@ -37,16 +37,17 @@ func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, erro
 // result and what the caller's function does. A queue with middleware makes none: a
 // middleware might keep the job, and run it when it is another call's.
 type call struct {
-	job  core.Job      // runs body
-	body runner        // of the present use
-	err  error         // written before done is sent to
-	done chan struct{} // capacity 1
+	job      core.Job      // runs body
+	body     runner        // of the present use
+	err      error         // written before done is sent to
+	done     chan struct{} // capacity 1
+	forsaken bool          // nobody will take the result; under the engine's locks
 }
 
 // A runner is the function of one Run, and its result.
 type runner interface {
 	run(ctx context.Context) error
-	seal()
+	seal(forget bool)
 }
 
 // call runs b as a plain job, until ctx ends, whose Done is done.
@@ -57,7 +58,10 @@ func (e *engine) call(ctx context.Context, done <-chan struct{}, b runner) error
 	}
 	if !c.await(done) {
 		cancelled := false
-		e.step(func(k *core.Core, now time.Duration) { cancelled = k.CancelJob(&c.job, now) })
+		e.step(func(k *core.Core, now time.Duration) {
+			cancelled = k.CancelJob(&c.job, now)
+			c.forsaken = cancelled
+		})
 		if cancelled || !c.await(done) { // not cancelled: it has ended by now
 			return &abandoned{causeOf(ctx)}
 		}
@@ -98,7 +102,7 @@ func (c *call) settled(o outcome) {
 	if len(c.done) > 0 {
 		return
 	}
-	c.body.seal()
+	c.body.seal(c.forsaken)
 	c.err = o.err
 	c.done <- struct{}{}
 }
@@ -125,7 +129,13 @@ func (b *body[R]) run(ctx context.Context) error {
 	return err
 }
 
-func (b *body[R]) seal() { b.sealed = true }
+// seal keeps the result as it is, or forgets it if nobody will take it.
+func (b *body[R]) seal(forget bool) {
+	b.sealed = true
+	if forget {
+		b.value = *new(R)
+	}
+}
 
 // result is what Run returns when the call has ended with err.
 func (b *body[R]) result(err error) (R, error) {
@@ -133,5 +143,7 @@ func (b *body[R]) result(err error) (R, error) {
 		var zero R
 		return zero, a.error
 	}
-	return b.value, err
+	v := b.value
+	b.value = *new(R) // the function may be kept, as a failure
+	return v, err
 }

@@ -19,9 +19,10 @@ type Task[R any] struct {
 	err   error
 }
 
-// submitted is the job of a task, which does not refer to it.
+// submitted is the job of a task, which does not refer to it, and which it forgets when
+// it has settled: a failure or a report that is kept does not keep the result.
 type submitted[R any] struct {
-	task *Task[R]
+	task *Task[R] // under the engine's locks, and read by the worker; nil once it has settled
 	fn   func(context.Context) (R, error)
 }
 
@@ -40,7 +41,7 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	}
 	t := &Task[R]{queue: q.engine}
 	s := &submitted[R]{t, fn}
-	r, err := q.enqueue(ctx, s.run, "", q.jobs, t, opts)
+	r, err := q.enqueue(ctx, s.run, "", q.jobs, s, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -78,24 +79,36 @@ func waited(result, end <-chan struct{}) bool {
 }
 
 func (s *submitted[R]) run(ctx context.Context) error {
-	s.task.set(*new(R)) // not the value of an earlier attempt, if this one throws
+	t := s.task
+	if t == nil { // the job is run again as another one: by Requeue or Restore
+		_, err := s.fn(ctx)
+		return err
+	}
+	t.set(*new(R)) // not the value of an earlier attempt, if this one throws
 	v, err := s.fn(ctx)
-	s.task.set(v)
+	t.set(v)
 	return err
 }
 
 func (t *Task[R]) set(v R) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.ended { // else the job is run again as another one: by Requeue or Restore
+	if !t.ended {
 		t.value = v
 	}
 }
 
 // accepted is told the ID, under the engine's locks.
-func (t *Task[R]) accepted(id ID) { t.id.Store(uint64(id)) }
+func (s *submitted[R]) accepted(id ID) { s.task.id.Store(uint64(id)) }
 
 // settled is told the end, under the engine's locks.
+func (s *submitted[R]) settled(o outcome) {
+	if t := s.task; t != nil {
+		s.task = nil
+		t.settled(o)
+	}
+}
+
 func (t *Task[R]) settled(o outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,0 +1,162 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+// ended is a context that has.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func started(t *testing.T, opts ...dray.Option) *dray.Queue {
+	t.Helper()
+	q, err := dray.New(append([]dray.Option{dray.WithWorkers(1)}, opts...)...)
+	require.NoError(t, err)
+	require.NoError(t, q.Start())
+	return q
+}
+
+// A failed job is kept whole, as it can be requeued, but without those who were told of
+// its end; as many are as WithFailuresKept says, the newest, and none that was dropped.
+func TestFailuresAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		q := started(t, dray.WithFailuresKept(2))
+		for i := range 5 {
+			submitFailing(t, q, traps, i)
+		}
+		collect()
+		require.Equal(t, []string{"function 3", "value 3", "error 3", "function 4", "value 4", "error 4"}, traps.alive())
+		require.NoError(t, q.DropFailure(q.Failures()[1].ID))
+		collect()
+		require.Equal(t, []string{"function 4", "value 4", "error 4"}, traps.alive())
+		require.Equal(t, 1, q.DropFailures())
+		collect()
+		require.Empty(t, traps.alive())
+		require.NoError(t, q.Close())
+	})
+}
+
+// submitFailing has the i-th job fail, whose handle and group are forgotten.
+func submitFailing(t *testing.T, q *dray.Queue, traps *trap, i int) {
+	done := traps.watch(fmt.Sprint("completion ", i))
+	g, err := dray.NewGroup(q, dray.WithCompletion(func(context.Context, error) error { runtime.KeepAlive(done); return nil }))
+	require.NoError(t, err)
+	fn, value := traps.watch(fmt.Sprint("function ", i)), traps.watch(fmt.Sprint("value ", i))
+	ctx := context.WithValue(t.Context(), key("value"), value)
+	task, err := dray.Submit(ctx, q, func(context.Context) (*probe, error) {
+		runtime.KeepAlive(fn)
+		return traps.watch(fmt.Sprint("result ", i)), failure{traps.watch(fmt.Sprint("error ", i))}
+	}, dray.WithGroup(g), dray.WithContextValues())
+	require.NoError(t, err)
+	_, err = task.Wait(t.Context())
+	require.Error(t, err)
+	require.Error(t, g.Wait(t.Context()))
+	synctest.Wait()
+}
+
+// A Task keeps its result and its error, and neither its function nor its queue.
+func TestTaskKeepsItsResult(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		tasks := func() (tasks []*dray.Task[*probe]) {
+			q := started(t, dray.WithMiddleware(capturing(traps.watch("queue"))))
+			for range 2 {
+				fn := traps.watch("function")
+				task, err := dray.Submit(t.Context(), q, func(context.Context) (*probe, error) {
+					runtime.KeepAlive(fn)
+					return traps.watch("result"), nil
+				})
+				require.NoError(t, err)
+				synctest.Wait()
+				tasks = append(tasks, task)
+			}
+			require.NoError(t, q.Close())
+			return tasks
+		}()
+		collect()
+		require.Equal(t, []string{"result", "result"}, traps.alive())
+		for _, task := range tasks {
+			r, err := task.Wait(t.Context())
+			require.NoError(t, err)
+			require.NotNil(t, r)
+			require.ErrorIs(t, task.Cancel(), dray.ErrNotFound)
+		}
+	})
+}
+
+// A Report keeps the jobs that it hands back, and not the queue they were in.
+func TestReportKeepsWhatItHandsBack(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		r := handedBack(t, traps)
+		collect()
+		require.Equal(t, handBacks, traps.alive())
+		r.Waiting = r.Waiting[1:]
+		q := started(t)
+		require.NoError(t, q.Restore(r))
+		r = dray.Report{}
+		time.Sleep(200 * time.Hour)
+		synctest.Wait()
+		require.EqualValues(t, len(handBacks)-3, q.Stats().Processed)
+		collect()
+		require.Empty(t, traps.alive())
+		require.NoError(t, q.Close())
+	})
+}
+
+// handBacks are the jobs that are handed back.
+var handBacks = []string{"interrupted", "plain", "delayed", "keyed", "unique", "grouped", "submitted", "values", "value", "middleware", "with middleware"}
+
+// handedBack returns the report of a queue that nobody refers to any more.
+func handedBack(t *testing.T, traps *trap) dray.Report {
+	q := started(t, dray.WithMiddleware(capturing(traps.watch("queue"))), dray.WithObserver(observing(traps.watch("observer"))))
+	first := true
+	fn := func(name string) dray.Func {
+		p := traps.watch(name)
+		return func(ctx context.Context) error {
+			defer runtime.KeepAlive(p)
+			if name == "interrupted" && first {
+				first = false
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}
+	}
+	put := func(name string, opts ...dray.JobOption) {
+		require.NoError(t, q.Enqueue(t.Context(), fn(name), opts...))
+	}
+	put("interrupted", dray.WithMaxAttempts(2))
+	synctest.Wait()
+	put("plain")
+	put("delayed", dray.WithDelay(100*time.Hour))
+	put("keyed", dray.WithKey("key"))
+	put("unique", dray.WithUnique("unique", dray.KeepExisting))
+	g, err := dray.NewGroup(q)
+	require.NoError(t, err)
+	put("grouped", dray.WithGroup(g))
+	submitted := fn("submitted")
+	_, err = dray.Submit(t.Context(), q, func(ctx context.Context) (int, error) { return 1, submitted(ctx) })
+	require.NoError(t, err)
+	values := fn("values")
+	require.NoError(t, q.Enqueue(context.WithValue(t.Context(), key("value"), traps.watch("value")), values, dray.WithContextValues()))
+	m := traps.watch("middleware")
+	put("with middleware", dray.WithMiddleware(capturing(m)))
+	r, _ := q.Shutdown(ended())
+	require.Len(t, r.Interrupted, 1)
+	require.Len(t, r.Waiting, len(handBacks)-3) // one was interrupted, and two are captured by another
+	return r
+}
