@@ -103,6 +103,9 @@ func (c *call) settled(o outcome) {
 		return
 	}
 	c.body.seal(c.forsaken)
+	if o.state == core.Cancelled || o.state == core.Evicted { // it will never be run, and may still stand in a line
+		c.body = nil
+	}
 	c.err = o.err
 	c.done <- struct{}{}
 }

@@ -35,16 +35,11 @@ func passOn(next dray.Handler) dray.Handler {
 // group's completion job is no exception, once that has run. What is kept of failed jobs
 // is elsewhere: here it is none.
 func TestNothingIsKept(t *testing.T) {
-	later := []string{"past its deadline while waiting", "cancelled while waiting", "cancelled in a paused queue",
-		"cancelled behind its key", "cancelled with its key", "evicted as the oldest", "replaced"} // TODO: dead entries of the core's lines
 	for name, setup := range setups() {
 		if testing.Short() && name != "bare" && name != "defaults" {
 			continue
 		}
 		for _, e := range endings() {
-			if slices.Contains(later, e.name) {
-				continue
-			}
 			t.Run(name+"/"+e.name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { tryEnding(t, setup, e) }) })
 		}
 	}
