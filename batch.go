@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -85,7 +86,7 @@ func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p pol
 	if err != nil {
 		return 0, err
 	}
-	if err := p.check(q, len(fns)); err != nil {
+	if err := cmp.Or(p.check(q, len(fns)), p.ask(ctx)); err != nil {
 		return 0, err
 	}
 	jobs := make([]*core.Job, len(fns))

@@ -70,7 +70,8 @@ func WithCompletion(fn func(ctx context.Context, err error) error, opts ...JobOp
 }
 
 // NewGroup returns a group without jobs. The error is that of an option, or of a nil queue.
-func NewGroup(q *Queue, opts ...GroupOption) (*Group, error) {
+func NewGroup(q *Queue, opts ...GroupOption) (_ *Group, err error) {
+	defer optionThrew(&err)
 	if q == nil {
 		return nil, errNilQueue
 	}

@@ -55,6 +55,14 @@ func (p policy) with(opts []JobOption) (_ policy, err error) {
 	return p, nil
 }
 
+// ask looks whether ctx throws when it is asked for the values that the job is to have.
+func (p *policy) ask(ctx context.Context) (err error) {
+	if p.values {
+		_, err = insideOf(ctx)
+	}
+	return err
+}
+
 // optionThrew, deferred, makes an error of what an option throws: a type that embeds
 // a nil one does.
 func optionThrew(err *error) {

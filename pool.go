@@ -29,7 +29,8 @@ type Pool struct {
 
 // NewPool returns a pool of so many workers, 1 to 1,048,576, ready to use: its
 // goroutines start when first needed, and end with [Pool.Close].
-func NewPool(workers int, opts ...PoolOption) (*Pool, error) {
+func NewPool(workers int, opts ...PoolOption) (_ *Pool, err error) {
+	defer optionThrew(&err)
 	if err := checkWorkers(workers); err != nil {
 		return nil, err
 	}

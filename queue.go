@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -32,7 +33,8 @@ type Queue struct {
 
 // New returns a queue that accepts jobs, and starts none before [Queue.Start] or
 // [Queue.Serve]. It starts no goroutine. An option that makes no sense is an error.
-func New(opts ...Option) (*Queue, error) {
+func New(opts ...Option) (_ *Queue, err error) {
+	defer optionThrew(&err)
 	cfg := defaultConfig()
 	for _, o := range opts {
 		if o == nil {
@@ -43,7 +45,6 @@ func New(opts ...Option) (*Queue, error) {
 		}
 	}
 	q := &Queue{engine: newEngine(cfg.common, cfg.core(), cfg.idleTimeout), jobs: cfg.jobs, kinds: map[string]struct{}{}}
-	var err error
 	if q.handler, err = chain(cfg.middleware, level(0)); err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end
 	if err != nil {
 		return Receipt{}, err
 	}
-	if err := p.check(q, 1); err != nil {
+	if err := cmp.Or(p.check(q, 1), p.ask(ctx)); err != nil {
 		return Receipt{}, err
 	}
 	j := q.newJob(ctx, fn, kind, &p)

@@ -245,7 +245,8 @@ func (s *Scheduler) newTask(name string, when Schedule, fn Func, opts []TaskOpti
 }
 
 // configure adds the options up.
-func (s *Scheduler) configure(name string, opts []TaskOption) (*taskConfig, error) {
+func (s *Scheduler) configure(name string, opts []TaskOption) (_ *taskConfig, err error) {
+	defer optionThrew(&err)
 	if len(opts) == 0 {
 		return s.plain, nil
 	}
@@ -258,7 +259,6 @@ func (s *Scheduler) configure(name string, opts []TaskOption) (*taskConfig, erro
 			return nil, err
 		}
 	}
-	var err error
 	if cfg.policy, err = s.queue.jobs.with(cfg.jobs); err == nil {
 		err = cfg.policy.check(s.queue, 1)
 	}

@@ -97,7 +97,8 @@ type Supervisor struct {
 // NewSupervisor returns a supervisor that is not running yet: see [Supervisor.Serve].
 // It returns an error for an invalid strategy, option or child, which wraps
 // [ErrDuplicate] when two children share a name.
-func NewSupervisor(strategy Strategy, opts ...SupervisorOption) (*Supervisor, error) {
+func NewSupervisor(strategy Strategy, opts ...SupervisorOption) (_ *Supervisor, err error) {
+	defer optionThrew(&err)
 	cfg := newSupervisorConfig(strategy)
 	for _, o := range opts {
 		if o == nil {

@@ -26,8 +26,8 @@ type origin struct {
 // A source is a context of which only the values count.
 type source struct{ context.Context }
 
-// newOrigin returns that of a job which ctx enqueues. It calls user code; one that
-// throws is in no job as far as that goes.
+// newOrigin returns that of a job which ctx enqueues. It calls user code, of
+// which policy.ask has seen that it does not throw.
 func newOrigin(ctx context.Context) *origin {
 	c, _ := insideOf(ctx)
 	if c == nil {
