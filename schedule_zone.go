@@ -47,8 +47,9 @@ type zoned struct {
 // UTC becomes right everywhere, on the days on which the clocks change as well:
 // see [DST].
 //
-// A nil schedule or location, and an unknown DST, are errors when the result is
-// given to a task.
+// A schedule all of whose times SkipGap leaves out is an error when it is given to a
+// task, found out after some thousand years of them, and so are a nil schedule or
+// location, and an unknown DST.
 func InZone(wall Schedule, loc *time.Location, dst ...DST) Schedule {
 	z := &zoned{wall: wall, loc: loc}
 	for _, d := range dst {
