@@ -109,7 +109,7 @@ func fieldOf(r *rand.Rand, item func(*rand.Rand) day) (text string, is func(t ti
 // TestDays compares what the fields for days allow with a walk over the days of
 // six years: L, W and #, lists of them, and which of both days counts.
 func TestDays(t *testing.T) {
-	for seed := range uint64(400) {
+	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		month, inMonth := fieldOf(r, dayOfMonth)
 		week, inWeek := fieldOf(r, dayOfWeek)
@@ -122,8 +122,10 @@ func TestDays(t *testing.T) {
 			if month[0] != '*' && week[0] != '*' {
 				want = inMonth(d) || inWeek(d)
 			}
-			require.Equal(t, want, next.Equal(d), "seed %d: %q on %v", seed, expr, d)
-			if next.Equal(d) {
+			if next.Equal(d) != want {
+				require.Failf(t, "wrong day", "seed %d: %q on %v: want %v, next is %v", seed, expr, d, want, next)
+			}
+			if want {
 				next = s.Next(d)
 			}
 		}
