@@ -143,8 +143,9 @@ func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 //   - nil if a significant child ended: see [WithAutoShutdown].
 //
 // If children had to be abandoned, here or in nested supervisors, and have still
-// not ended, the error wraps [ErrAbandoned] and names them. Apart from those no
-// goroutine and no timer of the supervisor is left. With a ctx that has ended
+// not ended, the error wraps [ErrAbandoned] and names them; so it does with a
+// backoff, a Children method or a method of ctx that does not return. Apart from
+// those no goroutine and no timer of the supervisor is left. With a ctx that has ended
 // already, Serve starts nothing and returns nil.
 //
 // A second Serve while one is running returns [ErrStarted]. After its end Serve

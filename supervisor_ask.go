@@ -39,6 +39,12 @@ func (q *inquiry[T]) over() bool {
 	}
 }
 
+// overdue reports whether there has been no answer within askPatience. A nil one was
+// never asked.
+func (q *inquiry[T]) overdue() bool {
+	return q != nil && !q.over() && time.Since(q.began) >= askPatience
+}
+
 // wait returns the answer, or false if there is none within askPatience.
 func (q *inquiry[T]) wait() (value T, ok bool) {
 	if d := askPatience - time.Since(q.began); d > 0 && !q.over() {
@@ -72,6 +78,13 @@ func lookupOf(s Service) *innerLookup {
 		return &innerLookup{ask: func() []ChildInfo { return s.Children() }}
 	}
 	return nil
+}
+
+// hangs reports whether a call has not returned within its time.
+func (l *innerLookup) hangs() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now.overdue()
 }
 
 func (l *innerLookup) start() *inquiry[[]ChildInfo] {

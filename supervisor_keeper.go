@@ -3,6 +3,7 @@ package dray
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -20,9 +21,10 @@ type keeper struct {
 	news     chan news     // to the keeper
 	closed   chan struct{} // closed when nobody receives any more
 
-	boots  bool          // by Boot, so that Serve may take over; immutable
-	up     chan struct{} // closed when all children have started for the first time, or that has failed
-	failed bool          // it has; written before up is closed, read after
+	asked  *inquiry[bool] // why the ctx has ended; nil unless that was a question
+	boots  bool           // by Boot, so that Serve may take over; immutable
+	up     chan struct{}  // closed when all children have started for the first time, or that has failed
+	failed bool           // it has; written before up is closed, read after
 
 	outcome error // what Serve returns; written before closed is closed, read after
 }
@@ -173,6 +175,7 @@ func (k *keeper) stop() {
 		return
 	}
 	asked := inquire(e.restarts)
+	k.asked = asked
 	go func() {
 		restarts, _ := asked.wait()
 		k.post(news{kind: newsQuit, cause: stopCause(restarts)})
@@ -265,12 +268,24 @@ func (k *keeper) post(n news) {
 	}
 }
 
-// result is what Serve returns.
+// result is what Serve returns. Besides children it names the functions of the user's
+// that have been called and have not returned.
 func (k *keeper) result() error {
 	e := &serveError{failure: k.tree.failure, abandoned: stillRunning(k.tree.abandoned)}
-	if a := k.sup.asker; a != nil && a.overdue() {
-		err := wrapf(ErrAbandoned, "supervisor %q: a call of its restart backoff", k.sup.cfg.name)
-		e.abandoned = append(e.abandoned, abandonedChild{err, func() bool { return !a.overdue() }})
+	add := func(what string, overdue func() bool) {
+		if overdue() {
+			err := wrapf(ErrAbandoned, "supervisor %q: %s", k.sup.cfg.name, what)
+			e.abandoned = append(e.abandoned, abandonedChild{err, func() bool { return !overdue() }})
+		}
+	}
+	if a := k.sup.asker; a != nil {
+		add("a call of its restart backoff", a.overdue)
+	}
+	add("a method of the context that it was served with", k.asked.overdue)
+	for _, c := range k.tree.children {
+		if c.inner != nil {
+			add(fmt.Sprintf("the Children method of child %q", c.Name), c.inner.hangs)
+		}
 	}
 	if e.failure == nil && len(e.abandoned) == 0 {
 		return nil

@@ -50,7 +50,13 @@ func allRows() map[string]row {
 		}
 	}
 	value := all["Supervisor.Serve(ctx)/Value"]
-	value.want = quietly(aside) // it is asked why it has ended on a goroutine of its own
+	value.want = func(how string) want { // it is asked why it has ended on a goroutine of its own, for a second
+		w := quietly(aside)(how)
+		if how == blocks || how == takesAnHour {
+			w.call = "ErrAbandoned"
+		}
+		return w
+	}
 	all["Supervisor.Serve(ctx)/Value"] = value
 	maps.Copy(all, periodic)
 	maps.Copy(all, supervised)

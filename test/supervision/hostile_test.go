@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/url"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -360,7 +361,9 @@ func TestChildrenMethodsOfServices(t *testing.T) {
 		require.EqualValues(t, 1, calls.Load(), "one goroutine for what hangs")
 		synctest.Wait()
 		require.LessOrEqual(t, runtime.NumGoroutine()-before, 4)
-		require.NoError(t, r.stop())
+		err = r.stop()
+		require.ErrorIs(t, err, dray.ErrAbandoned)
+		require.Equal(t, 2, strings.Count(err.Error(), `Children method of child "blocks"`), "%v", err)
 	})
 }
 
@@ -393,7 +396,7 @@ func TestServeWithAHostileContext(t *testing.T) {
 				cancel()
 				time.Sleep(time.Second)
 				synctest.Wait()
-				require.NoError(t, <-ended)
+				requireAbandoned(t, name == "blocks", <-ended)
 				require.Equal(t, []error{dray.ErrShutdown}, w.takeCauses())
 			})
 		})
