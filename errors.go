@@ -61,7 +61,7 @@ var (
 	ErrCancelled = core.ErrCancelled
 	// ErrShutdown is the [context.Cause] inside a job that the end of its queue,
 	// pool or supervisor interrupts.
-	ErrShutdown = errors.New("dray: shut down")
+	ErrShutdown = core.ErrShutdown
 	// ErrRestart is the [context.Cause] of the context that a [Supervisor] gives to a
 	// child which it stops in order to start it again, because a sibling failed or
 	// [Supervisor.Restart] was called. A queue or pool that is stopped for it does

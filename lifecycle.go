@@ -13,27 +13,33 @@ import (
 // jobs were still running at the end: those in [Report.Abandoned].
 var ErrStillRunning = errors.New("dray: jobs still running")
 
-// life is how far a queue has come.
+// life is how far a queue has come. Serve and Start begin a run of the tree, which
+// ends with Serve's context, by a failure, or by Shutdown and Close. Only these are
+// final: they make the report.
 type life struct {
 	force  sync.Once
-	forced chan struct{} // closed by force: the drain is cut short
+	forced chan struct{} // closed by cut: the drain of a shutdown is over
 	over   chan struct{} // closed when report and err are there
 
 	mu      sync.Mutex
 	closing bool               // a shutdown has begun; never taken back
 	serving bool               // the tree runs
+	ending  bool               // Serve's context has ended, and its caller takes the queue to the end of that run
+	rested  bool               // the last run has ended so: what still runs was cancelled and given its time
 	stop    context.CancelFunc // of the tree, while it runs
 	ended   chan struct{}      // closed when that run of the tree has ended
 	failure error              // why the tree ended by itself
 
-	report Report // written by wind before over is closed, read after
-	err    error  // as report
+	reason error  // why the drain was cut short; written under force
+	report Report // written by conclude, under mu and before over is closed
+	err    error  // written by conclude before over is closed, read after
 }
 
 func (l *life) init() { l.forced, l.over = make(chan struct{}), make(chan struct{}) }
 
 // Start lets the queue run jobs, and returns at once. Errors: [ErrStarted] if it
-// runs already, [ErrClosed] if its shutdown has begun.
+// runs already, [ErrClosed] if its shutdown has begun. After the end of a Serve it
+// goes on with the jobs that are there.
 func (q *Queue) Start() error {
 	run, err := q.launch(context.Background())
 	if err == nil {
@@ -42,17 +48,31 @@ func (q *Queue) Start() error {
 	return err
 }
 
-// Serve runs the queue until ctx ends, and then shuts it down: it drains for at
-// most the shutdown timeout ([WithShutdownTimeout]), cancels the running jobs
-// and waits for them for as long again. It returns nil after that, or after
-// Shutdown or Close, and otherwise only if the queue's own tree has failed, with
-// an error that wraps [ErrIntensity]. After such a failure Serve may be called
-// again, as a supervisor does: it goes on with the jobs that are there. Other
-// errors are those of [Queue.Start].
+// Serve runs the queue until ctx ends, and may then be called again, as may
+// [Queue.Start]: it goes on with the jobs that are there. Only [Queue.Shutdown] and
+// [Queue.Close] are final, and make the [Report].
+//
+// If the [context.Cause] of ctx is [ErrRestart], which is what a [Supervisor] says to
+// a child that it will start again, no more jobs start, and the intake stays open.
+// Otherwise the intake closes until the queue is served again ([ErrClosed]), and the
+// jobs in line are drained for at most the shutdown timeout ([WithShutdownTimeout]).
+// In both cases the jobs that are then running are cancelled with the cause
+// [ErrShutdown] and given the shutdown timeout to return. Those that return an error
+// go back to the front of the line, and the attempt does not count; those that do not
+// return go on, and are not started a second time. A ctx that has ended before the
+// call starts and drains nothing.
+//
+// Callers of [Run] and [Task.Wait] go on waiting. Serve returns nil after all that,
+// or after Shutdown or Close, and otherwise only if the queue's own tree has failed,
+// with an error that wraps [ErrIntensity]. Then, too, it may be called again; until it
+// is, the intake is closed. Other errors are those of Start.
 func (q *Queue) Serve(ctx context.Context) error {
 	done, err := doneOf(ctx)
 	if err != nil {
 		return err
+	}
+	if isClosed(done) {
+		return q.serveNothing(isRestart(ctx))
 	}
 	run, err := q.launch(ctx)
 	if err != nil {
@@ -67,11 +87,53 @@ func (q *Queue) Serve(ctx context.Context) error {
 		}
 		return err
 	case <-done:
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), q.shutdownTimeout)
-		defer cancel()
-		_, _ = q.Shutdown(drain) // what was left is in the log; the end as such is clean
+		q.endRun(isRestart(ctx))
 		return <-ended
 	}
+}
+
+// isRestart reports whether ctx has ended because its user is to be started again.
+// A cause of somebody else's is not asked what it is, as that would be a call of
+// foreign code; nor may a foreign context do harm that throws when it is asked.
+func isRestart(ctx context.Context) (restart bool) {
+	defer func() {
+		if recover() != nil {
+			restart = false
+		}
+	}()
+	return context.Cause(ctx) == ErrRestart //nolint:errorlint // see above
+}
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}
+
+// idle says why the queue cannot be served now. It is called under mu.
+func (l *life) idle() error {
+	switch {
+	case l.closing:
+		return ErrClosed
+	case l.serving || l.ending:
+		return ErrStarted
+	}
+	return nil
+}
+
+// serveNothing is Serve with a context that has ended.
+func (q *Queue) serveNothing(restart bool) error {
+	l := &q.life
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.idle()
+	if err == nil && !restart {
+		q.refuse()
+	}
+	return err
 }
 
 // launch makes ready for one run of the tree, which its result then performs. The
@@ -80,22 +142,26 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	l := &q.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.closing:
-		return nil, ErrClosed
-	case l.serving:
-		return nil, ErrStarted
+	if err := l.idle(); err != nil {
+		return nil, err
 	}
 	values := context.WithoutCancel(ctx)
 	tree, stop := context.WithCancel(values)
-	l.serving, l.stop, l.ended, l.failure = true, stop, make(chan struct{}), nil
+	l.serving, l.rested, l.stop, l.ended, l.failure = true, false, stop, make(chan struct{}), nil
 	q.step(func(c *core.Core, _ time.Duration) {
 		q.base = &queueValues{values}
-		c.Halt(false)
-		q.mail.closed = false // after a failure of the tree
+		q.reopen(c)
 		q.herald.emit(QueueStarted{moment(), c.Snapshot().Workers})
 	})
 	return func() error { return q.grow(tree) }, nil
+}
+
+// reopen is where a run begins, be it the first or another one.
+func (e *engine) reopen(c *core.Core) {
+	c.Halt(false)
+	e.mail.closed = false
+	e.drained = nil // of a wait that was given up
+	e.fetchAgain(c)
 }
 
 // grow runs the tree. If that ends by itself, the queue fails closed.
@@ -117,11 +183,105 @@ func (q *Queue) grow(tree context.Context) error {
 	return l.failure
 }
 
+// endRun is what follows from the end of Serve's context. If a shutdown is under way,
+// it only sees to it that this ends in time; else it ends the run, and does what is
+// left of a shutdown that begins meanwhile.
+func (q *Queue) endRun(restart bool) {
+	l := &q.life
+	l.mu.Lock()
+	closing := l.closing
+	l.ending = !closing
+	l.mu.Unlock()
+	if closing {
+		q.hasten(restart)
+		return
+	}
+	cut, reason := q.drainRun(restart)
+	if cut {
+		q.halt()
+	}
+	q.stopTree()
+	if q.rest() {
+		q.conclude(cut, reason, true)
+		_ = q.flush()
+		return
+	}
+	q.stopFetching()
+	if !restart {
+		_ = q.flush()
+	}
+}
+
+// hasten bounds a shutdown by what Serve may take.
+func (q *Queue) hasten(restart bool) {
+	drain := time.NewTimer(q.shutdownTimeout)
+	defer drain.Stop()
+	reason := context.DeadlineExceeded
+	if restart {
+		drain.Reset(0)
+		reason = ErrRestart
+	}
+	select {
+	case <-q.life.over:
+	case <-drain.C:
+		q.cut(reason)
+		<-q.life.over
+	}
+}
+
+// drainRun drains the queue at the end of Serve. It reports whether that was cut
+// short, and why.
+func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
+	if restart {
+		return true, ErrRestart
+	}
+	q.refuse()
+	drain := time.NewTimer(q.shutdownTimeout)
+	defer drain.Stop()
+	select {
+	case <-q.awaitIdle():
+		return false, nil
+	case <-drain.C:
+		return true, context.DeadlineExceeded
+	case <-q.life.forced:
+		return true, q.life.reason
+	}
+}
+
+// rest ends the run, and reports whether the shutdown that began meanwhile is to be
+// concluded. Observers hear of one stop for each run: of the last from conclude.
+func (q *Queue) rest() (final bool) {
+	l := &q.life
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ending, l.rested = false, true
+	if !l.closing {
+		q.step(func(c *core.Core, now time.Duration) {
+			c.Halt(true)
+			q.herald.emit(q.stopped(c, q.reportOf(c, c.WaitingJobs()), q.tree.restarts(), now))
+		})
+	}
+	return l.closing
+}
+
+// stopTree ends the run of the tree, if there is one.
+func (q *Queue) stopTree() {
+	l := &q.life
+	l.mu.Lock()
+	stop, ended := l.stop, l.ended
+	l.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-ended
+	}
+}
+
 // Shutdown stops the intake, lets the workers finish what is in line, and says
 // what was left. It does not wait for jobs whose time has not come (delayed,
-// retrying) nor, while the queue is paused or not started, for any that wait:
+// retrying) nor, while the queue is paused or not being served, for any that wait:
 // they are in the [Report]. When ctx ends first, the running jobs are cancelled
-// with the cause [ErrShutdown] and given the shutdown timeout to return.
+// with the cause [ErrShutdown] and given the shutdown timeout to return. Those that
+// did not return at the end of a Serve had that time, and are not waited for again.
 //
 // It returns nil when nothing was cut short, or else the cause of ctx's end, and
 // [ErrStillRunning] besides if jobs were abandoned; the report is valid in any
@@ -130,9 +290,10 @@ func (q *Queue) grow(tree context.Context) error {
 // the end of the shutdown timeout, and is left behind.
 //
 // Further calls, concurrent ones included, wait for the same end and return the
-// same; the first ctx to end cuts the drain short for all. Called from inside a
-// job of this queue it does not wait for that job, which is then in
-// Report.Abandoned and settles when it returns.
+// same; the first ctx to end cuts the drain short for all, and so does, after the
+// shutdown timeout, that of Serve: then the error is [context.DeadlineExceeded], or
+// [ErrRestart] if that was why. Called from inside a job of this queue it does not
+// wait for that job, which is then in Report.Abandoned and settles when it returns.
 func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 	done, err := doneOf(ctx)
 	if err != nil {
@@ -159,24 +320,27 @@ func (q *Queue) Close() error {
 	return q.ended()
 }
 
-// wrapUp begins the shutdown, unless that was done before.
+// wrapUp begins the shutdown, unless that was done before. A run that is ending ends
+// with it.
 func (q *Queue) wrapUp() {
 	l := &q.life
 	l.mu.Lock()
-	first := !l.closing
+	first, ending := !l.closing, l.ending
 	l.closing = true
 	l.mu.Unlock()
 	q.excuseCaller()
 	if first {
 		q.refuse()
-		go q.wind()
+		if !ending {
+			go q.wind()
+		}
 	}
 }
 
 // cut ends the drain. The reason of the first call becomes Shutdown's error.
 func (q *Queue) cut(reason error) {
 	q.life.force.Do(func() {
-		q.life.err = reason // read by wind, after forced is closed
+		q.life.reason = reason
 		close(q.life.forced)
 	})
 }
@@ -199,40 +363,40 @@ func (e *engine) flush() error {
 
 // wind takes the queue from its last accepted job to its end.
 func (q *Queue) wind() {
-	var cut error
-	select {
-	case <-q.awaitIdle():
-		q.life.force.Do(func() {}) // from here on a deadline changes nothing
-	case <-q.life.forced:
-		cut = q.life.err
-		q.halt()
-	}
 	l := &q.life
 	l.mu.Lock()
-	serving, stop, ended := l.serving, l.stop, l.ended
+	rested := l.rested
 	l.mu.Unlock()
-	if serving {
-		stop()
-		<-ended
+	if rested {
+		q.conclude(true, nil, false)
+		return
 	}
-	l.mu.Lock()
-	failure := l.failure
-	l.mu.Unlock()
-	l.report = q.leave(q.tree.restarts())
-	if len(l.report.Abandoned) > 0 && q.cutShort() {
-		cut = errors.Join(cut, ErrStillRunning)
+	cut, reason := false, error(nil)
+	select {
+	case <-q.awaitIdle():
+	case <-l.forced:
+		cut, reason = true, l.reason
+		q.halt()
 	}
-	l.err = errors.Join(failure, cut)
-	close(l.over)
+	q.stopTree()
+	q.conclude(cut, reason, true)
 }
 
-func (q *Queue) cutShort() bool {
-	select {
-	case <-q.life.forced:
-		return true
-	default:
-		return false
+// conclude makes the report. From here on a deadline changes nothing. Observers are
+// told, unless they have been when the last run ended.
+func (q *Queue) conclude(cut bool, reason error, tell bool) {
+	l := &q.life
+	l.force.Do(func() {})
+	l.mu.Lock()
+	failure := l.failure
+	l.report = q.leave(q.tree.restarts(), tell)
+	l.mu.Unlock()
+	q.stopFetching()
+	if len(l.report.Abandoned) > 0 && cut {
+		reason = errors.Join(reason, ErrStillRunning)
 	}
+	l.err = errors.Join(failure, reason)
+	close(l.over)
 }
 
 // halt starts no more jobs, cancels the running ones, and waits for them within

@@ -22,7 +22,7 @@ type Limiter interface {
 
 // A tokens is the part of the engine that fetches tokens, under engine.mu.
 type tokens struct {
-	ctx      context.Context // ends with the shutdown; nil before the first fetcher
+	ctx      context.Context // ends with this run of the queue; nil before its first fetcher
 	stop     context.CancelFunc
 	fetchers map[*core.Limit]struct{} // for which a goroutine is under way
 	gone     chan struct{}            // non-nil while the end waits for them; closed when there are none
@@ -44,7 +44,9 @@ type fetcher struct {
 	limit  *core.Limit
 }
 
-// sendFor fetches a token, under the engine's locks.
+// sendFor fetches a token, under the engine's locks. It does not while the queue is
+// not being served, nor while an earlier fetcher, which did not heed the end of a
+// run, is still with that limiter.
 func (e *engine) sendFor(l *core.Limit) {
 	t := &e.tokens
 	if t.ctx == nil {
@@ -53,8 +55,20 @@ func (e *engine) sendFor(l *core.Limit) {
 	if t.fetchers == nil {
 		t.fetchers = map[*core.Limit]struct{}{}
 	}
+	if _, fetching := t.fetchers[l]; fetching || t.ctx.Err() != nil {
+		return
+	}
 	t.fetchers[l] = struct{}{}
 	go fetcher{e, t.ctx, l}.run(nil)
+}
+
+// fetchAgain is called at the beginning of a run, for the tokens that the last one
+// did not get.
+func (e *engine) fetchAgain(c *core.Core) {
+	e.tokens.ctx, e.tokens.stop, e.tokens.lost = nil, nil, nil
+	for _, l := range c.Asking() {
+		e.sendFor(l)
+	}
 }
 
 // run fetches a token; not before a pause, if the limiter has just failed. If the
@@ -114,22 +128,29 @@ func (f fetcher) leave() {
 	e := f.engine
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.tokens.fetchers, f.limit)
-	if len(e.tokens.fetchers) == 0 && e.tokens.gone != nil {
-		close(e.tokens.gone)
-		e.tokens.gone = nil
+	t := &e.tokens
+	delete(t.fetchers, f.limit)
+	if len(t.fetchers) == 0 && t.gone != nil {
+		close(t.gone)
+		t.gone = nil
+	}
+	if f.limit.Asking() { // meanwhile, or as the queue is served again
+		e.sendFor(f.limit)
 	}
 }
 
-// stopFetching ends all fetchers, for good: nothing will start any more.
+// stopFetching ends all fetchers, until the queue is served again.
 func (e *engine) stopFetching() {
 	e.mu.Lock()
 	t := &e.tokens
-	if t.ctx == nil || len(t.fetchers) == 0 {
+	if t.ctx == nil {
+		t.ctx, t.stop = context.WithCancel(context.Background())
+	}
+	t.stop()
+	if len(t.fetchers) == 0 {
 		e.mu.Unlock()
 		return
 	}
-	t.stop()
 	gone := make(chan struct{})
 	t.gone = gone
 	e.mu.Unlock()
@@ -146,6 +167,7 @@ func (e *engine) stopFetching() {
 func (e *engine) loseFetchers() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.tokens.lost = nil
 	for l := range e.tokens.fetchers {
 		e.tokens.lost = append(e.tokens.lost, wrapf(ErrAbandoned, "limiter %T", l.Key))
 	}

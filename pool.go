@@ -23,6 +23,8 @@ type Pool struct {
 	mu      sync.Mutex
 	started bool          // under mu
 	closed  bool          // under mu
+	ending  chan struct{} // under mu; closed when the Serve whose context has ended is over
+	rested  bool          // under mu: a Serve has ended, and nothing has begun since
 	over    chan struct{} // closed at the end of Close
 	err     error         // Close's result, written before over is closed
 }
@@ -44,10 +46,10 @@ func NewPool(workers int, opts ...PoolOption) (_ *Pool, err error) {
 		}
 	}
 	p := &Pool{over: make(chan struct{})}
-	p.engine = newEngine(cfg.common, core.Config{Workers: workers, Capacity: Unbounded}, defaultIdleTimeout)
+	p.engine = newEngine(cfg.common, core.Config{Workers: workers, Capacity: Unbounded, NoLine: true}, defaultIdleTimeout)
 	p.timer = time.AfterFunc(never, p.advance)
 	p.timer.Stop()
-	p.step(func(c *core.Core, _ time.Duration) { c.Halt(false); c.Open() })
+	p.step(func(c *core.Core, _ time.Duration) { p.reopen(c); c.Open() })
 	return p, nil
 }
 
@@ -89,7 +91,7 @@ func (p *Pool) RunAsync(fn Func) error {
 // take gives fn to an idle worker, if there is one.
 func (p *Pool) take(fn Func, end ending) error {
 	return p.stepOpen(func(c *core.Core) error {
-		if s := c.Snapshot(); s.Pending >= s.Idle {
+		if p.idle(c) == 0 {
 			return ErrNoWorkers
 		}
 		j := p.newJob(context.Background(), fn, "", &policy{maxAttempts: 1})
@@ -103,51 +105,123 @@ func (p *Pool) take(fn Func, end ending) error {
 	})
 }
 
-// Idle returns how many workers are free, 0 once the pool is closed.
+// Idle returns how many workers are free; 0 once the pool is closed, and after the end
+// of Serve until it is served again.
 func (p *Pool) Idle() int {
 	idle := 0
-	p.step(func(c *core.Core, _ time.Duration) {
-		if s := c.Snapshot(); !p.mail.closed {
-			idle = max(s.Idle-s.Pending, 0)
-		}
-	})
+	p.step(func(c *core.Core, _ time.Duration) { idle = p.idle(c) })
 	return idle
+}
+
+func (p *Pool) idle(c *core.Core) int {
+	if p.mail.closed || c.Barred() {
+		return 0
+	}
+	s := c.Snapshot()
+	return max(s.Idle-s.Pending, 0)
 }
 
 // Resize sets the number of workers, 1 to 1,048,576. When there are too many,
 // those that are free leave at once and the others after what they run.
 func (p *Pool) Resize(workers int) error { return p.resize(workers) }
 
-// Start is there for symmetry with a queue: a pool is ready from the beginning.
-// It returns [ErrStarted] the second time, and [ErrClosed] after Close.
+// Start is there for symmetry with a queue: a pool is ready from the beginning. After
+// the end of a Serve it lets it go on. It returns [ErrStarted] while it is started or
+// served already, and [ErrClosed] after Close.
 func (p *Pool) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch {
-	case p.closed:
-		return ErrClosed
-	case p.started:
-		return ErrStarted
+	if err := p.free(); err != nil {
+		return err
 	}
 	p.started = true
+	if p.rested {
+		p.rested = false
+		p.step(func(c *core.Core, _ time.Duration) { p.reopen(c); c.Open() })
+	}
 	return nil
 }
 
-// Serve is the pool as a [Service]: it waits until ctx ends, or the pool is
-// closed, and closes it. It returns Close's error, or those of Start.
+// free says why the pool cannot be served now. It is called under mu.
+func (p *Pool) free() error {
+	switch {
+	case p.closed:
+		return ErrClosed
+	case p.started || p.ending != nil:
+		return ErrStarted
+	}
+	return nil
+}
+
+// Serve is the pool as a [Service]: it waits until ctx ends, and may then be called
+// again, as may [Pool.Start]. Only [Pool.Close] is final.
+//
+// At the end of ctx nothing more starts. What is running is cancelled with the cause
+// [ErrShutdown] and given the shutdown timeout to return; what does not return by then
+// goes on, and keeps its worker. If the [context.Cause] of ctx is [ErrRestart], which
+// is what a [Supervisor] says to a child that it will start again, calls get
+// [ErrNoWorkers] until then, or else [ErrClosed]. Serve returns nil, also after Close;
+// or an error of Start.
 func (p *Pool) Serve(ctx context.Context) error {
 	done, err := doneOf(ctx)
 	if err != nil {
 		return err
+	}
+	if isClosed(done) {
+		return p.serveNothing(isRestart(ctx))
 	}
 	if err := p.Start(); err != nil {
 		return err
 	}
 	select {
 	case <-done:
-		return p.Close()
+		p.endRun(isRestart(ctx))
 	case <-p.over:
-		return p.err
+	}
+	return nil
+}
+
+// serveNothing is Serve with a context that has ended.
+func (p *Pool) serveNothing(restart bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.free(); err != nil {
+		return err
+	}
+	p.rest(restart)
+	return nil
+}
+
+// rest lets nothing more start until the pool is served again. It is called under mu.
+func (p *Pool) rest(restart bool) {
+	p.rested = true
+	p.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })
+	if !restart {
+		p.refuse()
+	}
+}
+
+// endRun is what follows from the end of Serve's context, unless the pool is being
+// closed.
+func (p *Pool) endRun(restart bool) {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		<-p.over
+		return
+	}
+	ending := make(chan struct{})
+	p.ending = ending
+	p.rest(restart)
+	p.mu.Unlock()
+	p.halt()
+	p.close()
+	p.mu.Lock()
+	p.started, p.ending = false, nil
+	p.mu.Unlock()
+	close(ending)
+	if !restart {
+		_ = p.flush()
 	}
 }
 
@@ -170,12 +244,21 @@ func (p *Pool) Close() error {
 	return p.err
 }
 
-// end is the one run of what Close does.
+// end is the one run of what Close does. What a Serve that ended has waited for in
+// vain is not waited for again.
 func (p *Pool) end() {
-	p.halt()
+	p.mu.Lock()
+	ending, rested := p.ending, p.rested
+	p.mu.Unlock()
+	if ending != nil {
+		<-ending
+	}
+	if !rested {
+		p.halt()
+	}
 	p.close()
 	p.timer.Stop()
-	if r := p.leave(0); len(r.Abandoned) > 0 {
+	if r := p.leave(0, true); len(r.Abandoned) > 0 {
 		p.err = ErrStillRunning
 	}
 	if err := p.flush(); err != nil {

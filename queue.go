@@ -187,18 +187,24 @@ func (e *engine) resize(workers int) error {
 
 // Jobs yields the jobs that have not settled, as they were at the moment of the
 // call of Jobs: the running ones, the longest first, then the waiting ones in
-// the order in which they will start as far as is decided by then. Its cost is
-// that of a copy of all jobs.
+// the order in which they will start as far as is decided by then. After the end
+// of the queue these are the ones that were handed back, as they then were. Its cost
+// is that of a copy of all jobs.
 func (q *Queue) Jobs() iter.Seq[JobInfo] {
 	var infos []JobInfo
+	q.life.mu.Lock()
+	defer q.life.mu.Unlock()
 	q.step(func(c *core.Core, _ time.Duration) {
 		for _, i := range c.RunningJobs() {
 			infos = append(infos, q.jobInfo(i))
 		}
-		for _, j := range slices.Concat(c.InterruptedJobs(), c.WaitingJobs()) {
+		for _, j := range c.WaitingJobs() {
 			infos = append(infos, q.jobInfo(core.Describe(j)))
 		}
 	})
+	for _, l := range q.life.report.left() {
+		infos = append(infos, l.JobInfo)
+	}
 	return slices.Values(infos)
 }
 

@@ -2,6 +2,7 @@ package dray
 
 import (
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 // settled is in exactly one of its lists.
 type Report struct {
 	Waiting     []Leftover // accepted, never finished, not running: in the order in which they would have started
-	Interrupted []Leftover // were running when the shutdown cancelled them, and returned an error
+	Interrupted []Leftover // were running when the shutdown, or the end of a Serve, cancelled them; returned an error, and have not started since
 	Abandoned   []JobInfo  // still running at the end
 }
 
@@ -29,41 +30,60 @@ type Leftover struct {
 // leave closes the books: it collects what is left, and tells those who wait
 // for the result of one of these jobs that there will be none. Only a queue knows of
 // restarts.
-func (e *engine) leave(restarts uint64) Report {
+func (e *engine) leave(restarts uint64, tell bool) Report {
 	var r Report
 	e.step(func(c *core.Core, now time.Duration) {
-		c.Seal()
-		r.Interrupted = e.leftovers(c, c.InterruptedJobs())
-		r.Waiting = e.leftovers(c, c.WaitingJobs())
-		for _, i := range c.RunningJobs() {
-			r.Abandoned = append(r.Abandoned, e.jobInfo(i))
+		left := c.Seal()
+		r = e.reportOf(c, left)
+		if tell {
+			e.herald.emit(e.stopped(c, r, restarts, now))
 		}
-		books := e.stats(c, now)
-		books.Restarts = restarts
-		e.herald.emit(QueueStopped{
-			happened: moment(), Stats: books,
-			Waiting: len(r.Waiting), Interrupted: len(r.Interrupted), Abandoned: len(r.Abandoned),
-		})
+		for _, j := range left {
+			handBack(c, j)
+		}
 	})
-	e.stopFetching()
 	return r
 }
 
-func (e *engine) leftovers(c *core.Core, jobs []*core.Job) []Leftover {
-	var left []Leftover
-	for _, j := range jobs {
-		info := e.jobInfo(core.Describe(j))
-		left = append(left, Leftover{JobInfo: info, Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)})
-		if end, ok := j.Ref.(ending); ok {
-			end.settled(outcome{id: info.ID, state: core.Interrupted, err: ErrShutdown})
-		}
-		if g := groupOf(j.Group); g != nil {
-			g.add(ErrShutdown)
-			c.HandBack(j)
+// handBack tells those who have to do with a job that it is in a report.
+func handBack(c *core.Core, j *core.Job) {
+	if end, ok := j.Ref.(ending); ok {
+		end.settled(outcome{id: ID(j.ID), state: j.State, err: ErrShutdown})
+	}
+	if g := groupOf(j.Group); g != nil {
+		g.add(ErrShutdown)
+		c.HandBack(j)
+	}
+}
+
+// stopped is the event of that name.
+func (e *engine) stopped(c *core.Core, r Report, restarts uint64, now time.Duration) QueueStopped {
+	books := e.stats(c, now)
+	books.Restarts = restarts
+	return QueueStopped{
+		happened: moment(), Stats: books,
+		Waiting: len(r.Waiting), Interrupted: len(r.Interrupted), Abandoned: len(r.Abandoned),
+	}
+}
+
+// reportOf makes a report of what waits and of what runs.
+func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
+	for _, j := range waiting {
+		l := Leftover{JobInfo: e.jobInfo(core.Describe(j)), Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)}
+		if j.WasCut() {
+			r.Interrupted = append(r.Interrupted, l)
+		} else {
+			r.Waiting = append(r.Waiting, l)
 		}
 	}
-	return left
+	for _, i := range c.RunningJobs() {
+		r.Abandoned = append(r.Abandoned, e.jobInfo(i))
+	}
+	return r
 }
+
+// left returns the jobs of a report that may be run elsewhere, in their order.
+func (r Report) left() []Leftover { return slices.Concat(r.Interrupted, r.Waiting) }
 
 // Restore takes over what another queue left: first Report.Interrupted, then
 // Report.Waiting, in their order, with the options, attempts and times that they
@@ -74,7 +94,7 @@ func (e *engine) leftovers(c *core.Core, jobs []*core.Job) []Leftover {
 // nothing was taken; [ErrDuplicate] for each job that was restored before or
 // whose unique key is held here, all others having been taken.
 func (q *Queue) Restore(r Report) error {
-	left := append(append([]Leftover(nil), r.Interrupted...), r.Waiting...)
+	left := r.left()
 	for _, l := range left {
 		if l.Func == nil {
 			return wrapf(ErrNilFunc, "Restore: job %d", l.ID)
@@ -95,7 +115,7 @@ func (q *Queue) restore(c *core.Core, l Leftover) error {
 		return wrapf(ErrDuplicate, "Restore: job %d", l.ID)
 	}
 	q.mail.lastID++
-	c.Restore(j, l.record != nil && l.record.HoldsKey(), q.mail.lastID, q.now())
+	c.Restore(j, l.record, q.mail.lastID, q.now())
 	return nil
 }
 

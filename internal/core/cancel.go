@@ -32,7 +32,7 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 // CancelJob is Cancel for a job with a record.
 func (c *Core) CancelJob(j *Job, now time.Duration) bool {
 	switch {
-	case j.State >= Processed: // settled, or handed back
+	case j.State >= Processed:
 		return false
 	case j.run != nil:
 		c.interrupt(j.run, UserCancel, now)

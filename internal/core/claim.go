@@ -96,7 +96,7 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	if j.Unlisted {
 		c.unlisted--
 	}
-	j.State, j.place, j.run = Running, nowhere, r
+	j.State, j.place, j.run, j.cut = Running, nowhere, r, false
 	j.Attempt++
 	if j.passed > 0 {
 		c.useTokens(j)

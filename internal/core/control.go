@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/timerheap"
 )
 
 // Pause starts no more jobs until Resume. It reports whether that is a change.
@@ -75,11 +77,44 @@ func (c *Core) Halt(halted bool) {
 	c.closed = c.closed || halted
 }
 
-// Seal makes what waits and what was interrupted somebody else's: it is handed
-// back in a report. A job that still runs will settle when it returns.
-func (c *Core) Seal() {
+// Seal makes what waits somebody else's: it is handed back in a report, in the order
+// in which it would have started. The core keeps how many these were, and nothing
+// else of them. A job that still runs will settle when it returns.
+func (c *Core) Seal() []*Job {
+	left := c.WaitingJobs()
 	c.Halt(true)
 	c.sealed = true
+	c.forgetWaiting(left)
+	return left
+}
+
+// forgetWaiting lets go of all jobs that wait, but for their groups.
+func (c *Core) forgetWaiting(left []*Job) {
+	for _, j := range left {
+		c.live.remove(j.ID)
+		c.release(j)
+		c.unwatch(j)
+		j.older, j.younger = nil, nil
+	}
+	for name, k := range c.keys.m {
+		if k.queue = (line{}); k.taken == 0 {
+			c.keys.remove(name)
+		}
+	}
+	for _, l := range c.limits.m {
+		l.lines, l.holder = [3]line{}, nil
+	}
+	for _, j := range left {
+		if j.keyed {
+			c.leaveKey(j)
+			j.keyed = true // so it is where it is restored
+		}
+		c.unlimit(j)
+	}
+	c.lanes, c.waiting, c.held, c.unlisted = [3]lane{}, timerheap.Heap[*Job]{}, 0, 0
+	c.eldest, c.youngest = nil, nil
+	clear(c.pausedKinds)
+	clear(c.pausedTasks)
 }
 
 // Close ends all claiming, and Open allows it (again).
@@ -104,12 +139,22 @@ func (c *Core) Vacant() bool { return len(c.runs) == c.running }
 // Places returns how many places there are.
 func (c *Core) Places() int { return len(c.runs) }
 
-// InterruptAll cancels every running job because of a shutdown.
+// InterruptAll cancels every running job because of a shutdown. Those that come
+// back go before all others, in the order in which they had started.
 func (c *Core) InterruptAll(now time.Duration) {
+	var cut []*Run
 	for _, r := range c.runs {
-		if r.ID != 0 {
-			c.interrupt(r, Shutdown, now)
+		if r.ID != 0 && r.Cause < Shutdown {
+			cut = append(cut, r)
 		}
+	}
+	slices.SortFunc(cut, func(a, b *Run) int {
+		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), cmp.Compare(a.ID, b.ID))
+	})
+	c.cutSeq -= int64(len(cut))
+	for i, r := range cut {
+		r.cutSeq = c.cutSeq + int64(i)
+		c.interrupt(r, Shutdown, now)
 	}
 }
 

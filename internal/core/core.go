@@ -27,6 +27,7 @@ type Config struct {
 	StuckAllowance int  // workers lent while others are stuck
 	Watched        bool // make the effects that only observers need
 	Latency        bool // measure
+	NoLine         bool // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
 }
 
 // ageing is how long a job waits in a lane before it counts as one priority
@@ -43,7 +44,8 @@ type Core struct {
 	cfg Config
 
 	lanes    [3]lane // pending jobs that may start, by priority
-	seq      uint64  // of the last job with a record that became pending
+	seq      int64   // of the last job with a record that became pending
+	cutSeq   int64   // the lowest turn given to a job that a shutdown cuts off; never above 0
 	pending  int     // Pending jobs: those in lanes, behind their key, or of a paused kind
 	held     int     // waiting jobs that have never started, against the capacity
 	blocked  []*Job  // callers wait for their acceptance, in order
@@ -76,7 +78,6 @@ type Core struct {
 	halted      bool // nor will there be: what waits is not waited for
 	pausedKinds map[string]*line
 	pausedTasks map[string]*line
-	interrupted []*Job
 	failures    []Failure // the newest last, at most cfg.FailuresKept
 
 	counts    Counts
@@ -237,19 +238,21 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 }
 
 // Restore takes over a job that another queue left, whatever the room. Its State
-// says whether it was Retrying, and it keeps its EnqueuedAt. If it held its place in
-// its key there, it does so here if there is one.
-func (c *Core) Restore(j *Job, heldKey bool, id uint64, now time.Duration) {
+// says whether it was Retrying, and it keeps its EnqueuedAt. The record of it there,
+// nil if there was none, says more: a job that took no room takes none here either,
+// and one that held its place in its key does so here if there is one.
+func (c *Core) Restore(j, old *Job, id uint64, now time.Duration) {
 	j.restored = true
-	if heldKey && c.keyOf(j).taken < j.KeyLimit {
-		c.keyOf(j).taken++
-		j.keyed = true
+	j.started = j.Attempt > 0 || j.State == Retrying
+	if old != nil {
+		j.started = old.started
+		if old.keyed && old.Key == j.Key && c.keyOf(j).taken < j.KeyLimit {
+			c.keyOf(j).taken++
+			j.keyed = true
+		}
 	}
 	c.admit(j, id, now)
 }
-
-// HoldsKey reports whether j has a place in its key.
-func (j *Job) HoldsKey() bool { return j.keyed }
 
 func (c *Core) keyOf(j *Job) *key {
 	k := c.keys.get(j.Key)

@@ -113,9 +113,6 @@ func infoOfJob(j *Job) Info {
 	if j.State == Delayed || j.State == Retrying {
 		i.RunAt = j.RunAt
 	}
-	if j.State == Interrupted {
-		i.State = Pending
-	}
 	return i
 }
 

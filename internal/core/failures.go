@@ -85,7 +85,7 @@ func (j *Job) kept() *Job {
 // besides how far it had come.
 func (j *Job) HandedBack() *Job {
 	l := j.Again()
-	l.Errs, l.keyed, l.started = j.Errs, j.keyed, j.started
+	l.Errs, l.keyed, l.started = j.Errs, j.keyed, j.started || j.Roomless
 	return l
 }
 

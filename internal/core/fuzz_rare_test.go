@@ -9,7 +9,9 @@ import (
 // The rarer commands of a duel.
 
 func (d *duel) rareBoth() {
-	switch d.s.below(7) {
+	switch d.s.below(8) {
+	case 7:
+		d.restartBoth()
 	case 4:
 		d.cancelKeyBoth()
 	case 5:
@@ -111,16 +113,42 @@ func (d *duel) dropFailureBoth() {
 	}
 }
 
+// shutdownBoth cancels what runs, and lets nothing more start.
+func (d *duel) shutdownBoth() {
+	d.do(func(c *Core) { c.Halt(true); c.InterruptAll(d.now) })
+	d.model.shutdown()
+	d.compare()
+}
+
+// restartBoth is the end of one Serve, in which some jobs return and others do not,
+// and the beginning of the next.
+func (d *duel) restartBoth() {
+	d.note("shut down")
+	d.shutdownBoth()
+	for range d.s.below(4) {
+		switch d.s.below(4) {
+		case 0:
+			d.claimBoth()
+		case 1:
+			d.cancelBoth()
+		default:
+			d.settleBoth(d.s.below(8))
+		}
+		d.compare()
+		d.check()
+	}
+	d.note("serve again")
+	d.do(func(c *Core) { c.Halt(false); c.Open() })
+	d.model.closed = false
+}
+
 // handOverBoth is a hard stop, after which another queue takes over.
 func (d *duel) handOverBoth() {
 	d.note("hand over")
 	for len(d.c.blocked) > 0 {
 		d.withdrawBoth()
 	}
-	d.do(func(c *Core) { c.Close(); c.InterruptAll(d.now) })
-	for _, j := range d.model.those(in(Running)) {
-		d.model.interrupt(j, Shutdown)
-	}
+	d.shutdownBoth()
 	for d.busy() != nil {
 		d.settleBoth(d.s.below(8))
 		d.compare()

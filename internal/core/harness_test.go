@@ -190,28 +190,41 @@ func (w *world) requeue(id uint64) (v Verdict, found bool) {
 // handOver lets a new core take over what this one has, as Report and Restore do.
 // Nothing may be running.
 func (w *world) handOver() {
-	left := append(w.c.InterruptedJobs(), w.c.WaitingJobs()...)
-	w.c.Seal()
+	before := w.c.Snapshot()
+	left := w.c.Seal()
 	for _, j := range left {
 		w.c.HandBack(j)
 	}
+	require.Equal(w.t, before, w.c.Snapshot(), "the books of a closed queue stay")
+	require.Zero(w.t, w.c.live.len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len(), "kept")
+	require.Empty(w.t, w.c.WaitingJobs())
+	left = append(those(left, (*Job).WasCut), those(left, func(j *Job) bool { return !j.WasCut() })...)
 	w.groups = map[string]*Group{}
 	names := w.names
 	w.c, w.names, w.runs, w.last, w.first = New(w.cfg), map[uint64]string{}, map[string]*Run{}, 0, 0
 	w.ended, w.bound = map[uint64]int{}, w.cfg.Workers+w.cfg.StuckAllowance
-	for _, old := range left {
-		info := Describe(old)
+	for _, j := range left {
+		old, info := j.HandedBack(), Describe(j)
 		j := old.Again()
 		j.Attempt, j.EnqueuedAt, j.RunAt = info.Attempt, info.EnqueuedAt, info.RunAt
-		j.Label, j.Errs = names[old.ID], old.Errs
+		j.Label, j.Errs = names[info.ID], old.Errs
 		if info.State == Retrying {
 			j.State = Retrying
 		}
 		w.last++
 		w.names[w.last] = j.Label
-		w.c.Restore(j, old.HoldsKey(), w.last, w.now)
+		w.c.Restore(j, old, w.last, w.now)
 	}
 	w.follow()
+}
+
+func those(jobs []*Job, hold func(*Job) bool) (found []*Job) {
+	for _, j := range jobs {
+		if hold(j) {
+			found = append(found, j)
+		}
+	}
+	return found
 }
 
 // newJob returns the record of a job without rules.
@@ -226,7 +239,7 @@ func (v Verdict) String() string {
 func (s State) String() string {
 	return [...]string{
 		"offered", "blocked", "pending", "delayed", "retrying", "running",
-		"processed", "failed", "cancelled", "evicted", "interrupted",
+		"processed", "failed", "cancelled", "evicted",
 	}[s]
 }
 

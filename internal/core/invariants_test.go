@@ -72,7 +72,7 @@ func (w *world) checkBooks() {
 
 func (w *world) checkLines() {
 	s := w.c.Snapshot()
-	waiting := slices.Concat(w.c.InterruptedJobs(), w.c.WaitingJobs())
+	waiting := w.c.WaitingJobs()
 	w.must(len(waiting) == s.Pending+s.Delayed+s.Retrying, "len(waiting) == s.Pending+s.Delayed+s.Retrying")
 	states, held := map[State]int{}, 0
 	ids := map[uint64]bool{}
@@ -86,7 +86,7 @@ func (w *world) checkLines() {
 			held++
 		}
 	}
-	w.must(s.Pending == states[Pending]+states[Interrupted], "s.Pending is not states[Pending]+states[Interrupted]")
+	w.must(s.Pending == states[Pending], "s.Pending is not states[Pending]")
 	w.must(s.Delayed == states[Delayed], "s.Delayed is not states[Delayed]")
 	w.must(s.Retrying == states[Retrying], "s.Retrying is not states[Retrying]")
 	w.must(held == w.c.held, "held is not w.c.held")

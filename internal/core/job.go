@@ -60,7 +60,6 @@ const (
 	Failed
 	Cancelled
 	Evicted
-	Interrupted // cut off by a shutdown, handed back
 )
 
 // Job is the record of a job that has rules, or that somebody asked about.
@@ -98,7 +97,8 @@ type Job struct {
 
 	note     any           // of the newest of Errs
 	readyAt  time.Duration // when it last became pending
-	seq      uint64        // its turn among all jobs with a record that became pending
+	seq      int64         // its turn among all jobs with a record that became pending
+	cut      bool          // a shutdown ended its last attempt, and it has not started since
 	restored bool          // from another queue, where it was accepted
 	prompt   bool          // in its lane since it was accepted
 	member   bool          // counted by its Group
@@ -129,10 +129,11 @@ const (
 )
 
 // Renew makes a settled job that ran well ready to be accepted again, as if it
-// were another one.
-func (j *Job) Renew() {
-	j.ID, j.EnqueuedAt, j.RunAt, j.Attempt, j.State, j.readyAt, j.seq, j.started, j.prompt = 0, 0, 0, 0, Offered, 0, 0, false, false
-}
+// were another one. It must be without options.
+func (j *Job) Renew() { *j = Job{Fn: j.Fn, MaxAttempts: j.MaxAttempts, Ref: j.Ref} }
+
+// WasCut reports whether the waiting job j was running when a shutdown cut it off.
+func (j *Job) WasCut() bool { return j.cut }
 
 // empty lets go of what j, which has settled and will not run again, has run: an
 // entry of it may stand in a line for long, as it costs less to step over it then.
@@ -183,10 +184,11 @@ type Run struct {
 	CausedAt  time.Duration // when Cause was set
 	Done      int64         // progress, as reported by the job
 	Total     int64
-	Owner     any  // the engine's own: whose place it is
-	Exempt    bool // not waited for: it is the one that waits
-	reported  bool // stuck, and said so
-	plain     bool // a plain job to which nothing has been done since it started
+	Owner     any   // the engine's own: whose place it is
+	Exempt    bool  // not waited for: it is the one that waits
+	reported  bool  // stuck, and said so
+	plain     bool  // a plain job to which nothing has been done since it started
+	cutSeq    int64 // set with the cause Shutdown: its job's turn, if it comes back
 	deadline  timerheap.Item[*Run]
 	pos       int // in Core.runs
 }

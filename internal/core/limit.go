@@ -85,6 +85,20 @@ func (c *Core) limited(j *Job) bool {
 	return false
 }
 
+// Asking reports whether a token is on its way.
+func (l *Limit) Asking() bool { return l.asking }
+
+// Asking returns the limits for which a token is on its way, in an order of their own.
+func (c *Core) Asking() (asking []*Limit) {
+	for _, l := range c.limits.m {
+		if l.asking {
+			asking = append(asking, l)
+		}
+	}
+	slices.SortFunc(asking, func(a, b *Limit) int { return cmp.Compare(a.seq, b.seq) })
+	return asking
+}
+
 // want sends for a token, if a job waits for one and none is there or on its way.
 func (c *Core) want(l *Limit) {
 	if !l.asking && !l.spare && l.holder == nil && l.waiting() > 0 {

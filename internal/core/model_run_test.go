@@ -13,7 +13,7 @@ func (m *model) limit() int {
 
 // claim starts the next job, or returns nil.
 func (m *model) claim() *mjob {
-	if m.paused || len(m.those(in(Running))) >= m.limit() {
+	if m.paused || m.closed || len(m.those(in(Running))) >= m.limit() {
 		return nil
 	}
 	for {
@@ -32,7 +32,7 @@ func (m *model) claim() *mjob {
 			continue
 		}
 		m.useTokens(j)
-		j.state, j.front, j.roomless = Running, false, true
+		j.state, j.front, j.roomless, j.cut = Running, false, true, false
 		j.attempt, j.started = j.attempt+1, m.now
 		if j.Timeout > 0 {
 			j.deadline = m.now + j.Timeout
@@ -90,8 +90,8 @@ func (m *model) settle(j *mjob, res Result) {
 		m.end(j, Evicted)
 	case j.cause == Shutdown:
 		j.attempt--
-		m.wait(j, Interrupted, 0)
-		m.dismiss()
+		j.state, j.pending, j.turn, j.front, j.cut = Pending, m.now, j.cutTurn, true, true
+		j.cause, j.deadline = NotCancelled, 0
 	case again && m.late(j, m.now+delay):
 		m.end(j, Failed)
 	case snoozes:
@@ -144,6 +144,20 @@ func (m *model) interrupt(j *mjob, cause Cause) {
 	j.deadline = 0
 }
 
+// shutdown cancels all that runs.
+func (m *model) shutdown() {
+	m.closed = true
+	running := m.those(in(Running), func(j *mjob) bool { return j.cause < Shutdown })
+	slices.SortFunc(running, func(a, b *mjob) int {
+		return cmp.Or(cmp.Compare(a.started, b.started), cmp.Compare(a.id, b.id))
+	})
+	for i, j := range slices.Backward(running) {
+		m.cuts++
+		j.cutTurn = -m.cuts
+		m.interrupt(running[i], Shutdown)
+	}
+}
+
 func (m *model) find(id uint64) *mjob {
 	if found := m.those(func(j *mjob) bool { return j.id == id }); len(found) > 0 {
 		return found[0]
@@ -154,7 +168,7 @@ func (m *model) find(id uint64) *mjob {
 func (m *model) cancel(id uint64) bool {
 	j := m.find(id)
 	switch {
-	case j == nil || j.state == Interrupted:
+	case j == nil:
 		return false
 	case j.state == Running:
 		m.interrupt(j, UserCancel)
@@ -246,9 +260,17 @@ func (m *model) position(j *mjob) int {
 // handOver is what Report and Restore do: new IDs, in the order of the lists.
 func (m *model) handOver() *model {
 	n := newModel(m.cfg, m.now)
-	cut := slices.SortedFunc(slices.Values(m.those(in(Interrupted))), byTurnOf)
-	for _, j := range append(cut, m.waiting()...) {
-		f := &mjob{Job: j.Job, attempt: j.attempt, accepted: j.accepted, retries: j.state == Retrying}
+	first := func(a, b *mjob) int {
+		switch {
+		case a.cut && !b.cut:
+			return -1
+		case b.cut && !a.cut:
+			return 1
+		}
+		return 0
+	}
+	for _, j := range slices.SortedStableFunc(slices.Values(m.waiting()), first) {
+		f := &mjob{Job: j.Job, attempt: j.attempt, accepted: j.accepted, retries: j.state == Retrying, roomless: j.roomless}
 		f.keyed = j.keyed && n.taken(j.Key) < j.KeyLimit
 		if j.state == Delayed || j.state == Retrying {
 			f.runAt = j.runAt

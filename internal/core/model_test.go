@@ -11,6 +11,8 @@ import (
 type model struct {
 	cfg     Config
 	now     time.Duration
+	closed  bool    // a shutdown is on
+	cuts    int     // jobs that were cut off, ever
 	jobs    []*mjob // accepted and not settled
 	blocked []*mjob
 	fails   []*mjob // newest last
@@ -60,6 +62,8 @@ type mjob struct {
 	replaced bool          // while it ran
 	reserves bool          // its unique key, while it waits for room
 	retries  bool          // it was handed over between two attempts
+	cut      bool          // a shutdown ended its last attempt
+	cutTurn  int           // its turn if one does so: before all there are, in the order of their starts
 	cause    Cause
 	accepted time.Duration
 	order    []any         // its limiters, in the order in which it needs their tokens

@@ -169,7 +169,7 @@ func TestSealed(t *testing.T) {
 	w.claim("w")
 	w.do(func(c *Core) { c.InterruptAll(w.now); c.Seal() })
 	w.settle("w", failed())
-	require.Empty(t, w.c.InterruptedJobs())
+	require.Empty(t, w.c.WaitingJobs())
 	require.Equal(t, 1, w.ended[1])
 	w.check()
 }

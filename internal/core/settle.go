@@ -10,7 +10,7 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 		return
 	}
 	j := c.record(r)
-	cause, took, wait := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt()
+	cause, took, wait, turn := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt(), r.cutSeq
 	if cause == NotCancelled && j.Timeout > 0 && took >= j.Timeout {
 		cause = TimedOut // the job's context has seen it before Advance did
 	}
@@ -24,6 +24,9 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 		c.Measured(wait, took, 1)
 	}
 	c.free(r)
+	if cause == Shutdown {
+		j.seq = turn
+	}
 	c.conclude(j, res, cause, took, now)
 }
 
@@ -83,6 +86,10 @@ func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration
 	case c.sealed: // abandoned, and late: there is no report any more to hand it back in
 		j.addErr(res.Err, res.Note)
 		c.end(j, Failed, res.Err, took)
+	case cause == Shutdown && c.cfg.NoLine:
+		res.because(ErrShutdown)
+		j.addErr(res.Err, res.Note)
+		c.end(j, Failed, res.Err, took)
 	case cause == NotCancelled && res.Kind == Snooze, cause == Shutdown:
 		c.postpone(j, res, cause, took, now)
 	default:
@@ -98,7 +105,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	case c.replaced(j):
 		c.end(j, Evicted, ErrReplaced, took)
 	case cause == Shutdown:
-		c.interruptedJob(j, res, now)
+		c.cutOff(j, res, now)
 	case j.lateAt(Sum(now, res.Snooze)):
 		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
@@ -156,15 +163,17 @@ func (c *Core) list(j *Job) {
 	c.live.put(j.ID, j)
 }
 
-// interruptedJob takes note of a job that is handed back; it counts as pending.
-func (c *Core) interruptedJob(j *Job, res Result, now time.Duration) {
+// cutOff puts a job that a shutdown has cut off before all others of its lane,
+// among others like it in the order in which they had started. It is pending as any
+// other: to be run when the queue is served again, or to be handed back.
+func (c *Core) cutOff(j *Job, res Result, now time.Duration) {
 	j.addErr(res.Err, res.Note)
-	j.State = Interrupted
-	c.unwatch(j)
-	c.unlimit(j)
+	j.State, j.cut, j.readyAt, j.prompt = Pending, true, now, false
 	c.pending++
 	c.list(j)
-	c.interrupted = append(c.interrupted, j)
+	c.unwatch(j)
+	c.watch(j) // anew, as its deadline may have been heeded while it ran
+	c.toFront(j)
 	c.noteErr(DidInterrupt, j, res.Err, now)
 }
 

@@ -167,8 +167,5 @@ func (c *Core) heldBack() (now, later []*Job) {
 	return now, later
 }
 
-// InterruptedJobs returns the jobs that a shutdown has cut off, in that order.
-func (c *Core) InterruptedJobs() []*Job { return slices.Clone(c.interrupted) }
-
 // Describe returns j as it is now.
 func Describe(j *Job) Info { return infoOfJob(j) }

@@ -193,9 +193,9 @@ func (tr *trace) rest() string {
 	if len(tr.c.blocked) > 0 {
 		parts = append(parts, "blocked"+labels(tr.c.blocked))
 	}
-	if len(tr.c.interrupted) > 0 {
+	if cut := those(tr.c.WaitingJobs(), (*Job).WasCut); len(cut) > 0 {
 		var names []string
-		for _, j := range tr.c.interrupted {
+		for _, j := range cut {
 			names = append(names, tr.names[j.ID])
 		}
 		parts = append(parts, "interrupted["+strings.Join(names, " ")+"]")
