@@ -258,7 +258,9 @@ func (q *Queue) rest() (final bool) {
 	if !l.closing {
 		q.step(func(c *core.Core, now time.Duration) {
 			c.Halt(true)
-			q.herald.emit(q.stopped(c, q.reportOf(c, c.WaitingJobs()), q.tree.restarts(), now))
+			books := q.stats(c, now)
+			books.Restarts = q.tree.restarts()
+			q.herald.emit(stopped(q.reportOf(c, c.WaitingJobs()), books))
 		})
 	}
 	return l.closing

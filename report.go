@@ -33,10 +33,12 @@ type Leftover struct {
 func (e *engine) leave(restarts uint64, tell bool) Report {
 	var r Report
 	e.step(func(c *core.Core, now time.Duration) {
+		books := e.stats(c, now)
+		books.Restarts = restarts
 		left := c.Seal()
 		r = e.reportOf(c, left)
 		if tell {
-			e.herald.emit(e.stopped(c, r, restarts, now))
+			e.herald.emit(stopped(r, books))
 		}
 		for _, j := range left {
 			handBack(c, j)
@@ -57,9 +59,7 @@ func handBack(c *core.Core, j *core.Job) {
 }
 
 // stopped is the event of that name.
-func (e *engine) stopped(c *core.Core, r Report, restarts uint64, now time.Duration) QueueStopped {
-	books := e.stats(c, now)
-	books.Restarts = restarts
+func stopped(r Report, books Stats) QueueStopped {
 	return QueueStopped{
 		happened: moment(), Stats: books,
 		Waiting: len(r.Waiting), Interrupted: len(r.Interrupted), Abandoned: len(r.Abandoned),
