@@ -35,7 +35,7 @@ type Stats struct {
 	Paused   bool
 	Restarts uint64 // of owner, pool and scheduler after a crash
 
-	OldestPending time.Duration // how long the first job in line has been ready
+	OldestPending time.Duration // how long the job in line has been ready that waits the longest; 0 after the end
 	Wait          Latency       // from being ready to the start, per attempt
 	Run           Latency       // of attempts
 }

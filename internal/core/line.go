@@ -170,6 +170,11 @@ func (l *lane) since() (time.Duration, bool) {
 	if j := l.front.first(); j != nil {
 		return j.readyAt, true
 	}
+	return l.listSince()
+}
+
+// listSince is since for those behind the front.
+func (l *lane) listSince() (time.Duration, bool) {
 	for e, ok := l.head(); ok; e, ok = l.head() {
 		switch {
 		case e.Job == nil:

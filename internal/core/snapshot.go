@@ -36,11 +36,14 @@ func (s Snapshot) Accepted() uint64 {
 // Latencies returns the statistics of waiting and of running, to be read only.
 func (c *Core) Latencies() (wait, run *latency.Histogram) { return &c.wait, &c.run }
 
-// Oldest returns since when the first job of the lanes has been ready.
+// Oldest returns since when the job of the lanes has been ready that has been so for
+// longest: the first of each, and the first behind those that came back to its front.
 func (c *Core) Oldest() (since time.Duration, ok bool) {
 	for i := range c.lanes {
-		if t, there := c.lanes[i].since(); there && (!ok || t < since) {
-			since, ok = t, true
+		for _, first := range []func() (time.Duration, bool){c.lanes[i].since, c.lanes[i].listSince} {
+			if t, there := first(); there && (!ok || t < since) {
+				since, ok = t, true
+			}
 		}
 	}
 	return since, ok
