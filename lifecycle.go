@@ -92,17 +92,28 @@ func (q *Queue) Serve(ctx context.Context) error {
 	}
 }
 
-// isRestart reports whether ctx has ended because its user is to be started again.
-// A cause of somebody else's is not asked what it is, as that would be a call of
-// foreign code; nor may a foreign context do harm that throws when it is asked.
-func isRestart(ctx context.Context) (restart bool) {
-	defer func() {
-		if recover() != nil {
-			restart = false
-		}
+// isRestart reports whether ctx has ended because its user is to be started again. A
+// foreign context is asked on a goroutine of its own, so that one which throws or never
+// answers does not keep what it served; nor is a foreign cause asked what it is.
+func isRestart(ctx context.Context) bool {
+	answer := make(chan bool, 1)
+	go func() {
+		defer close(answer)                  // false, unless there was an answer
+		answer <- causeOf(ctx) == ErrRestart //nolint:errorlint // see above
 	}()
-	return context.Cause(ctx) == ErrRestart //nolint:errorlint // see above
+	patience := time.NewTimer(causeGrace)
+	defer patience.Stop()
+	select {
+	case restart := <-answer:
+		return restart
+	case <-patience.C:
+		return false
+	}
 }
+
+// causeGrace is how long the end of Serve waits to hear whether it is a restart, which
+// takes no time if the context is one of package context.
+const causeGrace = 100 * time.Millisecond
 
 func isClosed(done <-chan struct{}) bool {
 	select {
@@ -394,7 +405,7 @@ func (q *Queue) conclude(cut bool, reason error, tell bool) {
 	l.report = q.leave(q.tree.restarts(), tell)
 	l.mu.Unlock()
 	q.stopFetching()
-	if len(l.report.Abandoned) > 0 && cut {
+	if len(l.report.Abandoned) > 0 && (cut || isClosed(l.forced)) {
 		reason = errors.Join(reason, ErrStillRunning)
 	}
 	l.err = errors.Join(failure, reason)

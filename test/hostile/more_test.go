@@ -58,6 +58,13 @@ func allRows() map[string]row {
 		return w
 	}
 	all["Supervisor.Serve(ctx)/Value"] = value
+	for _, name := range []string{"Queue.Serve(ctx)", "Pool.Serve(ctx)"} { // as it is there
+		for _, m := range []string{"Err", "Value"} {
+			asked := all[name+"/"+m]
+			asked.want = quietly(aside)
+			all[name+"/"+m] = asked
+		}
+	}
 	maps.Copy(all, periodic)
 	maps.Copy(all, supervised)
 	return all
