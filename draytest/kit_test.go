@@ -247,6 +247,7 @@ func TestCrashOwner(t *testing.T) {
 		q := draytest.New(t, dray.WithWorkers(1))
 		job, open := draytest.Gate()
 		require.NoError(t, q.Enqueue(t.Context(), job))
+		synctest.Wait() // it runs: workers start no job while the tree is restarted
 		for i := range uint64(3) {
 			draytest.CrashOwner(t, q)
 			require.Equal(t, i+1, q.Stats().Restarts)

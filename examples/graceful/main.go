@@ -80,6 +80,8 @@ func accept(queue *dray.Queue) http.Handler {
 
 // deliver is a job that takes some time, and less if it is told to stop.
 func deliver(ctx context.Context) error {
+	job, _ := dray.JobFrom(ctx)
+	slog.Info("delivering", "job", uint64(job.ID))
 	select {
 	case <-time.After(*work):
 		return nil

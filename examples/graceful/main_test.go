@@ -54,6 +54,8 @@ func TestSecondSIGTERMDoesNotWait(t *testing.T) {
 	assert.Equal(t, "job 1, position 1\n", post(t, url))
 	post(t, url)
 	post(t, url)
+	p.WaitFor("delivering job=1") // accepted is not yet begun
+	p.WaitFor("delivering job=2")
 	p.Signal(syscall.SIGTERM)
 	p.WaitFor("shutting down")
 	p.Signal(syscall.SIGTERM)
