@@ -136,9 +136,19 @@ By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the
 queue's own tree; 100 failures kept ([WithFailuresKept]), each with the last 10
 errors and 16 KiB of stack; 65,536 undelivered events. Fixed: 1,048,576 workers;
 delays, timeouts, deadlines, periods and backoffs of a year; 100 errors of a group;
-256 KiB of memory kept from a burst; 1,024 waiting runs of periodic tasks in the
-queue, or half its capacity. The number of kinds, labels, keys and limiters is not
+2 MiB of memory kept from a burst; 1,024 waiting runs of periodic tasks in the
+queue, or half its capacity. Workers that a burst needed leave after a minute
+([WithIdleTimeout]). The number of kinds, labels, keys and limiters is not
 limited, but dray keeps none of them beyond the jobs that have them, or a unique
 key beyond its period.
+
+What has settled is let go of at once: function, payload, values, middleware, errors
+and results. What keeps some of it are [Queue.Failures], each a whole job that can be
+requeued; a [Task], its result and error; a [Group], its errors; a [Report], the jobs
+it hands back, and a closed queue its report; a supervised [Child] and a periodic
+task, their last error. None of these but the queue keeps a queue. The context of a
+job that is kept keeps its own values: with [WithContextValues] those of the call, of
+which, where jobs enqueue one another, only the last ten generations and the first
+remain. A goroutine in code that does not return keeps what that code uses.
 */
 package dray

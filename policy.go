@@ -118,7 +118,8 @@ func WithUniquePeriod(d time.Duration) JobOption {
 // WithContextValues lets the job's context have the values of the context with
 // which it is enqueued, a trace for example, before those of the queue's. The end
 // of that context it does not share. Whatever the values refer to is kept in memory
-// until the job has settled.
+// until the job has settled. Of a context that a job has derived from its own the
+// values are those of the last ten such jobs, and of the context that it began with.
 func WithContextValues() JobOption {
 	return jobOption(func(p *policy) error { p.values = true; return nil })
 }

@@ -17,13 +17,13 @@ type incarnation struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	keeper *keeper
-	gone   atomic.Bool // set by the goroutine when the service has ended, read by the keeper
+	gone   *atomic.Bool // set by the goroutine when the service has ended, read by the keeper, which may keep nothing else of it
 }
 
 // launch starts the child's next incarnation.
 func (k *keeper) launch(c *child) *incarnation {
 	ctx, cancel := context.WithCancelCause(k.base)
-	r := &incarnation{child: c, epoch: c.epoch, ctx: ctx, cancel: cancel, keeper: k}
+	r := &incarnation{child: c, epoch: c.epoch, ctx: ctx, cancel: cancel, keeper: k, gone: new(atomic.Bool)}
 	go r.main()
 	return r
 }

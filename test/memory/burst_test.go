@@ -12,10 +12,9 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
-// maxKept is how much of the heap is more than what a queue that has done little needs:
-// two times the 256 KiB of the package documentation, and room for what the runtime and
-// the tests keep themselves. A burst takes a hundred times as much.
-const maxKept = 3 << 20
+// maxKept is how much memory a queue keeps of a burst, as its documentation has it. A
+// burst takes ten times as much, at least.
+const maxKept = 2 << 20
 
 // bursts are jobs, of which many together take much memory, and after whose ends none of
 // it is to be left. Each gets the number of the job.
@@ -42,7 +41,7 @@ var bursts = map[string]struct {
 	}},
 	"timeouts":       {n: 40_000, opts: func(int) []dray.JobOption { return []dray.JobOption{dray.WithTimeout(time.Hour)} }},
 	"deadlines":      {n: 40_000, opts: func(int) []dray.JobOption { return []dray.JobOption{dray.WithDeadline(300 * time.Hour)} }},
-	"limiters":       {n: 3_000, opts: func(i int) []dray.JobOption { return []dray.JobOption{dray.WithRateLimit(&freely{i})} }},
+	"limiters":       {n: 1_000, opts: func(i int) []dray.JobOption { return []dray.JobOption{dray.WithRateLimit(&freely{i})} }},
 	"context values": {n: 30_000, opts: func(int) []dray.JobOption { return []dray.JobOption{dray.WithContextValues()} }},
 	"retries": {n: 30_000, fn: func(context.Context) error { return errNothing }, opts: func(int) []dray.JobOption {
 		return []dray.JobOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour))}

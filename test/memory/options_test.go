@@ -67,7 +67,7 @@ func (*limiter) Wait(ctx context.Context) error {
 
 // A job option without a row here is not tried.
 func TestEachJobOptionHasARow(t *testing.T) {
-	exported := jobOptions(t)
+	exported := functionsThatReturn(t, "JobOption")
 	require.NotEmpty(t, exported)
 	for _, name := range exported {
 		require.Contains(t, options, name, "what does %s let a job capture, and is it let go of?", name)
@@ -75,8 +75,8 @@ func TestEachJobOptionHasARow(t *testing.T) {
 	require.Len(t, options, len(exported)+1, "rows of options that are no more")
 }
 
-// jobOptions returns the exported functions of the package that return a JobOption.
-func jobOptions(t *testing.T) (names []string) {
+// functionsThatReturn returns the exported functions of the package that do.
+func functionsThatReturn(t *testing.T, result string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob("../../*.go")
 	require.NoError(t, err)
@@ -89,7 +89,7 @@ func jobOptions(t *testing.T) (names []string) {
 		file, err := parser.ParseFile(token.NewFileSet(), name, src, 0)
 		require.NoError(t, err)
 		for _, d := range file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.IsExported() && returnsJobOption(f) {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.IsExported() && returns(f, result) {
 				names = append(names, f.Name.Name)
 			}
 		}
@@ -97,10 +97,10 @@ func jobOptions(t *testing.T) (names []string) {
 	return names
 }
 
-func returnsJobOption(f *ast.FuncDecl) bool {
+func returns(f *ast.FuncDecl, result string) bool {
 	if f.Type.Results == nil || len(f.Type.Results.List) != 1 {
 		return false
 	}
 	id, ok := f.Type.Results.List[0].Type.(*ast.Ident)
-	return ok && id.Name == "JobOption"
+	return ok && id.Name == result
 }
