@@ -125,7 +125,8 @@ func (o *outlet) tell() {
 	o.setGoid(goid())
 	for o.told < len(o.batch) || o.take() {
 		ev := o.batch[o.told]
-		o.told++ // before the call: a listener that throws is not called again for this event
+		o.batch[o.told] = nil // what is told is not kept until the last of the batch is
+		o.told++              // before the call: a listener that throws is not called again for this event
 		if n, ok := ev.(noted); ok && !o.isLog {
 			ev = n.Event
 		}

@@ -160,3 +160,31 @@ func handedBack(t *testing.T, traps *trap) dray.Report {
 	require.Len(t, r.Waiting, len(handBacks)-3) // one was interrupted, and two are captured by another
 	return r
 }
+
+// An observer that is slow keeps what it has still to be told, and not what it was told.
+func TestToldEventsAreLetGoOf(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		steps := make(chan struct{})
+		q := started(t, dray.WithFailuresKept(0), dray.WithObserver(func(ev dray.Event) {
+			if _, ok := ev.(dray.JobFailed); ok {
+				<-steps
+			}
+		}))
+		for range 3 {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return failure{traps.watch("error")} }))
+		}
+		for told := range 3 {
+			synctest.Wait()
+			collect()
+			if alive := len(traps.alive()); alive > 3-told {
+				t.Errorf("%d errors kept, %d of 3 events told", alive, told)
+			}
+			steps <- struct{}{}
+		}
+		synctest.Wait()
+		collect()
+		require.Empty(t, traps.alive())
+		require.NoError(t, q.Close())
+	})
+}
