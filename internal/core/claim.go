@@ -8,6 +8,9 @@ func (c *Core) Join(r *Run) {
 	c.runs = append(c.runs, r)
 }
 
+// minRuns is the room for places that is kept.
+const minRuns = 1024
+
 // Leave removes a place, which must be free.
 func (c *Core) Leave(r *Run) {
 	last := len(c.runs) - 1
@@ -15,6 +18,9 @@ func (c *Core) Leave(r *Run) {
 	c.runs[r.pos].pos = r.pos
 	c.runs[last] = nil
 	c.runs = c.runs[:last]
+	if room := cap(c.runs); room > minRuns && last < room/4 { // a burst is over
+		c.runs = append(make([]*Run, 0, room/2), c.runs...)
+	}
 }
 
 // Limit returns how many jobs may run: the workers, those lent for stuck jobs,

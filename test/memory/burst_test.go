@@ -122,11 +122,11 @@ func TestMemoryOfManyWorkers(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		const n = 20_000
 		q := started(t, dray.WithWorkers(n), dray.WithCapacity(dray.Unbounded))
-		stack := func() uint64 {
+		stack := func() int64 { // what tests before this one have left may go meanwhile
 			collect()
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
-			return m.HeapAlloc + m.StackInuse
+			return int64(m.HeapAlloc + m.StackInuse)
 		}
 		before := stack()
 		for range n {
@@ -136,8 +136,8 @@ func TestMemoryOfManyWorkers(t *testing.T) {
 		busy := stack() - before
 		time.Sleep(time.Hour)
 		idle := stack() - before
-		t.Log("bytes per worker:", busy/n, "after that:", idle/n)
-		require.Less(t, idle/n, uint64(600), "no more than the runtime keeps of a goroutine")
+		require.Greater(t, busy/n, int64(2048), "what a goroutine takes")
+		require.Less(t, idle/n, int64(1000), "more than the runtime keeps of a goroutine")
 		require.NoError(t, q.Close())
 	})
 }
