@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -78,6 +79,11 @@ func (q *Queue) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return q.serveRun(ctx, done, run)
+}
+
+// serveRun runs what launch has made ready, until ctx ends.
+func (q *Queue) serveRun(ctx context.Context, done <-chan struct{}, run func() error) error {
 	ended := make(chan error, 1)
 	go func() { ended <- run() }()
 	select {
@@ -90,6 +96,21 @@ func (q *Queue) Serve(ctx context.Context) error {
 		q.endRun(isRestart(ctx))
 		return <-ended
 	}
+}
+
+// phases is Serve for a supervisor that the queue is a child of: once start has
+// returned nil the intake is open, and the next child may be started.
+func (q *Queue) phases() (start, serve func(context.Context) error) {
+	var run func() error
+	start = func(ctx context.Context) (err error) {
+		if isClosed(ctx.Done()) {
+			return cmp.Or(q.serveNothing(isRestart(ctx)), causeOf(ctx))
+		}
+		run, err = q.launch(ctx)
+		return err
+	}
+	serve = func(ctx context.Context) error { return q.serveRun(ctx, ctx.Done(), run) }
+	return start, serve
 }
 
 // isRestart reports whether ctx has ended because its user is to be started again. A

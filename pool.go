@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -173,12 +174,32 @@ func (p *Pool) Serve(ctx context.Context) error {
 	if err := p.Start(); err != nil {
 		return err
 	}
+	p.serveRun(ctx, done)
+	return nil
+}
+
+// phases is Serve for a supervisor that the pool is a child of: once start has returned
+// nil it takes work, and the next child may be started.
+func (p *Pool) phases() (start, serve func(context.Context) error) {
+	start = func(ctx context.Context) error {
+		if isClosed(ctx.Done()) {
+			return cmp.Or(p.serveNothing(isRestart(ctx)), causeOf(ctx))
+		}
+		return p.Start()
+	}
+	serve = func(ctx context.Context) error {
+		p.serveRun(ctx, ctx.Done())
+		return nil
+	}
+	return start, serve
+}
+
+func (p *Pool) serveRun(ctx context.Context, done <-chan struct{}) {
 	select {
 	case <-done:
 		p.endRun(isRestart(ctx))
 	case <-p.over:
 	}
-	return nil
 }
 
 // serveNothing is Serve with a context that has ended.

@@ -22,10 +22,15 @@ func nested(s Service) bool {
 }
 
 // phasesOf returns how a service is started before the next child may be, or nil,
-// and how it is run then.
+// and how it is run then, for one run.
 func phasesOf(s Service) (start, serve func(context.Context) error) {
-	if s, ok := s.(*Supervisor); ok {
+	switch s := s.(type) {
+	case *Supervisor:
 		return s.bootNested, s.serveNested
+	case *Queue:
+		return s.phases()
+	case *Pool:
+		return s.phases()
 	}
 	if s, ok := s.(Initer); ok {
 		start = s.Init
