@@ -66,11 +66,12 @@ returns. There is no way to kill a goroutine.
 
 # Order
 
-Positions and Jobs tell the order as far as it is decided. A job that was
+Positions and Jobs tell the order as far as it is decided: that in which the jobs
+would start if all did at this moment, ageing ([Priority]) included. A job that was
 delayed, or is retried, stands in line from the moment it is due. A job with a
 [WithKey] whose key is busy stands aside, and lets others pass, until it is its
 turn; so does one that needs a token ([WithRateLimit]), or whose kind is paused.
-Keys take turns, however many jobs each of them has. See [Priority] for ageing.
+Keys take turns, however many jobs each of them has.
 
 # Options
 

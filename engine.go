@@ -358,7 +358,7 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {
 	case core.Kept:
-		return Receipt{ID: ID(existing.ID), Position: c.Place(existing)}, false, nil
+		return Receipt{ID: ID(existing.ID), Position: c.Place(existing, now)}, false, nil
 	case core.Duplicate:
 		return Receipt{}, false, ErrDuplicate
 	case core.NoGroup:
@@ -377,7 +377,7 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 		if end, ok := j.Ref.(ending); ok {
 			end.accepted(ID(j.ID))
 		}
-		return Receipt{ID: ID(j.ID), Position: c.Position(j)}, false, nil
+		return Receipt{ID: ID(j.ID), Position: c.Position(j, now)}, false, nil
 	}
 }
 
@@ -399,8 +399,8 @@ func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
 		return Receipt{}, err
 	}
 	r := Receipt{}
-	e.step(func(c *core.Core, _ time.Duration) {
-		r = Receipt{ID: ID(j.ID), Position: c.Place(j)}
+	e.step(func(c *core.Core, now time.Duration) {
+		r = Receipt{ID: ID(j.ID), Position: c.Place(j, now)}
 	})
 	return r, nil
 }

@@ -61,8 +61,17 @@ func (s State) String() string {
 }
 
 // Priority orders jobs: all High ones start before Normal ones, these before Low
-// ones, FIFO within each. So that none waits for ever, a job that has been first
-// of its priority and waiting for a minute counts as one higher, and again.
+// ones, FIFO within each. So that none waits for ever, a job that has been first of
+// its priority for a minute counts as one higher, and after another one as one more.
+// It is first from when the one before it started, so that an aged priority gets one
+// job through a minute, however long its line and however old.
+//
+// Of jobs that count the same the lower one starts first, as it has waited for that,
+// but none is passed by two jobs of one lower priority while it is first. Hence a High
+// job waits for those before it, for the running jobs, and for at most one job of each
+// aged priority and minute; and the first Low job starts within two minutes and the
+// next worker that becomes free, unless it is paused, waits for a token or behind its
+// key, or the jobs take so long that one of a higher priority has not had its turn since.
 type Priority int8
 
 // The priorities.

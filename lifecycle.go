@@ -292,7 +292,7 @@ func (q *Queue) rest() (final bool) {
 			c.Halt(true)
 			books := q.stats(c, now)
 			books.Restarts = q.tree.restarts()
-			q.herald.emit(stopped(q.reportOf(c, c.WaitingJobs()), books))
+			q.herald.emit(stopped(q.reportOf(c, c.WaitingJobs(now)), books))
 		})
 	}
 	return l.closing

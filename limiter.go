@@ -83,7 +83,7 @@ func (f fetcher) run(failed error) {
 	}()
 	for failed == nil || f.again(failed) {
 		if failed = f.wait(); failed == nil {
-			f.engine.step(func(c *core.Core, now time.Duration) { c.Grant(f.limit, now) })
+			f.engine.step(func(c *core.Core, _ time.Duration) { c.Grant(f.limit) })
 			break
 		}
 	}

@@ -140,11 +140,16 @@ func WithGroup(g *Group) JobOption {
 
 // WithRateLimit lets a job start only with a token of l, for each of its attempts.
 // Unlike other options those of queue, kind and call add up: a job needs a token of
-// each of them, and collects first the call's, then the kind's, then the queue's,
-// so that jobs which wait for their kind use up nothing of the queue's. Given twice,
-// a limiter counts once; given at different levels, its tokens are collected in one
-// order by all jobs, so that none of them wait for each other. l must be comparable,
-// as pointers are.
+// each of them. They are asked in order: the call's, then the kind's, then the
+// queue's, of one level the last given first; and each only when those before it have
+// a token, so that jobs which wait for their kind use up nothing of the queue's. Given
+// twice, a limiter counts once.
+//
+// A token belongs to no job before that starts. It goes to the first job, by priority,
+// that could start with it: so a job that waits for one limiter keeps no other one's
+// token, a Low job holds up no High one, and none wait for each other, in whatever
+// order they name their limiters. No more than one token of a limiter is held ready.
+// l must be comparable, as pointers are.
 //
 // Jobs that wait for a token stand aside, by priority and in their order, and hold
 // up nobody else; they are pending, and count against the capacity until they have

@@ -194,11 +194,11 @@ func (q *Queue) Jobs() iter.Seq[JobInfo] {
 	var infos []JobInfo
 	q.life.mu.Lock()
 	defer q.life.mu.Unlock()
-	q.step(func(c *core.Core, _ time.Duration) {
+	q.step(func(c *core.Core, now time.Duration) {
 		for _, i := range c.RunningJobs() {
 			infos = append(infos, q.jobInfo(i))
 		}
-		for _, j := range c.WaitingJobs() {
+		for _, j := range c.WaitingJobs(now) {
 			infos = append(infos, q.jobInfo(core.Describe(j)))
 		}
 	})

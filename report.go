@@ -35,7 +35,7 @@ func (e *engine) leave(restarts uint64, tell bool) Report {
 	e.step(func(c *core.Core, now time.Duration) {
 		books := e.stats(c, now)
 		books.Restarts = restarts
-		left := c.Seal()
+		left := c.Seal(now)
 		r = e.reportOf(c, left)
 		if tell {
 			e.herald.emit(stopped(r, books))

@@ -39,7 +39,7 @@ func (c *Core) CancelJob(j *Job, now time.Duration) bool {
 	case c.sealed:
 		return false
 	default:
-		c.drop(j, now)
+		c.drop(j)
 		c.settled(j, Cancelled)
 	}
 	return true
@@ -94,7 +94,7 @@ func (c *Core) find(id uint64) *Job {
 }
 
 // drop takes a waiting job out of wherever it waits.
-func (c *Core) drop(j *Job, now time.Duration) {
+func (c *Core) drop(j *Job) {
 	switch j.State {
 	case Delayed, Retrying:
 		c.undelay(j)
@@ -108,7 +108,6 @@ func (c *Core) drop(j *Job, now time.Duration) {
 	if j.Unlisted {
 		c.unlisted--
 	}
-	c.returnTokens(j, now)
 }
 
 // unplace takes a pending job out of its line.
@@ -131,6 +130,7 @@ func (c *Core) unplace(j *Job) {
 	case withTask:
 		c.pausedTasks[j.Task].leave()
 	case atLimit:
-		j.limits[j.passed].lines[High-j.Priority].leave()
+		j.set.lines[High-j.Priority].leave()
+		c.review(j.set)
 	}
 }

@@ -49,8 +49,9 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 			c.begin(r, e, now)
 			return true
 		}
+		fromLane := e.Job.place != atLimit
 		c.leaveLane(e.Job)
-		if !c.parked(e.Job, now) {
+		if !c.parked(e.Job, fromLane, now) {
 			c.beginJob(r, e.Job, now)
 			return true
 		}
@@ -71,6 +72,7 @@ func (c *Core) Proceed(r *Run, now time.Duration) bool {
 	c.counts.Processed++
 	c.pending--
 	c.held--
+	c.lanes[1].turned = now
 	r.ID, r.Fn = id, fn
 	r.Enqueued, r.StartedAt = at, now
 	return true
@@ -80,13 +82,14 @@ func (c *Core) Proceed(r *Run, now time.Duration) bool {
 // follow another without further ado. Proceed keeps it so.
 func (c *Core) Easy() bool {
 	return !c.cfg.Watched && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
-		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len() == 0
+		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+len(c.granted) == 0
 }
 
 // begin takes a job from the line to the place r.
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
+	c.lane(priorityOf(e)).turned = now
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched {
@@ -104,9 +107,6 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	}
 	j.State, j.place, j.run, j.cut = Running, nowhere, r, false
 	j.Attempt++
-	if j.passed > 0 {
-		c.useTokens(j)
-	}
 	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)
 	if j.Timeout > 0 {
 		r.deadline.Value = r
@@ -116,7 +116,7 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 
 // parked puts a job aside that may not start although it is its turn: because its
 // kind is paused, or there is no token for it. One past its deadline it ends.
-func (c *Core) parked(j *Job, now time.Duration) bool {
+func (c *Core) parked(j *Job, fromLane bool, now time.Duration) bool {
 	if j.lateAt(now) {
 		c.expire(j, now)
 		return true
@@ -125,10 +125,9 @@ func (c *Core) parked(j *Job, now time.Duration) bool {
 		c.listUnlisted(j)
 		aside.push(j)
 		j.place = p
-		c.returnTokens(j, now)
 		return true
 	}
-	return c.limited(j)
+	return c.limited(j, fromLane, now)
 }
 
 // asideOf returns where j stands while its kind or its task is paused, nil if neither is.
@@ -145,20 +144,29 @@ func (c *Core) asideOf(j *Job) (*line, place) {
 // pick takes the first job of the lane that is to go first.
 func (c *Core) pick(now time.Duration) (Entry, bool) {
 	best := 1
-	if c.lanes[0].len() > 0 || c.lanes[2].len() > 0 {
-		best = c.urgent(now)
+	var ahead [3]*Job
+	if c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+len(c.granted) > 0 {
+		ahead = c.firstAhead()
+		h := c.heads(ahead)
+		best = max(h.next(now), 0)
+	}
+	if j := ahead[best]; j != nil && j.place == atLimit {
+		return Entry{Job: c.popSet(j.set, best, now)}, true
 	}
 	return c.lanes[best].pop()
 }
 
-// urgent returns which lane is to go first, of which one has a job.
-func (c *Core) urgent(now time.Duration) int {
-	var since [3]time.Duration
-	var there [3]bool
-	for i := range c.lanes {
-		since[i], there[i] = c.lanes[i].since()
+// firstAhead returns the first job of each that goes before the list of its lane.
+func (c *Core) firstAhead() (firsts [3]*Job) {
+	if len(c.granted) > 0 {
+		firsts = c.tokened()
 	}
-	return urgent(since, there, now)
+	for i := range c.lanes {
+		if j := c.lanes[i].front.first(); j != nil && (firsts[i] == nil || j.seq < firsts[i].seq) {
+			firsts[i] = j
+		}
+	}
+	return firsts
 }
 
 // Advance makes everything happen that is due at now: jobs whose deadline is over
@@ -235,7 +243,7 @@ func (c *Core) Ready() int {
 	if c.paused || c.closed {
 		return 0
 	}
-	return c.inLanes()
+	return c.inLanes() + len(c.granted)
 }
 
 func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len() }

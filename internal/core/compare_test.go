@@ -30,7 +30,7 @@ func same[T comparable](d *duel, want, got T, what string) {
 }
 
 func (d *duel) compareWaiting() {
-	want, got := d.model.waiting(), d.c.WaitingJobs()
+	want, got := d.model.waiting(), d.c.WaitingJobs(d.now)
 	ids := func(yield func(uint64) bool) {
 		for _, j := range got {
 			_ = yield(j.ID)
@@ -60,11 +60,7 @@ func (d *duel) compareLimits() {
 		if l == nil {
 			require.Fail(d.t, "a limit is forgotten", "%v: %s", key, d)
 		}
-		got := mlimit{spare: l.spare, asking: l.asking, failing: l.failing, width: l.width, since: want.since}
-		if l.holder != nil {
-			got.holder = d.model.find(l.holder.ID)
-		}
-		same(d, *want, got, "a limit")
+		same(d, *want, mlimit{l.spare, l.asking, l.failing}, "a limit")
 	}
 }
 

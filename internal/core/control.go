@@ -80,8 +80,8 @@ func (c *Core) Halt(halted bool) {
 // Seal makes what waits somebody else's: it is handed back in a report, in the order
 // in which it would have started. The core keeps how many these were, and nothing
 // else of them. A job that still runs will settle when it returns.
-func (c *Core) Seal() []*Job {
-	left := c.WaitingJobs()
+func (c *Core) Seal(now time.Duration) []*Job {
+	left := c.WaitingJobs(now)
 	c.Halt(true)
 	c.sealed = true
 	c.forgetWaiting(left)
@@ -101,8 +101,9 @@ func (c *Core) forgetWaiting(left []*Job) {
 			c.keys.remove(name)
 		}
 	}
-	for _, l := range c.limits.m {
-		l.lines, l.holder = [3]line{}, nil
+	for _, s := range c.sets.m {
+		s.lines = [3]line{}
+		c.review(s)
 	}
 	for _, j := range left {
 		if j.keyed {

@@ -30,11 +30,6 @@ type Config struct {
 	NoLine         bool // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
 }
 
-// ageing is how long a job waits in a lane before it counts as one priority
-// higher, so that a low one starts within two minutes of being first in its lane
-// however many high ones arrive. Long against a burst, short against an outage.
-const ageing = time.Minute
-
 // stuckGrace is how long after its context was cancelled a job is reported as
 // stuck: one that obeys returns within microseconds and is not worth a report.
 const stuckGrace = 10 * time.Millisecond
@@ -64,7 +59,9 @@ type Core struct {
 
 	limits    table[any, *Limit] // by their limiters
 	limitSeq  uint64
-	completed []*Group // their completion jobs are to be accepted
+	sets      table[string, *limitSet]
+	granted   []*limitSet // those of which a job could start
+	completed []*Group    // their completion jobs are to be accepted
 
 	runs      []*Run // every worker's place
 	running   int
@@ -125,7 +122,8 @@ func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
 	if c.cfg.Watched {
 		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
 	}
-	return c.lane(High).len() + l.len()
+	tokens := c.withTokens()
+	return c.startsAs(Normal, len(tokens[1])+l.len(), tokens, now)
 }
 
 // Verdict is the answer to an offer.
@@ -192,7 +190,7 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 		return Dropped
 	case DropOldest:
 		if old := c.oldest(); old != nil {
-			c.evict(old, ErrEvicted, now)
+			c.evict(old, ErrEvicted)
 			c.admit(j, id, now)
 			return Accepted
 		}
@@ -221,7 +219,7 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	}
 	c.hold(j)
 	c.watch(j)
-	j.limits = c.limitsOf(j)
+	j.set = c.setOf(j)
 	if !j.started {
 		c.occupy(j)
 	}
@@ -308,8 +306,8 @@ func (c *Core) lineUp(j *Job) {
 	c.lane(j.Priority).push(j)
 }
 
-// toFront puts a pending job that stood aside back before those in its lane, among
-// others like it in the order in which they became pending.
+// toFront puts a pending job before all in its lane that came there in their turn,
+// among others like it by turn.
 func (c *Core) toFront(j *Job) {
 	j.place = inFront
 	f := &c.lane(j.Priority).front

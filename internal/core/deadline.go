@@ -53,7 +53,7 @@ func (c *Core) expire(j *Job, now time.Duration) {
 	case j.run != nil:
 		c.interrupt(j.run, Expired, now)
 	case !c.sealed:
-		c.drop(j, now)
+		c.drop(j)
 		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
 		c.end(j, Failed, ErrDeadline, 0)

@@ -46,7 +46,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 			c.reject(j, KeyTaken, now)
 			return Duplicate, true
 		}
-		c.evict(old, ErrReplaced, now)
+		c.evict(old, ErrReplaced)
 	} else if s := c.spentOn(j.Unique, now); s != nil && s.id != failed { // its own period does not keep it out
 		c.reject(j, KeyTaken, now)
 		return Duplicate, true

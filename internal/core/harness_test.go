@@ -86,9 +86,9 @@ func (w *world) offer(j *Job) (v Verdict, old *Job, position int) {
 	case Accepted, Dropped:
 		w.last++
 		w.names[w.last] = j.Label
-		return v, old, w.c.Position(j)
+		return v, old, w.c.Position(j, w.now)
 	case Kept:
-		return v, old, w.c.Place(old)
+		return v, old, w.c.Place(old, w.now)
 	}
 	return v, old, 0
 }
@@ -156,7 +156,7 @@ func (w *world) grant(key string) bool {
 	if l == nil || !l.asking {
 		return false
 	}
-	w.do(func(c *Core) { c.Grant(l, w.now) })
+	w.do(func(c *Core) { c.Grant(l) })
 	return true
 }
 
@@ -191,13 +191,13 @@ func (w *world) requeue(id uint64) (v Verdict, found bool) {
 // Nothing may be running.
 func (w *world) handOver() {
 	before := w.c.Snapshot()
-	left := w.c.Seal()
+	left := w.c.Seal(w.now)
 	for _, j := range left {
 		w.c.HandBack(j)
 	}
 	require.Equal(w.t, before, w.c.Snapshot(), "the books of a closed queue stay")
 	require.Zero(w.t, w.c.live.len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len(), "kept")
-	require.Empty(w.t, w.c.WaitingJobs())
+	require.Empty(w.t, w.c.WaitingJobs(w.now))
 	left = append(those(left, (*Job).WasCut), those(left, func(j *Job) bool { return !j.WasCut() })...)
 	w.groups = map[string]*Group{}
 	names := w.names

@@ -28,24 +28,22 @@ func (w *world) check() {
 
 // checkLimits: a limit has no more than one token, and has one coming while it is wanted.
 func (w *world) checkLimits() {
-	users := map[*Limit]int{}
+	users := map[*limitSet]int{}
 	for _, j := range w.c.live.m {
-		for _, l := range j.limits {
-			users[l]++
+		if j.set != nil {
+			users[j.set]++
 		}
-		w.must(slices.IsSortedFunc(j.limits, byWidth), "two jobs may wait for each other's tokens")
+	}
+	for _, s := range w.c.sets.m {
+		w.must(users[s] == s.users && s.users > 0, "users[s] is not s.users")
+		missing := s.missing()
+		w.must(s.ready == (s.waiting() > 0 && missing == nil), "a set is not ready that is")
+		w.must(s.ready == slices.Contains(w.c.granted, s), "s.ready is not being granted")
+		w.must(s.waiting() == 0 || missing == nil || missing.asking, "jobs wait for a token that nobody asked for")
 	}
 	for _, l := range w.c.limits.m {
-		tokens := 0
-		for _, there := range []bool{l.asking, l.spare, l.holder != nil} {
-			if there {
-				tokens++
-			}
-		}
-		w.must(tokens <= 1, "tokens <= 1")
-		w.must(tokens == 1 || l.waiting() == 0, "jobs wait for a token that nobody asked for")
-		w.must(users[l] == l.users, "users[l] is not l.users")
-		w.must(l.users > 0 || l.asking, "a limit of nobody is kept")
+		w.must(!l.spare || !l.asking, "a second token is on its way")
+		w.must(len(l.sets) > 0 || l.asking, "a limit of nobody is kept")
 	}
 }
 
@@ -72,7 +70,7 @@ func (w *world) checkBooks() {
 
 func (w *world) checkLines() {
 	s := w.c.Snapshot()
-	waiting := w.c.WaitingJobs()
+	waiting := w.c.WaitingJobs(w.now)
 	w.must(len(waiting) == s.Pending+s.Delayed+s.Retrying, "len(waiting) == s.Pending+s.Delayed+s.Retrying")
 	states, held := map[State]int{}, 0
 	ids := map[uint64]bool{}

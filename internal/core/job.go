@@ -78,7 +78,7 @@ type Job struct {
 	Timeout      time.Duration // per attempt; 0: none
 	Within       time.Duration // from acceptance: the time for all attempts; 0: any
 	Backoff      func(attempt int) time.Duration
-	Limiters     []any      // keys of Limits, all different, the most specific first
+	Limiters     []any      // keys of Limits, all different, in the order in which they are asked
 	Group        *Group     // that it was offered to; nil for none
 	Extra        any        // the engine's own: what it needs to run it
 	Task         string     // the periodic task that it is a run of and may be paused with; "" for none
@@ -102,8 +102,7 @@ type Job struct {
 	restored bool          // from another queue, where it was accepted
 	prompt   bool          // in its lane since it was accepted
 	member   bool          // counted by its Group
-	passed   int           // of its limits, those whose token it has
-	limits   []*Limit      // those of its Limiters, until it settles
+	set      *limitSet     // of its Limiters, until it settles; nil without
 	started  bool          // has begun once: no longer counts against the capacity
 	keyed    bool          // holds one of its key's places
 	place    place         // while Pending

@@ -86,12 +86,13 @@ func (l *line) place(j *Job) (n int) {
 
 // A lane holds the pending jobs of one priority.
 type lane struct {
-	front line // before the list: jobs that were put aside when their turn came
+	front line // before the list, by turn: jobs that were put aside, as their kind was paused, or cut off
 	list  fifo.List[Job]
 	dead  int // entries of list whose job was cancelled where it stood
 
-	roomless int  // live ones in list, at most maxRoomless
-	behind   line // roomless ones that come into list as those leave it
+	turned   time.Duration // when a job of it last started
+	roomless int           // live ones in list, at most maxRoomless
+	behind   line          // roomless ones that come into list as those leave it
 }
 
 // maxRoomless bounds how many jobs that take no room stand in line at a time, so
@@ -113,6 +114,13 @@ func (l *lane) push(j *Job) {
 	l.list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
 }
 
+func priorityOf(e Entry) Priority {
+	if e.Job != nil {
+		return e.Job.Priority
+	}
+	return Normal
+}
+
 // leaveLane notes that a job is not in its lane any more, or about to leave it.
 func (c *Core) leaveLane(j *Job) {
 	was := j.place
@@ -127,8 +135,38 @@ func (c *Core) leaveLane(j *Job) {
 	}
 }
 
+// inTurn returns the jobs of the list in order. Plain ones get a record of their own.
+func (l *lane) inTurn() []*Job {
+	all := make([]*Job, 0, l.listed())
+	for e := range l.list.All() {
+		switch {
+		case e.Job == nil:
+			all = append(all, plainJob(e))
+		case l.alive(e):
+			all = append(all, e.Job)
+		}
+	}
+	return all
+}
+
+// place returns how many stand in the list before j, which does.
+func (l *lane) place(j *Job) (n int) {
+	for e := range l.list.All() {
+		if e.Job == j {
+			break
+		}
+		if l.alive(e) {
+			n++
+		}
+	}
+	return n
+}
+
 // len returns how many live jobs stand in the lane.
-func (l *lane) len() int { return l.front.len() + l.list.Len() - l.dead }
+func (l *lane) len() int { return l.front.len() + l.listed() }
+
+// listed returns how many live jobs stand in the list.
+func (l *lane) listed() int { return l.list.Len() - l.dead }
 
 func (l *lane) pop() (Entry, bool) {
 	if j := l.front.pop(); j != nil {
@@ -194,22 +232,4 @@ func (l *lane) head() (Entry, bool) {
 		return e, true
 	}
 	return Entry{}, false
-}
-
-// urgent returns which of three priorities, High first, goes first, given since
-// when the first job of each has been ready; a priority without one is not there.
-// The highest does, each counting one more for each time its job has waited for
-// ageing; of equals the one that has waited longer, then the lower one.
-func urgent(since [3]time.Duration, there [3]bool, now time.Duration) int {
-	best, rank := -1, time.Duration(-1)
-	for i := range since {
-		if !there[i] {
-			continue
-		}
-		r := min(time.Duration(2-i)+(now-since[i])/ageing, 2)
-		if r > rank || r == rank && since[i] <= since[best] {
-			best, rank = i, r
-		}
-	}
-	return best
 }

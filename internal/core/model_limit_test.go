@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -15,111 +16,116 @@ func (m *model) under(key any) []*mjob {
 	return m.those(in(Pending, Delayed, Retrying, Running), func(j *mjob) bool { return slices.Contains(j.Limiters, key) })
 }
 
-// waitingFor returns the jobs that wait for a token of the limiter, in that order.
-func (m *model) waitingFor(key any) []*mjob {
-	jobs := m.those(func(j *mjob) bool { return j.parked > 0 && j.order[j.tokens] == key })
+// The jobs with the same limiters, asked in the same order, are alike for these.
+func setOf(j *mjob) string { return fmt.Sprint(j.Limiters) }
+
+// parkedLike returns the jobs with the limiters of j that wait for tokens, in that order.
+func (m *model) parkedLike(j *mjob) []*mjob {
+	jobs := m.those(func(o *mjob) bool { return o.parked > 0 && setOf(o) == setOf(j) })
 	return slices.SortedFunc(slices.Values(jobs), func(a, b *mjob) int { return a.parked - b.parked })
 }
 
-// arrange puts the limiters of an accepted job into the order that all jobs keep to.
-func (m *model) arrange(j *mjob) {
-	j.order = slices.Clone(j.Limiters)
-	for i, key := range j.Limiters {
-		if m.limits[key] == nil {
-			m.limits[key] = &mlimit{width: len(j.Limiters) - i, since: m.tick()}
+// missing returns the first limiter of j of which there is no token, nil if there
+// are all that it needs.
+func (m *model) missing(j *mjob) any {
+	for _, key := range j.Limiters {
+		if !m.limits[key].spare {
+			return key
 		}
 	}
-	slices.SortFunc(j.order, func(a, b any) int {
-		x, y := m.limits[a], m.limits[b]
-		return cmp.Or(y.width-x.width, x.since-y.since)
-	})
+	return nil
 }
 
-// collect takes the tokens that j needs, as far as there are some: at its turn, and
-// not before those who wait already.
+// collect takes the tokens that j needs to start now. Its turn in the lane it has but
+// once, and then not before those who wait already.
 func (m *model) collect(j *mjob) bool {
-	for j.tokens < len(j.order) {
-		key := j.order[j.tokens]
-		if l := m.limits[key]; !l.spare {
-			j.parked, j.front = m.tick(), false
-			m.want(key)
-			return false
+	if j.parked == 0 && len(j.Limiters) > 0 && (m.missing(j) != nil || len(m.parkedLike(j)) > 0) {
+		j.parked, j.front = m.tick(), false
+		m.ask()
+		return false
+	}
+	for _, key := range j.Limiters {
+		m.limits[key].spare = false
+	}
+	if j.parked = 0; len(j.Limiters) > 0 {
+		if m.among[setOf(j)] == nil {
+			m.among[setOf(j)] = starts{}
 		}
-		m.limits[key].spare, m.limits[key].holder = false, j
-		j.tokens++
+		m.among[setOf(j)][j.Priority] = m.now
 	}
 	return true
 }
 
-func (m *model) want(key any) {
-	if l := m.limits[key]; !l.asking && !l.spare && l.holder == nil && len(m.waitingFor(key)) > 0 {
-		l.asking = true
+// ask sends for what is wanted: of each job the first token that it is missing.
+func (m *model) ask() {
+	for _, j := range m.those(func(j *mjob) bool { return j.parked > 0 }) {
+		if key := m.missing(j); key != nil {
+			m.limits[key].asking = true
+		}
 	}
+}
+
+// granted returns the jobs of a priority that wait for tokens which are there: of those
+// with the same limiters the first of the highest priority, by turn, as far as the
+// tokens suffice.
+func (m *model) granted(p Priority) (jobs []*mjob) {
+	var firsts []*mjob
+	for _, j := range m.those(func(j *mjob) bool { return j.parked > 0 && m.missing(j) == nil }) {
+		better := func(o *mjob) bool {
+			return setOf(o) == setOf(j) && (o.Priority > j.Priority || o.Priority == j.Priority && o.parked < j.parked)
+		}
+		if !slices.ContainsFunc(m.parkedLike(j), better) {
+			firsts = append(firsts, j)
+		}
+	}
+	slices.SortFunc(firsts, func(a, b *mjob) int {
+		return cmp.Or(int(b.Priority)-int(a.Priority), a.turn-b.turn)
+	})
+	used := map[any]bool{}
+	for _, j := range firsts {
+		if slices.ContainsFunc(j.Limiters, func(key any) bool { return used[key] }) {
+			continue
+		}
+		for _, key := range j.Limiters {
+			used[key] = true
+		}
+		if j.Priority == p {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs
 }
 
 // grant is the arrival of a token.
 func (m *model) grant(key any) {
 	l := m.limits[key]
 	l.asking, l.failing, l.spare = false, false, true
-	m.pass(key)
+	m.ask()
 	m.dismiss()
 }
 
 func (m *model) failLimiter(key any) bool {
 	l := m.limits[key]
-	l.failing, l.asking = true, len(m.waitingFor(key)) > 0
+	l.failing, l.asking = true, false
+	m.ask()
 	again := l.asking
 	m.dismiss()
 	return again
 }
 
-// pass gives the spare token to the first of those who wait for it.
-func (m *model) pass(key any) {
-	var firsts []*mjob
-	for p := High; p >= Low; p-- {
-		i := slices.IndexFunc(m.waitingFor(key), func(j *mjob) bool { return j.Priority == p })
-		if i >= 0 {
-			firsts = append(firsts, m.waitingFor(key)[i])
-		}
-	}
-	if j := m.first(firsts); j != nil {
-		m.limits[key].spare, m.limits[key].holder = false, j
-		j.parked, j.tokens, j.front = 0, j.tokens+1, true
-	}
-}
-
-func (m *model) useTokens(j *mjob) {
-	had := j.order[:j.tokens]
-	j.tokens = 0
-	for _, key := range had {
-		m.limits[key].holder = nil
-		m.want(key)
-	}
-}
-
-// giveBack is when a job that has tokens is not to start.
-func (m *model) giveBack(j *mjob) {
-	had := j.order[:min(j.tokens, len(j.order))]
-	j.tokens, j.parked = 0, 0
-	for _, key := range had {
-		m.limits[key].holder, m.limits[key].spare = nil, true
-		m.pass(key)
-	}
-}
-
 // dismiss forgets the limits that nobody uses.
 func (m *model) dismiss() {
 	maps.DeleteFunc(m.limits, func(key any, l *mlimit) bool { return len(m.under(key)) == 0 && !l.asking })
+	maps.DeleteFunc(m.among, func(set string, _ starts) bool {
+		return len(m.those(in(Pending, Delayed, Retrying, Running), func(j *mjob) bool { return setOf(j) == set })) == 0
+	})
 }
 
 // expected counts the jobs that a drain waits for because of a token.
-func (m *model) expected() (n int) {
-	for key, l := range m.limits {
-		if !l.failing {
-			n += len(m.waitingFor(key))
-		}
-	}
-	return n
+func (m *model) expected() int {
+	return len(m.those(func(j *mjob) bool {
+		return j.parked > 0 && (m.missing(j) == nil || !m.limits[m.missing(j)].failing)
+	}))
 }
 
 func (m *model) group(g *Group) *mgroup {

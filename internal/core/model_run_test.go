@@ -2,6 +2,7 @@ package core
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -25,13 +26,12 @@ func (m *model) claim() *mjob {
 			m.end(j, Failed)
 			continue
 		case m.kinds[j.Kind] && !j.plain:
-			j.aside, j.front = true, false
-			m.giveBack(j)
+			j.aside, j.front, j.parked = true, false, 0
 			continue
 		case !m.collect(j):
 			continue
 		}
-		m.useTokens(j)
+		m.started[j.Priority] = m.now
 		j.state, j.front, j.roomless, j.cut = Running, false, true, false
 		j.attempt, j.started = j.attempt+1, m.now
 		if j.Timeout > 0 {
@@ -41,27 +41,100 @@ func (m *model) claim() *mjob {
 	}
 }
 
-// next is the first job of the lane that is to go first.
+// next is the job whose turn it is.
 func (m *model) next() *mjob {
 	var firsts []*mjob
 	for p := High; p >= Low; p-- {
-		if lane := m.lane(p); len(lane) > 0 {
+		parked := m.those(of(p), func(j *mjob) bool {
+			return j.parked > 0 && m.missing(j) == nil && j == m.parkedOf(j, p)[0]
+		})
+		parked = append(parked, m.those(inLine, of(p), func(j *mjob) bool { return j.front })...)
+		if len(parked) > 0 {
+			firsts = append(firsts, slices.MinFunc(parked, byTurnOf))
+		} else if lane := m.lane(p); len(lane) > 0 {
 			firsts = append(firsts, lane[0])
 		}
 	}
-	return m.first(firsts)
+	j := m.first(firsts, m.started, nil)
+	if j == nil || j.parked == 0 {
+		return j
+	}
+	var alike []*mjob // who could have the same tokens
+	for p := j.Priority; p >= Low; p-- {
+		if same := m.parkedOf(j, p); len(same) > 0 {
+			alike = append(alike, same[0])
+		}
+	}
+	for p := j.Priority + 1; p <= High; p++ { // as one of a higher priority that has them, too, is not passed for these
+		if same := m.parkedOf(j, p); len(same) > 0 {
+			alike = append([]*mjob{same[0]}, alike...)
+		}
+	}
+	if o := m.first(alike, m.among[setOf(j)], nil); o.Priority < j.Priority {
+		return o
+	}
+	return j
 }
 
-// first compares the first jobs of each priority, the highest first: priority, one
-// more per minute; of equals the one that has waited longer; of these the lower one.
-func (m *model) first(firsts []*mjob) (best *mjob) {
-	rank := func(j *mjob) int { return min(int(j.Priority)+int((m.now-j.pending)/time.Minute), int(High)) }
-	for _, j := range firsts {
-		if best == nil || rank(j) > rank(best) || rank(j) == rank(best) && j.pending <= best.pending {
+// parkedOf returns the jobs of a priority that wait with j.
+func (m *model) parkedOf(j *mjob, p Priority) []*mjob {
+	return slices.DeleteFunc(m.parkedLike(j), func(o *mjob) bool { return o.Priority != p })
+}
+
+// starts is when a job of each priority was last started.
+type starts map[Priority]time.Duration
+
+// first says which of the first jobs of each priority, the highest first, is to start,
+// in the words of the contract: one that has been the first for a minute counts one
+// higher, and again. Of equals the lower one has it, as it has waited for that, but
+// one job is passed by no more than one of each lower priority.
+func (m *model) first(firsts []*mjob, last starts, fresh *mjob) (best *mjob) {
+	since := func(j *mjob) time.Duration {
+		if j == fresh {
+			return m.now
+		}
+		return max(j.pending, last[j.Priority])
+	}
+	rank := func(j *mjob) int { return min(int(j.Priority)+int((m.now-since(j))/time.Minute), int(High)) }
+	for n, j := range firsts {
+		passed := slices.ContainsFunc(firsts[:n], func(o *mjob) bool { return rank(o) == rank(j) && last[j.Priority] > since(o) })
+		if best == nil || rank(j) > rank(best) || rank(j) == rank(best) && !passed {
 			best = j
 		}
 	}
 	return best
+}
+
+// order is in which order the jobs in line would start if all did now, with others
+// at the end of the lane of a priority.
+func (m *model) order(p Priority, others ...*mjob) (jobs []*mjob) {
+	lanes, last := map[Priority][]*mjob{}, maps.Clone(m.started)
+	var fresh *mjob
+	for q := High; q >= Low; q-- {
+		ahead := append(m.granted(q), m.those(inLine, of(q), func(j *mjob) bool { return j.front })...)
+		slices.SortStableFunc(ahead, byTurnOf)
+		lanes[q] = append(ahead, slices.DeleteFunc(m.lane(q), func(j *mjob) bool { return j.front })...)
+		if q == p && len(lanes[q]) == 0 && len(others) > 0 {
+			fresh = others[0] // it comes to be the first
+		}
+		if q == p {
+			lanes[q] = append(lanes[q], others...)
+		}
+	}
+	for {
+		var firsts []*mjob
+		for q := High; q >= Low; q-- {
+			if len(lanes[q]) > 0 {
+				firsts = append(firsts, lanes[q][0])
+			}
+		}
+		j := m.first(firsts, last, fresh)
+		if j == nil {
+			return jobs
+		}
+		jobs, lanes[j.Priority] = append(jobs, j), lanes[j.Priority][1:]
+		last[j.Priority] = m.now
+	}
 }
 
 // settle is the table of the contract.
@@ -221,10 +294,12 @@ func (m *model) waiting() []*mjob {
 	behindTimer := func(j *mjob) bool {
 		return behindKey(j) && slices.ContainsFunc(timers, func(o *mjob) bool { return o.keyed && o.Key == j.Key })
 	}
-	var lanes, now, later []*mjob
+	lanes := m.order(High)
+	var now, later []*mjob
 	for p := High; p >= Low; p-- {
-		lanes = append(lanes, m.lane(p)...)
-		back := m.those(of(p), func(j *mjob) bool { return behindKey(j) || j.state == Pending && (j.aside || j.parked > 0) })
+		back := m.those(of(p), func(j *mjob) bool {
+			return j.state == Pending && (behindKey(j) || j.aside || j.parked > 0) && !slices.Contains(lanes, j)
+		})
 		for _, j := range slices.SortedFunc(slices.Values(back), byTurnOf) {
 			if behindTimer(j) {
 				later = append(later, j)
@@ -236,25 +311,23 @@ func (m *model) waiting() []*mjob {
 	return slices.Concat(lanes, now, timers, later)
 }
 
-// position counts the jobs that start before j, and j.
+// position counts the jobs that start before j, and j. What is not in line stands
+// behind those that are, and behind those before it in its key.
 func (m *model) position(j *mjob) int {
 	if j.state != Pending {
 		return 0
 	}
-	n := 0
-	for p := High; p > j.Priority; p-- {
-		n += len(m.lane(p))
+	if i := slices.Index(m.order(High), j); i >= 0 {
+		return i + 1
 	}
-	lane := m.lane(j.Priority)
-	if i := slices.Index(lane, j); i >= 0 {
-		return n + i + 1
+	var others []*mjob
+	if behindKey(j) {
+		ahead := m.those(behindKey, func(o *mjob) bool { return o.Key == j.Key && o.turn < j.turn })
+		for range ahead {
+			others = append(others, &mjob{Job: &Job{Priority: j.Priority}, pending: m.now})
+		}
 	}
-	n += len(lane) + 1
-	if j.aside || j.parked > 0 {
-		return n - 1
-	}
-	ahead := m.those(behindKey, func(o *mjob) bool { return o.Key == j.Key && o.turn < j.turn })
-	return n + len(ahead)
+	return slices.Index(m.order(j.Priority, append(others, j)...), j) + 1
 }
 
 // handOver is what Report and Restore do: new IDs, in the order of the lists.

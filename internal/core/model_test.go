@@ -23,6 +23,8 @@ type model struct {
 	counts  Counts
 	spent   map[string]*mspent
 	limits  map[any]*mlimit
+	started starts            // when a job of each priority last was
+	among   map[string]starts // the same of the jobs with the same limiters
 	groups  map[string]*mgroup
 	over    []string // groups whose completion jobs are to be accepted
 }
@@ -34,11 +36,7 @@ type mspent struct {
 }
 
 // An mlimit is where the one token of a limiter is.
-type mlimit struct {
-	holder                 *mjob
-	spare, asking, failing bool
-	width, since           int // by which they are ordered
-}
+type mlimit struct{ spare, asking, failing bool }
 
 // An mgroup is a group; its jobs say themselves that they belong to it.
 type mgroup struct{ closed, cancelled, lost, done bool }
@@ -66,9 +64,7 @@ type mjob struct {
 	cutTurn  int           // its turn if one does so: before all there are, in the order of their starts
 	cause    Cause
 	accepted time.Duration
-	order    []any         // its limiters, in the order in which it needs their tokens
-	tokens   int           // that it has, of these
-	parked   int           // when it began to wait for the next of them; 0: it does not
+	parked   int           // when it began to wait for tokens; 0: it does not
 	group    string        // that it is counted by
 	deadline time.Duration // of the attempt, or of the grace after its cancellation; 0: none
 }
@@ -76,7 +72,7 @@ type mjob struct {
 func newModel(cfg Config, now time.Duration) *model {
 	return &model{
 		cfg: cfg, now: now, kinds: map[string]bool{}, spent: map[string]*mspent{},
-		limits: map[any]*mlimit{}, groups: map[string]*mgroup{},
+		limits: map[any]*mlimit{}, among: map[string]starts{}, started: starts{}, groups: map[string]*mgroup{},
 	}
 }
 
@@ -216,7 +212,11 @@ func (m *model) admit(j *mjob) {
 		old.replaced, old.reserves = old.state != Blocked, false
 	}
 	delete(m.spent, j.Unique)
-	m.arrange(j)
+	for _, key := range j.Limiters {
+		if m.limits[key] == nil {
+			m.limits[key] = &mlimit{}
+		}
+	}
 	m.last++
 	j.id = m.last
 	if j.accepted == 0 {
@@ -273,7 +273,6 @@ func (m *model) end(j *mjob, s State) {
 	if j.Unique != "" && !j.replaced && j.UniqueFor > 0 {
 		m.spent[j.Unique] = &mspent{j.id, j.accepted + j.UniqueFor}
 	}
-	m.giveBack(j)
 	j.state = s
 	m.promote(j.Key)
 	m.dismiss()
@@ -294,6 +293,7 @@ func (m *model) end(j *mjob, s State) {
 
 // follow admits the completion jobs of groups, and those who wait for room.
 func (m *model) follow() {
+	m.ask()
 	m.completeGroups()
 	for len(m.blocked) > 0 && (m.cfg.Capacity < 0 || len(m.those(takesRoom)) < m.cfg.Capacity) {
 		j := m.blocked[0]

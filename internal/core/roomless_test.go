@@ -62,7 +62,7 @@ func TestRoomlessLetOthersPass(t *testing.T) {
 	w.cancel(w.id("run" + strconv.Itoa(n-2)))
 	w.cancel(w.id("run" + strconv.Itoa(maxRoomless))) // one that stands in it
 	w.check()
-	require.Len(t, w.c.WaitingJobs(), n-maxRoomless-3+1)
+	require.Len(t, w.c.WaitingJobs(w.now), n-maxRoomless-3+1)
 	names := w.claimAll(n - maxRoomless - 3 + 1)
 	require.Equal(t, "b", names[maxRoomless-1], "so it is of those that come in later")
 	require.False(t, w.claim("w"))
@@ -80,7 +80,7 @@ func TestPauseTask(t *testing.T) {
 	require.Equal(t, []string{"free", "a"}, w.claimAll(2))
 	require.False(t, w.claim("w"))
 	w.check()
-	require.Len(t, w.c.WaitingJobs(), 3)
+	require.Len(t, w.c.WaitingJobs(w.now), 3)
 	w.cancel(gone.ID) // it is found, although nobody is likely to ask
 	w.check()
 	w.post("b")

@@ -167,9 +167,9 @@ func TestSealed(t *testing.T) {
 	w := one(t)
 	w.post("a")
 	w.claim("w")
-	w.do(func(c *Core) { c.InterruptAll(w.now); c.Seal() })
+	w.do(func(c *Core) { c.InterruptAll(w.now); c.Seal(w.now) })
 	w.settle("w", failed())
-	require.Empty(t, w.c.WaitingJobs())
+	require.Empty(t, w.c.WaitingJobs(w.now))
 	require.Equal(t, 1, w.ended[1])
 	w.check()
 }

@@ -218,7 +218,7 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 // settled ends a job that was not running.
 func (c *Core) settled(j *Job, s State) { c.end(j, s, nil, 0) }
 
-func (c *Core) evict(j *Job, why error, now time.Duration) {
-	c.drop(j, now)
+func (c *Core) evict(j *Job, why error) {
+	c.drop(j)
 	c.end(j, Evicted, why, 0)
 }

@@ -49,53 +49,6 @@ func (c *Core) Oldest() (since time.Duration, ok bool) {
 	return since, ok
 }
 
-// Place returns what Position does for a job that others may stand behind. It
-// has to look for the job in its lane.
-func (c *Core) Place(j *Job) int {
-	behind := 0
-	l := c.lane(j.Priority)
-	if j.State == Pending && j.place == inFront {
-		behind = l.len() - 1 - l.front.place(j)
-	}
-	if j.State == Pending && j.place == inList {
-		behind = l.len() - l.front.len()
-		for e := range l.list.All() {
-			if l.alive(e) {
-				behind--
-			}
-			if e.Job == j {
-				break
-			}
-		}
-	}
-	if j.State == Pending && j.place == inKey {
-		q := &c.keys.get(j.Key).queue
-		behind = q.len() - 1 - q.place(j)
-	}
-	return c.Position(j) - behind
-}
-
-// Position returns where the pending job j, which is the last of its line,
-// stands, 1 for the next to start, as far as is decided now: behind all of its
-// lane and of the lanes before it, and behind those before it in its key. It is
-// 0 for a job that waits for its time.
-func (c *Core) Position(j *Job) int {
-	if j.State != Pending {
-		return 0
-	}
-	n := 0
-	for p := High; p >= j.Priority; p-- {
-		n += c.lane(p).len()
-	}
-	if j.place == inKey {
-		n += c.keys.get(j.Key).queue.len()
-	}
-	if j.place == behindLane {
-		n += c.lane(j.Priority).behind.len()
-	}
-	return n
-}
-
 // RunningJobs returns what is running, the longest first.
 func (c *Core) RunningJobs() []Info {
 	var infos []Info
@@ -110,35 +63,10 @@ func (c *Core) RunningJobs() []Info {
 	return infos
 }
 
-// WaitingJobs returns the waiting jobs in the order in which they will start, as
-// far as is decided now: the lanes, then what is behind its key, of a paused kind
-// or waits for a token, then what waits for its time. Plain jobs get a record of their own.
-func (c *Core) WaitingJobs() []*Job {
-	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
-	for i := range c.lanes {
-		l := &c.lanes[i]
-		jobs = append(jobs, l.front.all()...)
-		for e := range l.list.All() {
-			switch {
-			case e.Job == nil:
-				jobs = append(jobs, plainJob(e))
-			case l.alive(e):
-				jobs = append(jobs, e.Job)
-			}
-		}
-		jobs = append(jobs, l.behind.all()...)
-	}
-	now, later := c.heldBack()
-	jobs = append(jobs, now...)
-	for _, it := range c.waiting.Sorted() {
-		jobs = append(jobs, it.Value)
-	}
-	return append(jobs, later...)
-}
-
-// heldBack returns the pending jobs that are in no lane, by priority and turn;
-// apart from the others those whose key is held by a job that waits for its time.
-func (c *Core) heldBack() (now, later []*Job) {
+// heldBack returns the pending jobs that are in no lane and do not have their tokens,
+// by priority and turn; apart from the others those whose key is held by a job that
+// waits for its time.
+func (c *Core) heldBack(tokens [3][]*Job) (now, later []*Job) {
 	asleep := make(map[string]bool)
 	for _, it := range c.waiting.Sorted() {
 		if it.Value.keyed {
@@ -157,9 +85,13 @@ func (c *Core) heldBack() (now, later []*Job) {
 			now = append(now, aside.all()...)
 		}
 	}
-	for _, l := range c.limits.m {
-		for i := range l.lines {
-			now = append(now, l.lines[i].all()...)
+	for _, s := range c.sets.m {
+		for i := range s.lines {
+			for _, j := range s.lines[i].all() {
+				if !slices.Contains(tokens[i], j) {
+					now = append(now, j)
+				}
+			}
 		}
 	}
 	for _, jobs := range [][]*Job{now, later} {

@@ -187,13 +187,14 @@ func (tr *trace) rest() string {
 	for _, l := range tr.limits() {
 		parts = append(parts, tr.limitState(l))
 	}
+	parts = append(parts, tr.setStates()...)
 	for _, name := range slices.Sorted(maps.Keys(tr.groups)) {
 		parts = append(parts, tr.groupState(name))
 	}
 	if len(tr.c.blocked) > 0 {
 		parts = append(parts, "blocked"+labels(tr.c.blocked))
 	}
-	if cut := those(tr.c.WaitingJobs(), (*Job).WasCut); len(cut) > 0 {
+	if cut := those(tr.c.WaitingJobs(tr.now), (*Job).WasCut); len(cut) > 0 {
 		var names []string
 		for _, j := range cut {
 			names = append(names, tr.names[j.ID])
@@ -226,14 +227,26 @@ func (tr *trace) limitState(l *Limit) string {
 			s += " " + f.name
 		}
 	}
-	if l.holder != nil {
-		s += " for " + l.holder.Label
+	return s
+}
+
+// setStates tells who waits for tokens.
+func (tr *trace) setStates() (parts []string) {
+	for _, s := range tr.c.sets.m {
+		var names []string
+		for _, l := range s.limits {
+			names = append(names, fmt.Sprint(l.Key))
+		}
+		var jobs []*Job
+		for i := range s.lines {
+			jobs = append(jobs, s.lines[i].all()...)
+		}
+		if len(jobs) > 0 {
+			parts = append(parts, "for "+strings.Join(names, ",")+labels(jobs))
+		}
 	}
-	var jobs []*Job
-	for i := range l.lines {
-		jobs = append(jobs, l.lines[i].all()...)
-	}
-	return s + labels(jobs)
+	slices.Sort(parts)
+	return parts
 }
 
 func (tr *trace) groupState(name string) string {

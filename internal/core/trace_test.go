@@ -246,7 +246,7 @@ func (tr *trace) control(verb, arg string) (answer string) {
 			c.Excuse(tr.run(arg))
 			tr.bound++
 		case verb == "seal":
-			c.Seal()
+			c.Seal(tr.now)
 		case verb == "handover":
 		default:
 			tr.t.Fatalf("unknown command %q", verb)

@@ -75,7 +75,7 @@ func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, do
 		// waits for room is there to be replaced only once it has got it.
 		return Accepted, false
 	case j.UniquePolicy == ReplacePending:
-		c.evict(old, ErrReplaced, now)
+		c.evict(old, ErrReplaced)
 		j.started = old.started // one out, one in: it needs no more room than the other did
 		j.Roomless = j.Roomless || old.Roomless
 		c.admit(j, id, now)

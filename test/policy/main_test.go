@@ -75,7 +75,19 @@ func (r *record[T]) all() []T {
 
 // job returns a job that adds v, and takes d.
 func (r *record[T]) job(v T, d time.Duration) dray.Func {
-	return func(context.Context) error { r.add(v); time.Sleep(d); return nil }
+	return func(ctx context.Context) error { r.add(v); return pass(ctx, d) }
+}
+
+// pass lets d pass, unless ctx ends before.
+func pass(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func add(t *testing.T, q *dray.Queue, fn dray.Func, opts ...dray.JobOption) dray.Receipt {
