@@ -122,7 +122,11 @@ Intervals go by the monotonic clock, calendar schedules by the wall clock. What
 becomes of runs that overlap, that were missed, whose time does not exist or
 exists twice, or over which the clock was set, has a written policy each:
 [WithOverlap], [WithMissed], [DST], and docs/scheduler.md for the last. Each run
-that comes due is counted once, as enqueued or skipped for a reason: [PeriodicInfo].
+that comes due becomes a job at once, is postponed behind the run before it, or is
+skipped, and is counted once as that: [PeriodicInfo]. A run takes no room of the
+capacity, unless another one of its task waits. A shutdown hands back what is postponed
+like what waits. A schedule that does not return makes its own task hung, and no other:
+[Schedule].
 
 # Testing
 
@@ -137,8 +141,10 @@ By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the
 queue's own tree; 100 failures kept ([WithFailuresKept]), each with the last 10
 errors and 16 KiB of stack; 65,536 undelivered events. Fixed: 1,048,576 workers;
 delays, timeouts, deadlines, periods and backoffs of a year; 100 errors of a group;
-2 MiB of memory kept from a burst; 1,024 waiting runs of periodic tasks in the
-queue, or half its capacity. Workers that a burst needed leave after a minute
+2 MiB of memory kept from a burst; 1,024 runs of periodic tasks of a priority that
+stand in line before what is enqueued after them; 10,000 missed runs made up for
+([RunAll]), and 10 million counted; 64 goroutines kept by schedules that do not return,
+and as many by their String methods. Workers that a burst needed leave after a minute
 ([WithIdleTimeout]). The number of kinds, labels, keys and limiters is not
 limited, but dray keeps none of them beyond the jobs that have them, or a unique
 key beyond its period.

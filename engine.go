@@ -28,6 +28,8 @@ type engine struct {
 	calls   sync.Pool       // of *call, for Run
 	timer   *time.Timer     // immutable; nil in a queue, whose owner has one
 
+	followUp func(c *core.Core, now time.Duration) // immutable: the scheduler's, called where runsEnded, under both locks
+
 	_ apart
 
 	mu      sync.Mutex
@@ -44,7 +46,9 @@ type engine struct {
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
 	tokens  tokens
-	idle    idleness
+
+	runsEnded bool // runs of periodic tasks, for which others wait; set in a step, cleared at its end
+	idle      idleness
 
 	_    apart
 	mail mailbox
@@ -157,8 +161,12 @@ func (e *engine) follow(now time.Duration) {
 		e.at("admit")
 	}
 	e.mail.room, e.mail.hold = c.Room(), c.Barred()
-	if decided := c.Effects(); len(decided) > 0 {
+	for decided := c.Effects(); len(decided) > 0 || e.runsEnded; decided = c.Effects() {
 		e.carryOut(decided, now)
+		if e.runsEnded {
+			e.followUp(c, now)
+			e.mail.room = c.Room()
+		}
 	}
 	more := c.CanStart()
 	if more && !e.waking {

@@ -267,6 +267,7 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 	if restart {
 		return true, ErrRestart
 	}
+	q.scheduler.finish()
 	q.refuse()
 	drain := time.NewTimer(q.shutdownTimeout)
 	defer drain.Stop()
@@ -364,6 +365,7 @@ func (q *Queue) wrapUp() {
 	l.mu.Unlock()
 	q.excuseCaller()
 	if first {
+		q.scheduler.finish()
 		q.refuse()
 		if !ending {
 			go q.wind()
@@ -421,6 +423,7 @@ func (q *Queue) wind() {
 func (q *Queue) conclude(cut bool, reason error, tell bool) {
 	l := &q.life
 	l.force.Do(func() {})
+	q.scheduler.handBack()
 	l.mu.Lock()
 	failure := l.failure
 	l.report = q.leave(q.tree.restarts(), tell)
@@ -429,7 +432,7 @@ func (q *Queue) conclude(cut bool, reason error, tell bool) {
 	if len(l.report.Abandoned) > 0 && (cut || isClosed(l.forced)) {
 		reason = errors.Join(reason, ErrStillRunning)
 	}
-	l.err = errors.Join(failure, reason)
+	l.err = errors.Join(failure, reason, q.scheduler.background.wait(min(askLimit, q.shutdownTimeout)))
 	close(l.over)
 }
 

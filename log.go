@@ -137,6 +137,10 @@ func (l *logger) lifecycle(ev Event, about *note) {
 // skipped writes that runs were skipped. Where another instance holds the lock,
 // all is as it should be, in all instances but one, at each run.
 func (l *logger) skipped(e TaskSkipped) {
+	if errors.Is(e.Err, ErrTimeout) {
+		l.Error("schedule of periodic task does not return", "task", e.Task, "due", e.Due)
+		return
+	}
 	level := slog.LevelWarn
 	if errors.Is(e.Err, ErrLocked) {
 		level = slog.LevelDebug

@@ -14,8 +14,15 @@ type Schedule interface {
 	// Next returns the first time after the given one, or the zero time for never
 	// again. Its result should depend on nothing else; it is not called while dray
 	// holds a lock, and may be called from several goroutines at a time. If it
-	// panics, or returns a time that is not later, the task has no further runs:
-	// the error is its LastError.
+	// panics, calls [runtime.Goexit], or returns a time that is not later, the task has
+	// no further runs: the error is its LastError.
+	//
+	// It is called by [Scheduler.Schedule], [Scheduler.Preview] and [Preview] on their
+	// caller's goroutine, and else on one of dray's. There it may take a second: a task
+	// whose schedule takes longer shows a LastError that wraps [ErrTimeout] and no Next
+	// until it returns, and what was due by then counts as missed. A schedule that does
+	// not return keeps a goroutine; of 64 of them the others are not asked any more.
+	// The same holds for a String method.
 	Next(after time.Time) time.Time
 }
 

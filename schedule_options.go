@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/bits"
 	"time"
 
@@ -37,12 +38,17 @@ func (o taskOption) applyTask(c *taskConfig) error { return o(c) }
 
 // Overlap says what becomes of a run that is due while the one before it has not
 // settled, be it that it runs, waits in line, or waits for its next attempt.
+//
+// A run is a job from when it is due, and takes no room of the queue: a full queue
+// accepts it. Only under [AllowOverlap], where a task may have any number of runs that
+// wait, do those besides the first take room: one that finds none is skipped, with the
+// reason [ErrQueueFull].
 type Overlap uint8
 
 // The overlap policies.
 const (
 	SkipOverlap    Overlap = iota // the new run is skipped
-	QueueOverlap                  // it runs when the one before has settled; of several, the first
+	QueueOverlap                  // it is postponed until the one before has settled; of several, the first
 	AllowOverlap                  // it runs beside the one before
 	CancelPrevious                // the one before is cancelled
 )
@@ -69,9 +75,9 @@ func WithOverlap(o Overlap) TaskOption {
 
 // Missed says how many of the runs that a task missed are made up for.
 //
-// A run is missed if it could not be enqueued within a second of its time, or
-// before a later one was due: because the task was paused, the machine asleep,
-// the wall clock set forward, the queue full, or the service down ([WithLastRun]).
+// A run is missed if the scheduler looks at it more than a second after its time, or
+// when a later one is due as well: because the task was paused, the machine asleep, the
+// wall clock set forward, the service down ([WithLastRun]), or its schedule hung.
 type Missed int
 
 // The policies for missed runs; see [RunAll] for another.
@@ -80,13 +86,31 @@ const (
 	RunOnce    Missed = 1 // one for all of them
 )
 
-// RunAll makes up for the newest n missed runs, at least 1 and at most 10,000:
-// one after the other, or all at once under [AllowOverlap].
-func RunAll(n int) Missed { return Missed(n) }
+// maxMissed bounds RunAll, as each run made up for is kept until it is its turn.
+const maxMissed = 10_000
+
+// RunAll makes up for the newest n missed runs, at least 1 and at most 10,000: one
+// after the other, or all at once under [AllowOverlap], as far as the queue has room.
+// Any other n is an error from [WithMissed].
+func RunAll(n int) Missed {
+	if n < 1 {
+		return Missed(max(n, math.MinInt+1) - 1) // 0 is SkipMissed
+	}
+	return Missed(n)
+}
 
 // WithMissed sets the policy for missed runs. Defaults to [RunOnce].
 func WithMissed(m Missed) TaskOption {
-	return taskOption(func(c *taskConfig) error { c.missed = m; return notNegative("WithMissed", int(m)) })
+	return taskOption(func(c *taskConfig) error {
+		c.missed = m
+		switch {
+		case m < 0:
+			return fmt.Errorf("dray: WithMissed: RunAll(%d): at least 1", int(m)+1)
+		case m > maxMissed:
+			return fmt.Errorf("dray: WithMissed: RunAll(%d): at most 10,000", int(m))
+		}
+		return nil
+	})
 }
 
 // WithJitter delays each run by up to d, 0 to a year, by an amount that depends on
@@ -138,17 +162,26 @@ type Locker interface {
 	// remember the due time of the last run for each task, and return ErrLocked
 	// for one that is not later.
 	//
-	// ctx is that of the run. The run gets held instead: ctx, or a context derived
-	// from it that ends when the lock is lost; nil stands for ctx. unlock is called
-	// once when the run has ended, however it did; nil stands for nothing to do.
-	// Both are used only where err is nil. Lock may be called concurrently.
+	// ctx has the values of the attempt's, and ends with it while Lock is called, but
+	// not with its return. The run gets held besides: ctx, or a context derived from it
+	// that ends when the lock is lost; nil stands for ctx. A run whose lock is lost is
+	// not tried again. unlock is called once when the run has ended, however it did;
+	// nil stands for nothing to do. Both are used only where err is nil. Lock may be
+	// called concurrently.
 	Lock(ctx context.Context, task string, due time.Time) (held context.Context, unlock func(), err error)
 }
 
-// WithLock has each run of a task take the lock first, on its worker. A run that
-// finds it taken does nothing: its job counts as processed, the task counts it in
-// Locked, and a [TaskSkipped] tells it. Any other error of the Locker is a failed
-// attempt. Defaults to none.
+// WithLock has each run of a task take the lock first, on its worker: once, and for
+// all its attempts and snoozes. A run that finds it taken does nothing: its job counts
+// as processed, the task counts it in Locked, and a [TaskSkipped] tells it. Any other
+// error of the Locker is a failed attempt, after which it is asked again.
+//
+// The lock is given back on the worker after the last attempt, before the job settles.
+// Where the end comes between two attempts, by a cancellation or a shutdown, it is given
+// back at once on a goroutine of its own. A run that a shutdown hands back, and that
+// [Queue.Restore] takes, does not ask again. A job whose unlock panics
+// or calls [runtime.Goexit] has failed, and its function is not run again; one that
+// blocks keeps its worker, or that goroutine. Defaults to none.
 //
 // Tasks that share a lock should have a calendar schedule: its due times are the
 // same in all instances, while those of [Every] depend on when each was started.
@@ -164,9 +197,9 @@ func WithLock(l Locker) TaskOption {
 
 // Why a run was skipped: see [TaskSkipped].
 var (
-	// ErrOverlap: the run before it had not settled.
+	// ErrOverlap: the run before it had not settled. [Scheduler.RunNow] returns it.
 	ErrOverlap = errors.New("dray: the run before has not settled")
-	// ErrMissed: it could not be enqueued in time: see [Missed].
+	// ErrMissed: it was not looked at in time: see [Missed].
 	ErrMissed = errors.New("dray: missed")
 	// ErrLocked is what a [Locker] returns for a run that is not this instance's.
 	ErrLocked = errors.New("dray: locked by another instance")

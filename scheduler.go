@@ -4,52 +4,49 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
 )
 
-// A Scheduler enqueues the runs of periodic tasks when they are due. A run is a
-// job of the queue, so a slow or failing task delays no other. It belongs to a
-// queue ([Queue.Scheduler]) and runs while that does; all methods may be called
-// at any time, concurrently. docs/scheduler.md explains its rules.
+// A Scheduler makes jobs of periodic tasks when they are due. A run is a job of the
+// queue, so a slow or failing task delays no other. It belongs to a queue
+// ([Queue.Scheduler]) and runs while that does; all methods may be called at any
+// time, concurrently. docs/scheduler.md explains its rules.
 //
-// Locks: the end of a run is told under the locks of the engine, and goes into
-// ended, whose lock is held for an append. So mu is never needed there, and the
-// engine is called only while mu is not held, nor is it when a schedule is asked.
+// Locks: mu is taken before the engine's, and never while one of those is held. What
+// is about runs is guarded by the engine's, so that the end of one, which is told
+// under these, can let the next one follow in the same step. Foreign code is called
+// while none is held.
 type Scheduler struct {
 	queue  *Queue               // immutable
 	wakeup chan struct{}        // to the loop; capacity 1
 	zero   time.Time            // immutable: the queue's epoch by the wall clock, in local time
 	plain  *taskConfig          // immutable: of tasks without options
 	skew   func() time.Duration // immutable; set by tests alone: how far the wall clock was set
-	hungry atomic.Bool          // runs wait for room in the queue; set by the loop, read as runs end
 
-	mu        sync.Mutex
-	tasks     map[string]*periodicTask
-	count     uint64          // tasks ever registered
-	intervals timetable       // by the monotonic clock
-	calendar  timetable       // by the wall clock
-	asking    []*periodicTask // neither armed nor idle: their schedules are to be asked
-	lines     [3]line         // runs that are due, by priority
-	unwanted  []ID            // runs to cancel
-	batch     []*run          // the loop's: on their way to the queue
-	retry     time.Duration   // the loop's: when a queue without room is tried again
-	inQueue   int             // runs accepted and not settled
-	free      []*run          // to be used again, at most window
-	looked    clocks          // when the loop last compared the clocks
-	grace     time.Duration   // how late a calendar run may be besides, as a jump was noticed late
-	begun     bool            // has served before
+	mu          sync.Mutex
+	tasks       map[string]*periodicTask
+	count       uint64    // tasks ever registered
+	intervals   timetable // by the monotonic clock
+	calendar    timetable // by the wall clock
+	due         []dueRuns // from dueHead on, on their way to the queue: what a crash leaves there goes first
+	dueHead     int
+	asker       asker
+	wordHelpers int           // goroutines that ask schedules for their words
+	looked      clocks        // when the loop last compared the clocks
+	grace       time.Duration // how late a calendar run may be besides, as a jump was noticed late
+	begun       bool          // has served before
+	stopped     bool          // nothing comes due, until it serves again
 
-	ended endedRuns
-}
+	// guarded by the engine's locks
+	waitList []*periodicTask // a run of theirs has ended, for which others wait
+	free     []*run          // to be used again, at most maxFree
 
-// endedRuns is where settled runs wait to be taken note of.
-type endedRuns struct {
-	mu    sync.Mutex
-	runs  []*run // appended under the engine's locks, taken whole under Scheduler.mu
-	spare []*run // empty, for the next
+	background background // goroutines that foreign code keeps
 }
 
 func newScheduler(q *Queue) *Scheduler {
@@ -58,12 +55,16 @@ func newScheduler(q *Queue) *Scheduler {
 		plain: &taskConfig{policy: q.jobs, missed: RunOnce},
 	}
 	s.plain.template = q.newJob(context.Background(), nil, "", &s.plain.policy)
+	q.followUp = s.followUp
 	return s
 }
 
-// Schedule registers a task, or replaces the one of that name; runs of the old
-// one that were enqueued go on. Its runs carry the name as their label unless an
-// option gives another.
+// Schedule registers a task, or replaces the one of that name: the new one takes
+// over the counts of the old one and its runs. Those that have become jobs go on, as
+// they were made, and count as the runs before those of the new one; one that is due
+// by the old schedule, and delayed by [WithJitter] or postponed behind another, is
+// made by the new task. A replaced task is not paused any more. Runs carry the name
+// as their label unless an option gives another.
 //
 // A task with the schedule [Every] goes by the monotonic clock, any other by the
 // wall clock. The scheduler keeps some rules whatever the schedule says: the zero
@@ -79,17 +80,20 @@ func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOp
 	if err != nil {
 		return wrapf(err, "Schedule(%q)", name)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.queue.isClosed() {
 		return ErrClosed
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.forget(name)
 	s.count++
 	t.seq = s.count
+	if old := s.tasks[name]; old != nil {
+		s.replace(old, t)
+	}
 	s.tasks[name] = t
 	s.arm(t)
-	if e, _ := s.timetable(t).first(); e.Item == t {
+	s.handOver()
+	if e, ok := s.timetable(t).first(); ok && e.Item == t {
 		s.poke() // the loop sleeps for longer than this
 	}
 	if s.queue.herald != nil {
@@ -98,18 +102,25 @@ func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOp
 	return nil
 }
 
-// forget removes the task of that name, and reports whether there was one.
-func (s *Scheduler) forget(name string) bool {
-	t, ok := s.tasks[name]
-	if ok {
-		delete(s.tasks, name)
-		s.disarm(t)
-		t.gone = true
-		if t.past != nil {
-			t.past.owed = nil
-		}
+// replace lets a task take over from another one of its name.
+func (s *Scheduler) replace(old, t *periodicTask) {
+	now := s.look()
+	old.heir = t
+	switch {
+	case old.asking != nil:
+		s.makeKnown(old.asking)
+		s.disarm(old)
+	case !old.armed || old.next > now.of(old):
+		s.disarm(old)
 	}
-	return ok
+	s.queue.step(func(c *core.Core, _ time.Duration) {
+		old.gone = true
+		t.takeOver(old)
+		if old.paused {
+			c.ResumeTask(old.name)
+			s.wait(t)
+		}
+	})
 }
 
 func (s *Scheduler) poke() {
@@ -119,106 +130,147 @@ func (s *Scheduler) poke() {
 	}
 }
 
-// Unschedule removes a task; a run that was enqueued goes on, one that is due and
-// was not is dropped. It returns [ErrNotFound] if there is no task of that name.
+// Unschedule removes a task; a run that has become a job goes on, one that is due and
+// delayed by [WithJitter], or that is postponed behind another, is dropped. It
+// returns [ErrNotFound] if there is no task of that name.
 func (s *Scheduler) Unschedule(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.forget(name) {
+	t := s.tasks[name]
+	if t == nil {
 		return ErrNotFound
 	}
+	delete(s.tasks, name)
+	s.disarm(t)
+	s.queue.step(func(c *core.Core, _ time.Duration) {
+		t.gone, t.postponed = true, nil
+		c.ResumeTask(name)
+	})
 	if s.queue.herald != nil {
 		s.queue.herald.emit(TaskUnscheduled{moment(), name})
 	}
 	return nil
 }
 
-// change makes a change to the task of that name.
-func (s *Scheduler) change(name string, do func(*periodicTask)) error {
+// change makes a change to the task of that name, under both locks.
+func (s *Scheduler) change(name string, do func(t *periodicTask, c *core.Core, now time.Duration)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, ok := s.tasks[name]
-	if !ok {
+	t := s.tasks[name]
+	if t == nil {
 		return ErrNotFound
 	}
-	s.absorb()
-	do(t)
+	s.queue.step(func(c *core.Core, now time.Duration) { do(t, c, now) })
 	s.poke()
 	return nil
 }
 
-// RunNow enqueues a run besides those of the schedule, subject to the overlap
-// policy, also while the task is paused. It returns [ErrNotFound] if there is no
-// task of that name, and [ErrClosed] once the queue's shutdown has begun.
+// RunNow makes a run besides those of the schedule, also while the task is paused.
+// After nil it has become a job, or is postponed behind the run before
+// ([QueueOverlap]): then it is run, or handed back by a shutdown, as any job.
+//
+// Errors: [ErrNotFound] if there is no task of that name; [ErrClosed] once the
+// queue's shutdown has begun; [ErrOverlap] if the overlap policy skips it;
+// [ErrDuplicate], [ErrGroupDone], and under [AllowOverlap] [ErrQueueFull], where
+// they refuse any job. What is not [ErrNotFound] or [ErrClosed] counts as skipped.
 func (s *Scheduler) RunNow(name string) error {
-	if s.queue.isClosed() {
+	refused := errBroken
+	if err := s.change(name, func(t *periodicTask, c *core.Core, now time.Duration) {
+		if refused = ErrClosed; !s.queue.mail.closed {
+			t.due++
+			refused = s.fire(c, t, dueRun{at: s.at(s.look().wall), manual: true}, now)
+		}
+	}); err != nil && s.queue.isClosed() {
 		return ErrClosed
+	} else if err != nil {
+		return err
 	}
-	return s.change(name, func(t *periodicTask) {
-		t.due++
-		s.fire(t, s.at(s.look().wall))
+	return refused
+}
+
+// Pause starts no more runs of a task until Resume, be it that they come due, wait
+// in the queue, for another attempt or behind another run, or are made up for. What
+// is running goes on. It returns [ErrNotFound] if there is no task of that name.
+func (s *Scheduler) Pause(name string) error {
+	return s.change(name, func(t *periodicTask, c *core.Core, _ time.Duration) {
+		t.paused = true
+		c.PauseTask(name)
+		s.disarm(t)
 	})
 }
 
-// Pause starts no more runs of a task until Resume. It returns [ErrNotFound] if
-// there is no task of that name.
-func (s *Scheduler) Pause(name string) error {
-	return s.change(name, func(t *periodicTask) { t.paused = true; s.disarm(t) })
-}
-
-// Resume ends Pause. Runs that came due in between are missed ones. It returns
-// [ErrNotFound] if there is no task of that name.
+// Resume ends Pause: runs that waited then go on. Those that came due in between are
+// missed ones. It returns [ErrNotFound] if there is no task of that name.
 func (s *Scheduler) Resume(name string) error {
-	return s.change(name, func(t *periodicTask) {
+	return s.change(name, func(t *periodicTask, c *core.Core, _ time.Duration) {
 		if !t.paused {
 			return
 		}
 		t.paused = false
-		t.lapsed = t.hasNext && t.key() <= s.look().of(t)
+		c.ResumeTask(name)
+		s.wait(t)
+		t.late = t.hasNext && t.key() <= s.look().of(t)
 		s.arm(t)
 	})
 }
 
 // Preview returns the next n times at which a task will be due, fewer if it has no
-// more, jitter not included; a paused one as if it were resumed. It returns
-// [ErrNotFound] if there is no task of that name.
+// more, jitter not included; a paused one as if it were resumed. It asks the
+// schedule on the caller's goroutine. It returns [ErrNotFound] if there is no task
+// of that name.
 func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
 	s.mu.Lock()
-	t, ok := s.tasks[name]
-	if !ok {
+	t := s.tasks[name]
+	if t == nil {
 		s.mu.Unlock()
 		return nil, ErrNotFound
 	}
-	next, has := s.nextOf(t, s.look()), t.hasNext
+	next := s.nextOf(t, s.look())
 	s.mu.Unlock()
-	if !has || n <= 0 {
+	if next.IsZero() || n <= 0 {
 		return nil, nil
 	}
 	return append([]time.Time{next}, preview(t.schedule(), next, n-1, t.cfg.dst)...), nil
 }
 
 // Tasks returns all tasks, by their next run and then by name; those without one
-// come last.
+// come last. Each is as it was at one moment; the books of all balance.
 func (s *Scheduler) Tasks() []PeriodicInfo {
 	infos := s.infos()
 	slices.SortFunc(infos, func(a, b PeriodicInfo) int {
 		if a.Next.IsZero() != b.Next.IsZero() {
-			return cmp.Compare(b.Next.Unix(), a.Next.Unix())
+			if a.Next.IsZero() {
+				return 1
+			}
+			return -1
 		}
 		return cmp.Or(a.Next.Compare(b.Next), cmp.Compare(a.Name, b.Name))
 	})
 	return infos
 }
 
+// infosAtOnce is for how many tasks the engine is held up at a time.
+const infosAtOnce = 256
+
 func (s *Scheduler) infos() []PeriodicInfo {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.absorb()
-	now := s.look()
-	infos := make([]PeriodicInfo, 0, len(s.tasks))
-	for _, t := range s.tasks {
-		infos = append(infos, s.info(t, now))
+	tasks := slices.Collect(maps.Values(s.tasks))
+	s.mu.Unlock()
+	infos := make([]PeriodicInfo, 0, len(tasks))
+	described := make([]*periodicTask, 0, len(tasks))
+	for some := range slices.Chunk(tasks, infosAtOnce) {
+		s.mu.Lock()
+		s.queue.mu.Lock()
+		now := s.look()
+		for _, t := range some {
+			if !t.gone {
+				infos, described = append(infos, s.info(t, now)), append(described, t)
+			}
+		}
+		s.queue.mu.Unlock()
+		s.mu.Unlock()
 	}
+	s.describe(described, infos)
 	return infos
 }
 

@@ -1,6 +1,29 @@
 package dray
 
-import "time"
+import (
+	"math"
+	"time"
+)
+
+// plus and minus stop at the ends of what a Duration can say: a time that is further
+// away than 292 years is as far away as can be, never in the opposite direction.
+func plus(t, d time.Duration) time.Duration {
+	sum := t + d
+	switch {
+	case t > 0 && d > 0 && sum < 0:
+		return math.MaxInt64
+	case t < 0 && d < 0 && sum >= 0:
+		return math.MinInt64
+	}
+	return sum
+}
+
+func minus(t, d time.Duration) time.Duration {
+	if d == math.MinInt64 {
+		return plus(plus(t, math.MaxInt64), 1)
+	}
+	return plus(t, -d)
+}
 
 // clocks is both clocks at one moment, counted from the queue's epoch. They run
 // apart when the wall clock is set, and while the machine sleeps: the monotonic
@@ -66,7 +89,7 @@ func (s *Scheduler) watch(now clocks) {
 		if t.repeats(by) {
 			s.disarm(t)
 			t.reset = true
-			s.letAsk(t)
+			s.ask(t)
 		}
 	}
 }
@@ -74,27 +97,38 @@ func (s *Scheduler) watch(now clocks) {
 // repeats reports whether the times between which the clock was set back are to
 // count again for t. Those of At never do.
 func (t *periodicTask) repeats(by time.Duration) bool {
-	if t.cal == nil || !t.hasNext || t.asking {
+	if t.cal == nil || !t.hasNext || t.asking != nil {
 		return false
 	}
 	_, once := t.cal.when.(at)
-	return !once && (by < -repeatWindow-jumpTolerance || t.cfg.dst&RepeatFold != 0)
+	return !once && (by < -repeatWindow-jumpTolerance || t.repeatsFolds())
+}
+
+// repeatsFolds reports whether a time that exists twice runs twice, by an option of
+// the task or of its schedule.
+func (t *periodicTask) repeatsFolds() bool {
+	z, ok := t.cal.when.(*zoned)
+	return t.cfg.dst&RepeatFold != 0 || ok && z.dst&RepeatFold != 0
 }
 
 // sleep returns for how long there is nothing to do.
 func (s *Scheduler) sleep() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.resting() {
+		return never
+	}
 	now := s.look()
-	d := never
+	d := s.asker.sleep(now.mono)
 	if e, ok := s.intervals.first(); ok {
-		d = e.Due - now.mono
+		d = min(d, minus(e.Due, now.mono))
 	}
 	if e, ok := s.calendar.first(); ok {
-		d = min(d, e.Due-now.wall, watchInterval)
-	}
-	if s.hungry.Load() {
-		d = min(d, s.retry)
+		d = min(d, minus(e.Due, now.wall), watchInterval)
 	}
 	return d
 }
+
+// resting reports whether nothing comes due: after the scheduler has been told to
+// stop, or while the queue takes no jobs. What would have, has when that is over.
+func (s *Scheduler) resting() bool { return s.stopped || s.queue.isClosed() }

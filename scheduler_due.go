@@ -1,152 +1,238 @@
 package dray
 
 import (
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
 )
 
-// comeDue is told of all runs of t that have come due since the last time, of
-// which dues are the newest, and fires those that the policy for missed runs asks
-// for. The newest is none of the missed ones if it is in time.
-func (s *Scheduler) comeDue(t *periodicTask, total uint64, dues []time.Time, late time.Duration) {
-	t.due += total
-	keep := min(int(t.cfg.missed), len(dues))
+// dueRuns is the runs of a task that have come due since the last time.
+type dueRuns struct {
+	t      *periodicTask
+	total  uint64
+	newest time.Time
+	all    []time.Time   // the newest of them in order, as many as can matter; nil if newest is all that does
+	late   time.Duration // by which the newest is
+	missed bool          // it is a missed one, too
+}
+
+// A dueRun is one that is made, or postponed.
+type dueRun struct {
+	at     time.Time
+	manual bool // by RunNow, so that a pause does not concern it
+}
+
+// keeps returns how many runs that are due together can matter.
+func (c *taskConfig) keeps() int { return max(int(c.missed), 1) }
+
+// runsAtOnce is how many tasks' runs are made in one step of the engine, for which
+// others have to wait.
+const runsAtOnce = 256
+
+// handOver makes jobs of what has come due. What is left in s.due if the engine
+// crashes, or if the queue takes no jobs, is made the next time.
+func (s *Scheduler) handOver() {
+	for before := -1; s.dueHead < len(s.due) && s.dueHead != before; {
+		before = s.dueHead
+		s.queue.step(func(c *core.Core, now time.Duration) {
+			for range runsAtOnce {
+				if s.dueHead == len(s.due) || s.queue.mail.closed {
+					return
+				}
+				d := s.due[s.dueHead]
+				s.due[s.dueHead] = dueRuns{}
+				s.dueHead++
+				s.comeDue(c, d, now)
+			}
+		})
+	}
+	if s.dueHead == len(s.due) {
+		s.due, s.dueHead = s.due[:0], 0
+		if cap(s.due) > 2*tasksAtOnce {
+			s.due = nil // a burst is over
+		}
+	}
+}
+
+// comeDue makes those of the runs that the policy for missed ones asks for. The
+// newest is none of these if it is in time.
+func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
+	t := d.t.current()
+	if t == nil {
+		return
+	}
+	all := d.all
+	if all == nil {
+		all = []time.Time{d.newest}
+	}
+	t.due += d.total
+	keep := min(int(t.cfg.missed), len(all))
 	grace := lateAfter
 	if t.cal != nil {
 		grace += s.grace
 	}
-	if !t.lapsed && late <= grace {
+	if !d.missed && d.late <= grace {
 		keep = max(keep, 1)
 	}
-	t.lapsed = false
-	if skipped := total - uint64(keep); skipped > 0 {
-		t.history().missed += skipped
-		last := dues[max(len(dues)-keep-1, 0)]
-		s.tellSkipped(t, last, skipped, ErrMissed)
+	if t.paused {
+		keep = 0
 	}
-	dues = dues[len(dues)-keep:]
-	if keep > 1 && t.cfg.overlap != AllowOverlap {
-		s.owe(t, dues)
+	if skipped := d.total - uint64(keep); skipped > 0 {
+		s.miss(t, all[max(len(all)-keep-1, 0)], skipped)
+	}
+	all = all[len(all)-keep:]
+	if keep > 1 {
+		s.makeUp(c, t, all, now)
 		return
 	}
-	for _, d := range dues {
-		s.fire(t, d)
+	for _, at := range all {
+		_ = s.fire(c, t, dueRun{at: at}, now) // it is counted as what it is
 	}
 }
 
-// owe lets the runs follow each other, and what t has in hand: the newest of
-// them, if an earlier catching up is not through.
-func (s *Scheduler) owe(t *periodicTask, dues []time.Time) {
-	h := t.history()
-	h.owed = append(h.owed, dues...)
-	if over := len(h.owed) - int(t.cfg.missed); over > 0 {
-		h.missed += uint64(over)
-		s.tellSkipped(t, h.owed[over-1], uint64(over), ErrMissed)
-		h.owed = append(h.owed[:0], h.owed[over:]...)
-	}
-	s.payNext(t)
+func (s *Scheduler) miss(t *periodicTask, last time.Time, n uint64) {
+	t.past().missed += n
+	s.tellSkipped(t, last, n, ErrMissed)
 }
 
-// payNext makes the next of the runs owed, if nothing is before it.
-func (s *Scheduler) payNext(t *periodicTask) {
-	if t.active != nil || t.owed() == 0 || t.gone {
-		return
+// makeUp makes several runs: at once if they may overlap, as far as there is room,
+// and else one after the other. Of those that then wait the newest stay, if those of
+// an earlier time have not all been made.
+func (s *Scheduler) makeUp(c *core.Core, t *periodicTask, all []time.Time, now time.Duration) {
+	if t.cfg.overlap == AllowOverlap {
+		for len(all) > 0 && s.hasRoom(c, t) {
+			_ = s.enqueue(c, t, dueRun{at: all[0]}, now)
+			all = all[1:]
+		}
 	}
-	d := t.past.owed[0]
-	t.past.owed = t.past.owed[1:]
-	s.line(t, d)
+	for _, at := range all {
+		t.postponed = append(t.postponed, dueRun{at: at})
+	}
+	s.postponeAtMost(t, max(int(t.cfg.missed), 1))
+	s.goOn(c, t, now)
 }
 
-// fire makes a run, if the overlap policy lets it.
-func (s *Scheduler) fire(t *periodicTask, due time.Time) {
-	if t.active == nil && t.owed() == 0 {
-		s.line(t, due)
+// postponeAtMost drops the oldest of the runs postponed, but for those of RunNow.
+func (s *Scheduler) postponeAtMost(t *periodicTask, limit int) {
+	over := len(t.postponed) - limit
+	if over <= 0 {
 		return
+	}
+	var last time.Time
+	dropped := uint64(0)
+	t.postponed = slices.DeleteFunc(t.postponed, func(r dueRun) bool {
+		if over == 0 || r.manual {
+			return false
+		}
+		over--
+		dropped++
+		last = r.at
+		return true
+	})
+	s.miss(t, last, dropped)
+}
+
+// hasRoom reports whether another run of t would be accepted.
+func (s *Scheduler) hasRoom(c *core.Core, t *periodicTask) bool { return !t.waits() || c.Room() > 0 }
+
+// goOn makes the next of the runs postponed, if nothing is before it.
+func (s *Scheduler) goOn(c *core.Core, t *periodicTask, now time.Duration) {
+	for len(t.postponed) > 0 {
+		r := t.postponed[0]
+		if t.gone || t.paused && !r.manual || t.active != nil && t.cfg.overlap != AllowOverlap || !s.hasRoom(c, t) {
+			return
+		}
+		t.postponed = t.postponed[1:]
+		if len(t.postponed) == 0 {
+			t.postponed = nil
+		}
+		_ = s.enqueue(c, t, r, now)
+	}
+}
+
+// fire makes a run, if the overlap policy lets it, and says why it is skipped if not.
+func (s *Scheduler) fire(c *core.Core, t *periodicTask, r dueRun, now time.Duration) error {
+	if t.active == nil && len(t.postponed) == 0 {
+		return s.enqueue(c, t, r, now)
 	}
 	switch t.cfg.overlap {
 	case AllowOverlap:
-		s.line(t, due)
+		return s.enqueue(c, t, r, now)
 	case CancelPrevious:
-		s.cancelPrevious(t)
-		s.line(t, due)
+		s.cancelPrevious(c, t, now)
+		return s.enqueue(c, t, r, now)
 	case QueueOverlap:
-		if t.owed() == 0 {
-			h := t.history()
-			h.owed = append(h.owed, due)
-			return
+		if len(t.postponed) == 0 {
+			t.postponed = append(t.postponed, r)
+			return nil
 		}
 		fallthrough
 	default:
-		s.overlaps(t, due)
+		return s.overlaps(t, r)
 	}
 }
 
-func (s *Scheduler) overlaps(t *periodicTask, due time.Time) {
-	t.history().overlapped++
-	s.tellSkipped(t, due, 1, ErrOverlap)
+func (s *Scheduler) overlaps(t *periodicTask, r dueRun) error {
+	t.past().overlapped++
+	s.tellSkipped(t, r.at, 1, ErrOverlap)
+	return ErrOverlap
 }
 
-// cancelPrevious cancels the runs that the queue has, and drops those that it
-// has not got yet.
-func (s *Scheduler) cancelPrevious(t *periodicTask) {
-	if t.past != nil {
-		for _, d := range t.past.owed {
-			s.overlaps(t, d)
-		}
-		t.past.owed = nil
+// cancelPrevious cancels the runs that are jobs, and drops those that are postponed.
+func (s *Scheduler) cancelPrevious(c *core.Core, t *periodicTask, now time.Duration) {
+	for _, r := range t.postponed {
+		_ = s.overlaps(t, r)
 	}
+	t.postponed = nil
 	for r := t.active; r != nil; r = r.next {
-		r.unwanted = true
-		switch {
-		case r.noted:
-			s.unwanted = append(s.unwanted, r.id)
-		case !r.offered:
-			t.unlink(r)
-			s.overlaps(t, r.due)
-		}
+		c.CancelJob(&r.record, now)
 	}
 }
 
-// line makes a run, and puts it in line for the queue.
-func (s *Scheduler) line(t *periodicTask, due time.Time) {
+// enqueue makes a job of a run, and says why it is refused if it is. A run takes no
+// room, unless another one of its task, which it overlaps, waits without taking any.
+func (s *Scheduler) enqueue(c *core.Core, t *periodicTask, due dueRun, now time.Duration) error {
+	return s.makeJob(c, t, due, !t.waits(), now)
+}
+
+func (s *Scheduler) makeJob(c *core.Core, t *periodicTask, due dueRun, roomless bool, now time.Duration) error {
 	r := s.newRun()
-	r.s, r.t, r.due, r.next = s, t, due, t.active
-	t.active = r
-	l := s.lineOf(t)
-	l.runs = append(l.runs, r)
-}
-
-// newRun takes a run from those that are free. At the rates of a hundred thousand
-// tasks, making new ones keeps the collector busy enough to be noticed as lateness.
-func (s *Scheduler) newRun() *run {
-	last := len(s.free) - 1
-	if last < 0 {
-		return new(run)
+	r.s, r.t, r.due = s, t, due.at
+	r.makeRecord(due.manual)
+	r.record.Roomless = roomless
+	id := s.queue.mail.lastID + 1
+	if err := s.offer(c, &r.record, id, now); err != nil {
+		t.past().refused++
+		s.tellSkipped(t, r.due, 1, err)
+		return err
 	}
-	r := s.free[last]
-	s.free[last], s.free = nil, s.free[:last]
-	return r
-}
-
-// recycle frees a run that nobody knows any more: not the queue, which forgets a
-// processed job, and not its line.
-func (s *Scheduler) recycle(r *run) {
-	if r.end.state == core.Processed && !r.offered && len(s.free) < window {
-		*r = run{}
-		s.free = append(s.free, r)
+	s.queue.mail.lastID = id
+	r.link()
+	if r.record.Roomless {
+		t.waiting = r
 	}
+	t.runs++
+	t.last, t.hasRun = r.due.Sub(s.zero), true
+	if s.queue.herald != nil {
+		s.queue.herald.emit(TaskFired{moment(), t.name, r.due, ID(id)})
+	}
+	return nil
 }
 
-// unlink takes r off the list of active runs; r.next stays as it is, for those
-// who are walking the list.
-func (t *periodicTask) unlink(r *run) {
-	for p := &t.active; *p != nil; p = &(*p).next {
-		if *p == r {
-			*p = r.next
-			return
-		}
+func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duration) error {
+	switch v, _ := c.Accept(j, id, now); v {
+	case core.Accepted, core.Dropped:
+		return nil
+	case core.Waits: // which a run does not: it is like one that Reject refuses
+		c.Reject(j, now)
+		return ErrQueueFull
+	case core.Full:
+		return ErrQueueFull
+	case core.NoGroup:
+		return ErrGroupDone
+	default:
+		return ErrDuplicate
 	}
 }
 
@@ -157,56 +243,38 @@ func (s *Scheduler) tellSkipped(t *periodicTask, due time.Time, n uint64, why er
 	}
 }
 
-// absorb takes note of the runs that have settled.
-func (s *Scheduler) absorb() {
-	s.ended.mu.Lock()
-	ended := s.ended.runs
-	s.ended.runs, s.ended.spare = s.ended.spare, nil
-	s.ended.mu.Unlock()
-	for _, r := range ended {
-		s.note(r)
-		s.inQueue--
-		t := r.t
-		t.unlink(r)
-		if !t.broken {
-			t.lastErr = r.end.err
+// wait has the runs looked at that t has postponed, at the end of the step.
+func (s *Scheduler) wait(t *periodicTask) {
+	if len(t.postponed) > 0 {
+		s.waitList = append(s.waitList, t)
+		s.queue.runsEnded = true
+	}
+}
+
+// followUp lets runs follow those that have ended in this step of the engine.
+func (s *Scheduler) followUp(c *core.Core, now time.Duration) {
+	for len(s.waitList) > 0 {
+		t := s.waitList[0].current()
+		s.waitList[0], s.waitList = nil, s.waitList[1:]
+		if t != nil {
+			s.goOn(c, t, now)
 		}
-		s.recycle(r)
-		s.payNext(t)
 	}
-	clear(ended)
-	if cap(ended) <= window {
-		s.ended.mu.Lock()
-		s.ended.spare = ended[:0]
-		s.ended.mu.Unlock()
-	}
+	s.waitList = nil
+	s.queue.runsEnded = false
 }
 
-// note counts an accepted run.
-func (s *Scheduler) note(r *run) {
-	if r.noted {
-		return
-	}
-	r.noted = true
-	s.inQueue++
-	t := r.t
-	t.runs++
-	t.last, t.hasRun = r.due.Sub(s.zero), true
-	if r.unwanted {
-		s.unwanted = append(s.unwanted, r.id)
-	}
-}
-
-// refused counts a run that the queue will not have.
-func (s *Scheduler) refused(r *run) {
-	t := r.t
-	t.unlink(r)
-	h := t.history()
-	if errors.Is(r.refuse, ErrMissed) {
-		h.missed++
-	} else {
-		h.refused++
-	}
-	s.tellSkipped(t, r.due, 1, r.refuse)
-	s.payNext(t)
+// handBack makes jobs of all runs that are postponed, so that a shutdown which is
+// about to make its report hands them back like those that wait in the queue.
+func (s *Scheduler) handBack() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queue.step(func(c *core.Core, now time.Duration) {
+		for _, t := range s.tasks {
+			for _, r := range t.postponed {
+				_ = s.makeJob(c, t, r, true, now) // it is counted if it is refused
+			}
+			t.postponed = nil
+		}
+	})
 }

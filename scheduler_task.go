@@ -1,96 +1,84 @@
 package dray
 
 import (
-	"context"
 	"errors"
-	"fmt"
-	"math"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/agenda"
-	"github.com/a622d8ee/dray/internal/core"
 )
 
-// A periodicTask is one registered task. There may be a million, so what only
-// some of them need is behind pointers. The fields of the first block are
-// immutable, the others under Scheduler.mu.
+// A periodicTask is one registered task. There may be a million, so what only some of
+// them need is behind pointers.
 type periodicTask struct {
-	name   string
+	name   string // immutable, as are those up to seq
 	fn     Func
 	cfg    *taskConfig
 	cal    *calendar     // nil for Every
 	period time.Duration // of Every
 	seq    uint64        // order of registration
 
-	next    time.Duration // when the next run is due, on the task's own clock
-	last    time.Duration // when the last one was, by the wall clock
-	lastErr error
-	due     uint64 // runs that came due: those enqueued, skipped and still waiting
-	runs    uint64
-	past    *past // nil until something out of the ordinary has happened
-	active  *run  // runs that have not settled, the newest first
+	// guarded by Scheduler.mu
+	next   time.Duration // when the next run is due, on the task's own clock
+	asking *question     // its schedule is being asked
+	armed  bool          // next is in a timetable, and stands
+	stale  bool          // next is in a timetable, and does not stand
+	saying *saying       // its schedule is being asked for its words
+	reset  bool          // the clock was set back: ask from now on, whatever was due
 
-	hasNext, hasRun bool
-	paused          bool
-	armed           bool // next is in a timetable, and stands
-	left            bool // next is in a timetable, and does not stand
-	asking          bool // it is in Scheduler.asking
-	inNext          bool // its Next is being called: if that takes the goroutine along, the successor knows
-	lapsed          bool // whatever is due by now was missed
-	gone            bool // unscheduled, or replaced
-	broken          bool // lastErr is why the schedule has no next
-	reset           bool // the clock was set back: ask from now on, whatever was due
+	// guarded by the engine's locks
+	last      time.Duration // when the last run was due, by the wall clock
+	lastErr   error
+	due       uint64 // runs that came due: those enqueued, skipped and postponed
+	runs      uint64
+	history   *history // nil until something out of the ordinary has happened
+	active    *run     // runs that have not settled, the newest first
+	waiting   *run     // the active one that takes no room, once there was one
+	postponed []dueRun // runs that wait for another to settle
+	hasRun    bool
+
+	// written under both, read under one
+	heir    *periodicTask // that has replaced it
+	hasNext bool
+	paused  bool
+	late    bool // whatever is due by now was missed
+	gone    bool // unscheduled, or replaced
+	broken  bool // lastErr is why the schedule has no next
+	hung    bool // its schedule does not return
 }
 
 // A calendar is what a task has whose schedule is not Every.
 type calendar struct {
-	when Schedule       // immutable
-	loc  *time.Location // of the next run, as the schedule gave it
+	when Schedule  // immutable
+	next time.Time // the next run, as the schedule gave it; guarded by Scheduler.mu
 }
 
-// past is what has become of runs besides being enqueued.
-type past struct {
-	owed                               []time.Time // runs that wait for the one before to settle
+// history is what has become of runs besides being enqueued.
+type history struct {
 	overlapped, missed, refused, locks uint64
-}
-
-// A run is one run of a task, from when it is due.
-type run struct {
-	s    *Scheduler // immutable
-	t    *periodicTask
-	due  time.Time
-	next *run // in the task's active list, under Scheduler.mu
-
-	record core.Job // the queue's, from the offer until it has settled
-	id     ID       // once accepted; under the engine's locks
-	refuse error    // why the queue did not; written in the loop's step, read after
-	end    outcome  // written before it goes into ended, read after
-
-	offered  bool // it is being put before the queue; under Scheduler.mu, as are those below
-	noted    bool // counted as a run
-	unwanted bool // the next one has cancelled it
 }
 
 // PeriodicInfo is a periodic task as it was at one moment. Its books balance:
 //
 //	Due = Runs + Skipped + Waiting        Skipped = Overlapped + Missed + Refused
+//
+// They go on when a task is replaced by one of its name.
 type PeriodicInfo struct {
 	Name      string
-	Schedule  string    // in words, if the schedule has a String method
-	Next      time.Time // when it is due, jitter not included; zero while paused or for never
+	Schedule  string    // in words, if the schedule has a String method that returns within a second
+	Next      time.Time // when it is due, jitter not included; zero while paused, hung (see LastError) or for never
 	Last      time.Time // when the last run was due; zero before the first
-	LastError error     // of the last run that settled, or why the schedule has ended
+	LastError error     // of the last run that settled, or why the schedule has ended; wraps ErrTimeout while its Next does not return
 	Running   bool      // a run is enqueued and has not settled
 	Paused    bool
 
 	Due     uint64 // came due, RunNow included
-	Runs    uint64 // enqueued
+	Runs    uint64 // enqueued: each is a job from then on
 	Skipped uint64 // due, and not enqueued, for one of the next three reasons
-	Waiting int    // due, and waiting for room in the queue or for the run before
+	Waiting int    // due, and postponed until the run before has settled
 
 	Overlapped uint64 // skipped by the overlap policy
 	Missed     uint64 // skipped by the policy for missed runs
-	Refused    uint64 // skipped as another job holds the unique key, or the group takes no more jobs
+	Refused    uint64 // skipped as another job holds the unique key, its group takes no more, or, under AllowOverlap, the queue is full
 	Locked     uint64 // enqueued, and left to another instance by the Locker
 }
 
@@ -98,15 +86,7 @@ type PeriodicInfo struct {
 func (t *periodicTask) Before(o *periodicTask) bool { return t.seq < o.seq }
 
 // key is when the next run is to be enqueued.
-func (t *periodicTask) key() time.Duration { return after(t.next, t.cfg.jitter) }
-
-// after is a sum that stops at the end of time.
-func after(t, d time.Duration) time.Duration {
-	if t > math.MaxInt64-d {
-		return math.MaxInt64
-	}
-	return t + d
-}
+func (t *periodicTask) key() time.Duration { return plus(t.next, t.cfg.jitter) }
 
 func (t *periodicTask) schedule() Schedule {
 	if t.cal == nil {
@@ -115,36 +95,55 @@ func (t *periodicTask) schedule() Schedule {
 	return t.cal.when
 }
 
-func (t *periodicTask) history() *past {
-	if t.past == nil {
-		t.past = new(past)
+func (t *periodicTask) past() *history {
+	if t.history == nil {
+		t.history = new(history)
 	}
-	return t.past
+	return t.history
 }
 
-func (t *periodicTask) owed() int {
-	if t.past == nil {
-		return 0
+// current returns the task that t's runs are those of now: t itself, or that by which
+// it was replaced. It is nil for one that is gone.
+func (t *periodicTask) current() *periodicTask {
+	for t.gone && t.heir != nil {
+		t = t.heir
 	}
-	return len(t.past.owed)
+	if t.gone {
+		return nil
+	}
+	return t
+}
+
+// takeOver makes the runs and the counts of old those of t.
+func (t *periodicTask) takeOver(old *periodicTask) {
+	t.due, t.runs, t.history = old.due, old.runs, old.history
+	t.last, t.hasRun = old.last, old.hasRun
+	if !old.broken && !old.hung {
+		t.lastErr = old.lastErr
+	}
+	for r := old.active; r != nil; r = r.next {
+		r.t = t
+	}
+	t.active, t.waiting, t.postponed = old.active, old.waiting, old.postponed
+	old.active, old.waiting, old.postponed, old.history = nil, nil, nil, nil
 }
 
 // begin sets the first run.
 func (s *Scheduler) begin(t *periodicTask, when Schedule) error {
 	now := s.look()
-	since := time.Duration(0) // the last run
-	if last := t.cfg.lastRun; !last.IsZero() {
-		since = max(s.at(now.wall).Sub(last), 0)
+	since := s.at(now.wall)
+	if last := t.cfg.lastRun; !last.IsZero() && last.Before(since) {
+		since = last
 	}
 	if e, ok := when.(every); ok {
 		t.period = time.Duration(e)
-		t.next, t.hasNext = after(now.mono-since, t.period), true
+		t.next, t.hasNext = plus(minus(now.mono, s.at(now.wall).Sub(since)), t.period), true
 	} else {
 		if z, ok := when.(*zoned); ok {
 			when = z.with(t.cfg.dst)
 		}
 		t.cal = &calendar{when: when}
-		next, err := ask(when, t.in(s.at(now.wall-since)), t.cfg.dst)
+		next, err := ask(when, t.in(since), t.cfg.dst)
 		if err != nil {
 			return err
 		}
@@ -153,7 +152,7 @@ func (s *Scheduler) begin(t *periodicTask, when Schedule) error {
 		}
 		s.setNext(t, next)
 	}
-	t.lapsed = !t.cfg.lastRun.IsZero() && t.key() <= now.of(t)
+	t.late = !t.cfg.lastRun.IsZero() && t.key() <= now.of(t)
 	return nil
 }
 
@@ -167,27 +166,28 @@ func (t *periodicTask) in(at time.Time) time.Time {
 
 // setNext takes over what the schedule of a calendar task gave.
 func (s *Scheduler) setNext(t *periodicTask, next time.Time) {
-	t.left = false
+	t.stale = false
 	t.hasNext = !next.IsZero()
-	t.cal.loc = next.Location()
-	t.next = next.Sub(s.zero) // of a time that is centuries ahead, as far as that goes
+	t.cal.next = next
+	t.next = next.Sub(s.zero) // of a time that is centuries away, as far as that goes
 }
 
 // nextOf returns when the next run is due by the wall clock as it is now.
 func (s *Scheduler) nextOf(t *periodicTask, now clocks) time.Time {
 	switch {
-	case !t.hasNext:
+	case !t.hasNext || t.hung:
 		return time.Time{}
 	case t.cal != nil:
-		return s.at(t.next).In(t.cal.loc)
+		return t.cal.next
 	}
-	return s.at(now.wall).Add(t.next - now.mono)
+	return s.at(now.wall).Add(minus(t.next, now.mono))
 }
 
+// info returns what is known of t without asking its schedule, under both locks.
 func (s *Scheduler) info(t *periodicTask, now clocks) PeriodicInfo {
-	i := PeriodicInfo{Name: t.name, LastError: t.lastErr, Paused: t.paused, Due: t.due, Runs: t.runs, Waiting: t.owed()}
-	if v, ok := t.schedule().(fmt.Stringer); ok {
-		i.Schedule = words(v)
+	i := PeriodicInfo{
+		Name: t.name, LastError: t.lastErr, Paused: t.paused, Running: t.active != nil,
+		Due: t.due, Runs: t.runs, Waiting: len(t.postponed),
 	}
 	if !t.paused {
 		i.Next = s.nextOf(t, now)
@@ -195,28 +195,11 @@ func (s *Scheduler) info(t *periodicTask, now clocks) PeriodicInfo {
 	if t.hasRun {
 		i.Last = s.at(t.last)
 	}
-	if p := t.past; p != nil {
+	if p := t.history; p != nil {
 		i.Overlapped, i.Missed, i.Refused, i.Locked = p.overlapped, p.missed, p.refused, p.locks
 		i.Skipped = p.overlapped + p.missed + p.refused
 	}
-	for r := t.active; r != nil; r = r.next {
-		if r.noted {
-			i.Running = true
-		} else {
-			i.Waiting++
-		}
-	}
 	return i
-}
-
-// words asks foreign code for its name.
-func words(v fmt.Stringer) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = ""
-		}
-	}()
-	return v.String()
 }
 
 // A timetable holds the tasks of one clock that have a next run. Of a task that
@@ -231,7 +214,7 @@ type timetable struct {
 func stands(e agenda.Entry[*periodicTask]) bool {
 	current := e.Item.key() == e.Due
 	if current && !e.Item.armed {
-		e.Item.left = false
+		e.Item.stale = false
 	}
 	return current && e.Item.armed
 }
@@ -268,17 +251,17 @@ func (s *Scheduler) timetable(t *periodicTask) *timetable {
 
 // arm enters t's next run, if it has one.
 func (s *Scheduler) arm(t *periodicTask) {
-	if t.armed || t.paused || t.gone || t.asking || !t.hasNext {
+	if t.armed || t.paused || t.gone || t.asking != nil || !t.hasNext {
 		return
 	}
 	tt := s.timetable(t)
 	if s.begun && t.cal != nil && tt.armed == 0 {
 		s.looked = s.look() // nobody has watched the clock up to here
 	}
-	if !t.left {
+	if !t.stale {
 		tt.agenda.Add(t.key(), t)
 	}
-	t.armed, t.left = true, false
+	t.armed, t.stale = true, false
 	tt.armed++
 }
 
@@ -290,28 +273,10 @@ func (s *Scheduler) disarm(t *periodicTask) {
 	if !t.armed {
 		return
 	}
-	t.armed, t.left = false, true
+	t.armed, t.stale = false, true
 	tt := s.timetable(t)
 	tt.armed--
 	if tt.agenda.Len() > tt.armed+tt.armed/2+sweepSlack {
 		tt.agenda.Sweep(stands)
 	}
-}
-
-// TaskFrom returns, inside a run of a periodic task, the task's name and when the
-// run was due. It reports false elsewhere, and once the attempt has ended.
-func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
-	c := contextOf(ctx)
-	if c == nil {
-		return "", time.Time{}, false
-	}
-	c.running(func(w *worker) {
-		if w.run.Job == nil {
-			return
-		}
-		if r, isRun := w.run.Job.Ref.(*run); isRun {
-			name, due, ok = r.t.name, r.due, true
-		}
-	})
-	return name, due, ok
 }

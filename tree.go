@@ -12,7 +12,7 @@ func (q *Queue) plant() (*Supervisor, error) {
 	cfg.children = []Child{
 		{Name: "owner", Service: owner{q.engine}},
 		{Name: "pool", Service: crew{q.engine}},
-		{Name: "scheduler", Service: q.scheduler},
+		{Name: "scheduler", Service: schedulerLoop{q.scheduler}},
 	}
 	return newSupervisor(cfg)
 }

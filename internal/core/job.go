@@ -140,6 +140,11 @@ func (j *Job) empty() {
 	j.Fn, j.Backoff, j.Limiters, j.Extra, j.Errs, j.Stack = nil, nil, nil, nil, nil, nil
 }
 
+// Waits reports whether j has been accepted and has never started.
+func (j *Job) Waits() bool {
+	return !j.started && (j.State == Pending || j.State == Delayed)
+}
+
 // maxErrs bounds the history of errors kept per job.
 const maxErrs = 10
 

@@ -130,19 +130,19 @@ var table = []mutation{
 
 	// The scheduler.
 	{file: "scheduler_task.go", old: "t.armed || t.paused || t.gone", new: "t.armed || t.gone"},
-	{file: "scheduler.go", old: "\t\ts.disarm(t)\n\t\tt.gone", new: "\t\tt.gone"},
+	{file: "scheduler.go", old: "\tdelete(s.tasks, name)\n\ts.disarm(t)\n", new: "\tdelete(s.tasks, name)\n"},
 	{file: "scheduler.go", old: "s.poke() // the loop", new: "_ = e // the loop"},
-	{file: "scheduler_feed.go", old: "case r.t.gone:", new: "case false:"},
-	{file: "scheduler_clock.go", old: "d = e.Due - now.mono", new: "d = never + 0*e.Due"},
-	{file: "scheduler_due.go", old: "keep > 1 && t.cfg.overlap", new: "keep > 2 && t.cfg.overlap"},
-	{file: "scheduler_due.go", old: "if t.active == nil && t.owed() == 0 {", new: "if t.owed() == 0 {"},
-	{file: "scheduler_due.go", old: "h.owed = append(h.owed, due)\n", new: "_ = h\n"},
-	{file: "scheduler_due.go", old: "\tt.past.owed = t.past.owed[1:]\n", new: ""},
+	{file: "scheduler_due.go", old: "if t.paused {\n\t\tkeep = 0", new: "if false {\n\t\tkeep = 0"},
+	{file: "scheduler_clock.go", old: "d = min(d, minus(e.Due, now.mono))", new: "_ = e"},
+	{file: "scheduler_due.go", old: "if keep > 1 {", new: "if keep > 2 {"},
+	{file: "scheduler_due.go", old: "if t.active == nil && len(t.postponed) == 0 {", new: "if len(t.postponed) == 0 {"},
+	{file: "scheduler_due.go", old: "t.postponed = append(t.postponed, r)\n", new: "\n"},
+	{file: "scheduler_due.go", old: "\ts.goOn(c, t, now)\n}", new: "}"},
 	{file: "scheduler_due.go", old: "\tt.runs++\n", new: ""},
 	{file: "scheduler_loop.go", old: "\tdefer timer.Stop()\n", new: "\n"},
-	{file: "scheduler.go", old: "\tdo(t)\n\ts.poke()\n", new: "\tdo(t)\n"},
-	{file: "scheduler_loop.go", old: "if t.inNext {", new: "if false {"},
-	{file: "scheduler_loop.go", old: "s.comeDue(t, uint64(n)+1, dues", new: "s.comeDue(t, uint64(n), dues"},
+	{file: "scheduler.go", old: "do(t, c, now) })\n\ts.poke()\n", new: "do(t, c, now) })\n"},
+	{file: "scheduler_ask.go", old: "case q != nil:", new: "case false:"},
+	{file: "scheduler_loop.go", old: "total: uint64(n) + 1, newest", new: "total: uint64(n), newest"},
 
 	// Rate limits.
 	{file: "internal/core/limit.go", old: "\t\tl.spare, l.holder = false, j\n\t}\n\treturn", new: "\t\tl.holder = j\n\t}\n\treturn"},
@@ -194,7 +194,7 @@ var table = []mutation{
 	{file: "internal/fifo/chunk.go", old: "\tc.holes += o.holes\n", new: "\n"},
 	{file: "internal/agenda/agenda.go", old: "i >= 0; i--", new: "i > 0; i--"},
 	{file: "internal/agenda/agenda.go", old: "x.Due == y.Due && x.Item.Before(y.Item)", new: "false"},
-	{file: "scheduler_task.go", old: "e.Item.left = false", new: "_ = e"},
+	{file: "scheduler_task.go", old: "e.Item.stale = false", new: "_ = e"},
 	{file: "scheduler_task.go", old: "tt.agenda.Len() > tt.armed+tt.armed/2+sweepSlack", new: "false"},
 
 	// Clocks that are set, and zones.
@@ -202,11 +202,11 @@ var table = []mutation{
 	{file: "scheduler_clock.go", old: "return !once && (by", new: "return (once || !once) && (by"},
 	{file: "scheduler_clock.go", old: "by < -repeatWindow-jumpTolerance", new: "by < 0"},
 	{file: "scheduler_clock.go", old: "s.grace = slept", new: "_ = slept"},
-	{file: "scheduler_clock.go", old: "min(d, e.Due-now.wall, watchInterval)", new: "min(d, e.Due-now.wall)"},
+	{file: "scheduler_clock.go", old: "min(d, minus(e.Due, now.wall), watchInterval)", new: "min(d, minus(e.Due, now.wall))"},
 	{file: "schedule_zone.go", old: "ok && z.dst&RepeatFold == 0 && high.After(shown)", new: "ok && high.After(shown)"},
 	{file: "schedule_zone.go", old: "gap && z.dst&SkipGap == 0", new: "gap"},
 	{file: "schedule_zone.go", old: "if !end.After(t) {", new: "if false {"},
 	{file: "schedule_zone.go", old: "far.After(t) && z.unrepeatable(from, t)", new: "far.After(t)"},
 	{file: "schedule.go", old: "trusted || dst&RepeatFold != 0 || !repeated", new: "trusted || !repeated"},
-	{file: "scheduler_feed.go", old: "defer unlock()", new: "_ = unlock"},
+	{file: "scheduler_lock.go", old: "thrown := guarded(unlock); thrown != nil", new: "thrown := guarded(func() {}); thrown != nil"},
 }

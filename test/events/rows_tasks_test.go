@@ -22,6 +22,17 @@ func skip(level slog.Level, due time.Time, reason string, count uint64) record {
 	return line(level, "run of periodic task skipped", fields{"task": "report", "due": due, "reason": reason, "count": count})
 }
 
+// slowAfter is a schedule of one time, which takes ten minutes to find that there is no other.
+type slowAfter time.Time
+
+func (s slowAfter) Next(after time.Time) time.Time {
+	if after.Before(time.Time(s)) {
+		return time.Time(s)
+	}
+	time.Sleep(10 * time.Minute)
+	return time.Time{}
+}
+
 // locked is what another instance has.
 type locked struct{}
 
@@ -75,6 +86,14 @@ var tasks = []row{
 		return []fields{{"Time": at, "Task": "report", "Due": last, "Err": dray.ErrMissed, "Count": uint64(3)}},
 			[]record{skip(slog.LevelWarn, last, "missed", 3)}
 	}},
+	{"TaskSkipped", "its schedule does not return", func(s *scene) ([]fields, []record) {
+		q := s.started()
+		due := time.Now().Add(time.Hour)
+		require.NoError(s, q.Scheduler().Schedule("report", slowAfter(due), nop))
+		s.wait(90 * time.Minute)
+		return []fields{{"Time": due.Add(time.Second), "Task": "report", "Due": due, "Err": dray.ErrTimeout, "Count": uint64(0)}},
+			[]record{line(slog.LevelError, "schedule of periodic task does not return", fields{"task": "report", "due": due})}
+	}},
 	{"TaskSkipped", "its unique key is taken", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		s.add(q, nop, dray.WithDelay(24*time.Hour), dray.WithUnique("u", dray.KeepExisting))
@@ -82,8 +101,8 @@ var tasks = []row{
 		at := a.Add(time.Hour)
 		s.wait(90 * time.Minute)
 		return []fields{{"Time": at, "Task": "report", "Due": at, "Err": dray.ErrDuplicate, "Count": uint64(1)}}, []record{
-			line(slog.LevelInfo, "jobs rejected", fields{"count": uint64(1), "reason": "duplicate"}),
 			skip(slog.LevelWarn, at, "duplicate", 1),
+			line(slog.LevelInfo, "jobs rejected", fields{"count": uint64(1), "reason": "duplicate"}),
 		}
 	}},
 	{"TaskSkipped", "another instance has it", func(s *scene) ([]fields, []record) {

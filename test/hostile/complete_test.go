@@ -179,7 +179,7 @@ var givenOut = []string{
 	"Failure(Err)", "Failure(Errs)", "JobInfo(LastError)", "PeriodicInfo(LastError)", "ChildInfo(LastError)",
 	"JobRejected(Err)", "JobFailed(Err)", "JobCancelled(Err)", "JobEvicted(Err)", "JobRetrying(Err)", "JobStuck(Cause)",
 	"JobInterrupted(Err)", "WorkerStopped(Err)", "ChildFailed(Err)", "SupervisorFailed(Err)", "TaskSkipped(Err)",
-	"TaskEnded(Err)", "RateLimitFailed(Err)", "Scheduler.Serve(ctx)",
+	"TaskEnded(Err)", "RateLimitFailed(Err)",
 }
 
 // elsewhere are the entries whose row has another name: types, by the option or call

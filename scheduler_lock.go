@@ -1,0 +1,159 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// A runLock is what a run of a task with a Locker keeps from one attempt to the next:
+// the lock is asked for once, and held until the run has ended. It is used by one
+// attempt after the other, and by the end of the run, which the engine's locks order.
+type runLock struct {
+	s   *Scheduler // immutable, as are those up to fn
+	t   *periodicTask
+	due time.Time
+	fn  Func
+
+	has    bool // the lock was given, be it that it has been given back since
+	ended  bool // the queue has handed the run back: another that runs it keeps the lock for one attempt at a time
+	held   context.Context
+	cancel context.CancelCauseFunc // of the context that the Locker got
+	unlock func()                  // nil if there is nothing to do (any more)
+}
+
+// run is the run's function.
+func (l *runLock) run(ctx context.Context) (err error) {
+	if !l.has {
+		if mine, err := l.ask(ctx); !mine {
+			return err
+		}
+	}
+	returned := false
+	defer func() {
+		if !l.isLast(ctx, err, returned) {
+			return
+		}
+		if failed := l.release(); failed != nil { // not tried again: the work is done, or is not to be
+			err = Discard(errors.Join(err, failed))
+		}
+	}()
+	err = l.attempt(ctx)
+	returned = true
+	return err
+}
+
+// ask asks for the lock. It reports false if there is none, and as the error what the
+// attempt comes to.
+func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
+	whole, cancel := context.WithCancelCause(context.WithoutCancel(ctx)) // of all attempts
+	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+	defer func() {
+		stop()
+		if !mine {
+			cancel(nil)
+		}
+	}()
+	held, unlock, err := l.t.cfg.locker.Lock(whole, l.t.name, l.due)
+	switch {
+	case errors.Is(err, ErrLocked):
+		l.leftToAnother()
+		return false, nil
+	case err != nil:
+		return false, wrapf(err, "lock of task %q", l.t.name)
+	case held == nil:
+		held = whole
+	}
+	if !stop() { // it has ended while the lock was asked for: later attempts have the lock as well
+		held = context.WithoutCancel(held)
+	}
+	l.has, l.held, l.cancel, l.unlock = true, held, cancel, unlock
+	return true, nil
+}
+
+func (l *runLock) leftToAnother() {
+	l.s.queue.step(func(*core.Core, time.Duration) {
+		if t := l.t.current(); t != nil {
+			t.past().locks++
+		}
+		l.s.tellSkipped(l.t, l.due, 1, ErrLocked)
+	})
+}
+
+// attempt runs the task's function in the context that is held, and that of the attempt.
+func (l *runLock) attempt(ctx context.Context) error {
+	if l.held.Err() != nil {
+		return Discard(wrapf(context.Cause(l.held), "lock of task %q is lost", l.t.name))
+	}
+	both, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(l.held, func() { cancel(context.Cause(l.held)) })()
+	return l.fn(valuesFrom{both, l.held})
+}
+
+// isLast reports whether the run ends with this attempt, as far as its worker can
+// tell. Where it cannot, runEnded gives the lock back.
+func (l *runLock) isLast(ctx context.Context, err error, returned bool) bool {
+	cause := context.Cause(ctx)
+	switch {
+	case l.ended || returned && err == nil || cause == ErrCancelled || cause == ErrDeadline: //nolint:errorlint // dray's own
+		return true
+	case cause == ErrShutdown: //nolint:errorlint // as above; it spends no attempt
+		return false
+	}
+	if returned {
+		switch found, _ := inspect(err); {
+		case found.discard != nil && found.snooze == nil:
+			return true
+		case found.snooze != nil:
+			return false
+		}
+	}
+	info, ok := JobFrom(ctx)
+	return !ok || info.Attempt >= l.t.cfg.policy.maxAttempts
+}
+
+// release gives the lock back, on the worker, as the next run may ask for the same lock
+// as soon as this one has settled. It returns what unlock threw; a Goexit is the job's.
+func (l *runLock) release() error {
+	unlock := l.unlock
+	l.unlock = nil
+	defer l.letGo()
+	if unlock == nil {
+		return nil
+	}
+	if thrown := guarded(unlock); thrown != nil {
+		return wrapf(thrown, "unlock of task %q", l.t.name)
+	}
+	return nil
+}
+
+// letGo ends the contexts of the lock. A run that was handed back needs none for
+// what follows: it has been this instance's.
+func (l *runLock) letGo() {
+	l.cancel(nil)
+	if l.ended {
+		l.held = context.Background()
+	}
+}
+
+// runEnded is told the end of the run, under the engine's locks. It gives the lock
+// back where no attempt has, as the run was cancelled, or handed back, between two.
+func (l *runLock) runEnded(handedBack bool) {
+	l.ended = handedBack
+	unlock := l.unlock
+	l.unlock = nil
+	if l.has {
+		l.letGo()
+	}
+	if unlock == nil {
+		return
+	}
+	g := l.s.background.add("unlock of task " + l.t.name)
+	go func() {
+		defer g.leave()
+		_ = guarded(unlock) // there is no job any more that this could be told of
+	}()
+}

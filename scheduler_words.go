@@ -1,0 +1,161 @@
+package dray
+
+import (
+	"fmt"
+	"time"
+)
+
+// A saying is that the schedule of a task, which is foreign, is asked for its words.
+// All who want to know meanwhile wait for the same answer.
+type saying struct {
+	t    *periodicTask // immutable
+	done chan struct{} // closed when text is there
+	text string        // written before that
+	hung bool          // it has taken too long for one who waited; guarded by Scheduler.mu
+}
+
+// describe fills in the schedules' words. Foreign ones are asked by helpers, within
+// askLimit for all together; one that does not return keeps its helper, and is not
+// waited for again until it does.
+func (s *Scheduler) describe(tasks []*periodicTask, infos []PeriodicInfo) {
+	r := &wordsRound{s: s, said: make(map[int]*saying)}
+	for i, t := range tasks {
+		v, ok := t.schedule().(fmt.Stringer)
+		switch {
+		case !ok:
+		case isOwn(t.schedule()):
+			infos[i].Schedule = v.String()
+		default:
+			r.join(i, t)
+		}
+	}
+	if len(r.said) > 0 {
+		r.await(infos)
+	}
+}
+
+// isOwn reports whether all of a schedule is dray's.
+func isOwn(when Schedule) bool {
+	switch w := when.(type) {
+	case every, at, clockTimes:
+		return true
+	case *zoned:
+		return isOwn(w.wall)
+	}
+	return false
+}
+
+// A wordsRound is the asking of all schedules for one call of Tasks.
+type wordsRound struct {
+	s    *Scheduler
+	said map[int]*saying // by the index of the task
+	left []*saying       // that nobody has asked yet; guarded by Scheduler.mu
+}
+
+// join waits for an answer that is on its way, or asks for one.
+func (r *wordsRound) join(i int, t *periodicTask) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	switch {
+	case t.saying == nil:
+		t.saying = &saying{t: t, done: make(chan struct{})}
+		r.left = append(r.left, t.saying)
+	case t.saying.hung:
+		return
+	}
+	r.said[i] = t.saying
+}
+
+// await takes down the answers that come in time.
+func (r *wordsRound) await(infos []PeriodicInfo) {
+	limit, stall := time.NewTimer(askLimit), time.NewTicker(stallAfter)
+	defer limit.Stop()
+	defer stall.Stop()
+	r.startHelper()
+	for i, a := range r.said {
+		for waiting := true; waiting; {
+			select {
+			case <-a.done:
+				infos[i].Schedule, waiting = a.text, false
+			case <-stall.C:
+				r.startHelper() // the others have been kept for a while
+			case <-limit.C:
+				r.giveUp(infos)
+				return
+			}
+		}
+	}
+}
+
+// giveUp takes what is there, and leaves the rest.
+func (r *wordsRound) giveUp(infos []PeriodicInfo) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	for _, a := range r.left { // nobody has asked
+		a.t.saying = nil
+		close(a.done)
+	}
+	r.left = nil
+	for i, a := range r.said {
+		select {
+		case <-a.done:
+			infos[i].Schedule = a.text
+		default:
+			a.hung = true
+		}
+	}
+}
+
+// startHelper starts a helper if there is something to ask, unless very many are kept
+// by schedules.
+func (r *wordsRound) startHelper() {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if len(r.left) > 0 && r.s.wordHelpers < maxHelpers {
+		r.s.wordHelpers++
+		go r.help(r.s.background.add("String of a schedule"))
+	}
+}
+
+// help asks schedules until none is left. One that ends the goroutine has no words.
+func (r *wordsRound) help(g *guest) {
+	var a *saying
+	defer func() {
+		r.answered(a)
+		r.s.mu.Lock()
+		r.s.wordHelpers--
+		r.s.mu.Unlock()
+		r.startHelper()
+		g.leave()
+	}()
+	for a = r.next(); a != nil; a = r.next() {
+		g.rename("String of the schedule of task " + a.t.name)
+		text := ""
+		if guarded(func() { text = a.t.schedule().(fmt.Stringer).String() }) == nil { //nolint:forcetypeassert // describe has seen it
+			a.text = text
+		}
+		r.answered(a)
+		a = nil
+	}
+}
+
+func (r *wordsRound) answered(a *saying) {
+	if a == nil {
+		return
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	a.t.saying = nil
+	close(a.done)
+}
+
+func (r *wordsRound) next() *saying {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if len(r.left) == 0 {
+		return nil
+	}
+	a := r.left[0]
+	r.left = r.left[1:]
+	return a
+}

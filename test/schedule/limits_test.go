@@ -1,0 +1,205 @@
+package schedule_test
+
+import (
+	"context"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+// However many runs are missed, each is counted, and the newest are made up for.
+func TestEachMissedRunIsCounted(t *testing.T) {
+	for name, when := range map[string]dray.Schedule{
+		"every":   dray.Every(time.Minute),
+		"foreign": foreign(minutes),
+		"zone":    dray.InZone(foreign(minutes), time.UTC),
+	} {
+		for _, n := range []int{10_000, 10_001, 50_000} {
+			for _, keep := range []dray.Missed{dray.SkipMissed, dray.RunOnce, dray.RunAll(1), dray.RunAll(9_999), dray.RunAll(10_000)} {
+				synctest.Test(t, func(t *testing.T) {
+					time.Sleep(73*time.Hour + 11*time.Minute + 30*time.Second) // half a minute past, so that none is in time
+					q := started(t)
+					var mu sync.Mutex
+					var dues []time.Time
+					now := time.Now()
+					require.NoError(t, q.Scheduler().Schedule("x", when, func(ctx context.Context) error {
+						_, due, _ := dray.TaskFrom(ctx)
+						mu.Lock()
+						defer mu.Unlock()
+						dues = append(dues, due)
+						return nil
+					}, dray.WithLastRun(now.Add(-time.Duration(n)*time.Minute-20*time.Second)), dray.WithMissed(keep)))
+					pass(15 * time.Second)
+					i := info(t, q, "x")
+					require.Equal(t, uint64(n), i.Due, "%s %d", name, n)
+					require.Equal(t, uint64(n-min(n, int(keep))), i.Missed)
+					require.Len(t, dues, min(n, int(keep)))
+					if len(dues) > 0 {
+						require.Less(t, now.Sub(dues[len(dues)-1]), time.Minute, "the newest")
+						require.Equal(t, time.Duration(len(dues)-1)*time.Minute, dues[len(dues)-1].Sub(dues[0]), "in order")
+					}
+					require.NoError(t, q.Close())
+				})
+			}
+		}
+	}
+}
+
+func TestMissedBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := started(t)
+		s := q.Scheduler()
+		for _, n := range []int{0, -1, 10_001, math.MaxInt, math.MinInt} {
+			require.Error(t, s.Schedule("x", dray.Every(time.Hour), nop, dray.WithMissed(dray.RunAll(n))), n)
+			_, err := dray.New(dray.WithPeriodic("x", dray.Every(time.Hour), nop, dray.WithMissed(dray.RunAll(n))))
+			require.Error(t, err)
+		}
+		require.ErrorContains(t, s.Schedule("x", dray.Every(time.Hour), nop, dray.WithMissed(dray.RunAll(0))), "RunAll(0)")
+		require.Empty(t, s.Tasks())
+		for _, m := range []dray.Missed{dray.SkipMissed, dray.RunOnce, dray.RunAll(1), dray.RunAll(10_000)} {
+			require.NoError(t, s.Schedule("x", dray.Every(time.Hour), nop, dray.WithMissed(m)))
+		}
+	})
+}
+
+// What is centuries away is neither now nor in the past.
+func TestFarTimes(t *testing.T) {
+	year := func(y int) time.Time { return time.Date(y, 3, 4, 5, 6, 7, 8, time.UTC) }
+	synctest.Test(t, func(t *testing.T) {
+		oddStart()
+		q := started(t)
+		s := q.Scheduler()
+		fn, ran := counter()
+		jitter := dray.WithJitter(365 * 24 * time.Hour)
+		for name, when := range map[string]dray.Schedule{
+			"at":     dray.At(year(2400), year(9999)),
+			"far":    foreign(func(after time.Time) time.Time { return after.AddDate(500, 0, 0) }),
+			"zone":   dray.InZone(dray.At(year(9999)), time.UTC),
+			"every":  dray.Every(math.MaxInt64),
+			"every2": dray.Every(math.MaxInt64 - 1),
+		} {
+			require.NoError(t, s.Schedule(name, when, fn))
+			require.NoError(t, s.Schedule(name+" jittered", when, fn, jitter))
+		}
+		pass(400 * 24 * time.Hour)
+		require.Zero(t, ran.Load())
+		next, err := s.Preview("at", 5)
+		require.NoError(t, err)
+		require.Equal(t, []time.Time{year(2400), year(9999)}, next)
+		require.True(t, info(t, q, "at jittered").Next.Equal(year(2400)))
+		next, err = s.Preview("far", 3)
+		require.NoError(t, err)
+		require.Len(t, next, 3)
+		require.Equal(t, 3500, next[2].Year())
+	})
+}
+
+// A last run in the year 1 is long ago.
+func TestLastRunLongAgo(t *testing.T) {
+	for name, when := range map[string]dray.Schedule{
+		"every": dray.Every(time.Hour),
+		"daily": dray.Daily(2, 30, time.UTC),
+		"far":   foreign(func(after time.Time) time.Time { return after.AddDate(100, 0, 0) }),
+	} {
+		for _, last := range []time.Time{time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC), time.Date(-200, 1, 1, 0, 0, 0, 0, time.UTC)} {
+			synctest.Test(t, func(t *testing.T) {
+				oddStart()
+				q := started(t)
+				fn, ran := counter()
+				require.NoError(t, q.Scheduler().Schedule("x", when, fn, dray.WithLastRun(last)))
+				pass(time.Minute)
+				require.Equal(t, int64(1), ran.Load(), name)
+				i := info(t, q, "x")
+				require.Positive(t, i.Missed)
+				require.True(t, i.Next.After(time.Now()), "%v", i.Next)
+				require.NoError(t, q.Close())
+			})
+		}
+	}
+}
+
+// What is run in the second after its time is in time; jitter is below its limit.
+func TestOtherLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := started(t)
+		s := q.Scheduler()
+		const year = 365 * 24 * time.Hour
+		require.NoError(t, s.Schedule("x", dray.Every(1), nop, dray.WithJitter(year)))
+		require.Error(t, s.Schedule("x", dray.Every(1), nop, dray.WithJitter(year+1)))
+		require.Error(t, s.Schedule("x", dray.Every(1), nop, dray.WithJitter(-1)))
+		require.Error(t, s.Schedule("x", dray.Every(0), nop))
+		require.NoError(t, s.Unschedule("x"))
+		require.NoError(t, s.Schedule("h", dray.Daily(23, 59, time.UTC), nop))
+		require.NoError(t, s.Schedule("h", dray.Daily(0, 0, time.UTC), nop))
+		require.Error(t, s.Schedule("h", dray.Daily(24, 0, time.UTC), nop))
+		require.Error(t, s.Schedule("h", dray.Daily(0, 60, time.UTC), nop))
+		require.Error(t, s.Schedule("h", dray.Weekly(7, 0, 0, time.UTC), nop))
+	})
+}
+
+// At most 1,024 runs of a priority stand in line before what is enqueued after them.
+func TestRunsLetOthersPass(t *testing.T) {
+	for _, n := range []int{1023, 1024, 1025, 3000} {
+		synctest.Test(t, func(t *testing.T) {
+			oddStart()
+			q := started(t, dray.WithWorkers(1), dray.WithCapacity(2))
+			at := time.Now().Add(time.Hour)
+			fn, ran := counter()
+			for i := range n {
+				require.NoError(t, q.Scheduler().Schedule(time.Duration(i).String(), dray.At(at), func(ctx context.Context) error {
+					time.Sleep(time.Second)
+					return fn(ctx)
+				}))
+			}
+			hold := make(chan struct{})
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-hold; return nil }))
+			time.Sleep(time.Until(at))
+			synctest.Wait()
+			require.Equal(t, n, q.Stats().Pending)
+			before := int64(-1)
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { before = ran.Load(); return nil }))
+			close(hold)
+			pass(2 * time.Hour)
+			require.Equal(t, int64(min(n, 1024)), before)
+			require.Equal(t, int64(n), ran.Load())
+			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// Under AllowOverlap the first run that waits takes no room, the others do.
+func TestOverlappingRunsTakeRoom(t *testing.T) {
+	for _, o := range []dray.Overflow{dray.Reject, dray.Block, dray.DropNewest, dray.DropOldest} {
+		synctest.Test(t, func(t *testing.T) {
+			oddStart()
+			told := &skips{}
+			q := started(t, dray.WithWorkers(1), dray.WithCapacity(3), dray.WithOverflow(o), told.option())
+			s := q.Scheduler()
+			require.NoError(t, q.Pause())
+			require.NoError(t, s.Schedule("x", dray.Every(time.Minute), nop, dray.WithOverlap(dray.AllowOverlap)))
+			pass(10 * time.Minute)
+			i, st := info(t, q, "x"), q.Stats()
+			require.Equal(t, uint64(10), i.Due)
+			require.Equal(t, 4, st.Pending)
+			switch o {
+			case dray.Reject, dray.Block:
+				require.Equal(t, uint64(6), i.Refused)
+				require.Len(t, told.of(dray.ErrQueueFull), 6)
+				require.ErrorIs(t, s.RunNow("x"), dray.ErrQueueFull)
+			default:
+				require.Equal(t, uint64(10), i.Runs)
+				require.Equal(t, uint64(6), st.Evicted)
+			}
+			require.NoError(t, q.Resume())
+			synctest.Wait()
+			require.Equal(t, uint64(4), q.Stats().Processed)
+			require.NoError(t, q.Close())
+		})
+	}
+}
