@@ -399,6 +399,7 @@ func (e *engine) flush() error {
 
 // wind takes the queue from its last accepted job to its end.
 func (q *Queue) wind() {
+	unlabel()
 	l := &q.life
 	l.mu.Lock()
 	rested := l.rested

@@ -3,6 +3,7 @@ package dray
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -24,9 +25,10 @@ type logger struct {
 	*slog.Logger
 	wake    func() // has the observer get a logDue
 	tallies [tallies]tally
-	timer   *time.Timer // calls wake; nil before the first time
-	wakeAt  time.Time   // when it does so; zero if not at all
-	stopped bool        // the books are closed: nothing is put off any more
+	timer   *time.Timer     // calls wake; nil before the first time
+	wakeAt  time.Time       // when it does so; zero if not at all
+	asked   *inquiry[*note] // the last error of a child
+	stopped bool            // the books are closed: nothing is put off any more
 }
 
 // A tally is the jobs of one topic, which are logged as numbers. The first is logged at
@@ -116,6 +118,7 @@ func (l *logger) observe(ev Event) {
 func (l *logger) lifecycle(ev Event, about *note) {
 	switch e := ev.(type) {
 	case ChildFailed:
+		about = l.ask(e.Err)
 		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Child}, errAttrs(e.Err, about)...)...)
 	case ChildStarted:
 		if e.Restarts > 0 {
@@ -124,7 +127,7 @@ func (l *logger) lifecycle(ev Event, about *note) {
 	case ChildAbandoned:
 		l.Error("child does not stop", "supervisor", e.Supervisor, "child", e.Child, "waited", e.Waited)
 	case SupervisorFailed:
-		l.Error("supervisor failed", "supervisor", e.Supervisor, "error", e.Err)
+		l.Error("supervisor failed", "supervisor", e.Supervisor, "error", said(l.ask(e.Err).text))
 	case notReturned:
 		l.Warn("user code has not returned", "error", e.err)
 	case QueueStarted:
@@ -262,6 +265,19 @@ func errAttrs(err error, about *note) []any {
 		attrs = append(attrs, "panicked_at", at)
 	}
 	return append(attrs, "stack", string(p.Stack))
+}
+
+// ask looks at the error of a child, which nobody has looked at, as a child that fails
+// is not to wait for it. So it is done aside; one that does not answer within askPatience
+// holds up the log for that long, and no other is asked until it does.
+func (l *logger) ask(err error) *note {
+	if l.asked == nil || l.asked.over() {
+		l.asked = inquire(func() *note { f, _ := inspect(err); return &f.note })
+		if n, ok := l.asked.wait(); ok {
+			return n
+		}
+	}
+	return &note{text: fmt.Sprintf("%T (its Error does not return)", err)}
 }
 
 // said is an error as handlers get it: with the text that the error had when a worker

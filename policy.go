@@ -149,7 +149,7 @@ func WithGroup(g *Group) JobOption {
 // that could start with it: so a job that waits for one limiter keeps no other one's
 // token, a Low job holds up no High one, and none wait for each other, in whatever
 // order they name their limiters. No more than one token of a limiter is held ready.
-// l must be comparable, as pointers are.
+// l must be comparable, as pointers are, and equal to itself.
 //
 // Jobs that wait for a token stand aside, by priority and in their order, and hold
 // up nobody else; they are pending, and count against the capacity until they have
@@ -162,6 +162,8 @@ func WithRateLimit(l Limiter) JobOption {
 			return errors.New("dray: WithRateLimit: nil limiter")
 		case !reflect.ValueOf(l).Comparable():
 			return fmt.Errorf("dray: WithRateLimit: a %T is not comparable", l)
+		case !slices.Contains([]any{l}, any(l)): // it has a NaN in it
+			return fmt.Errorf("dray: WithRateLimit: a %T that is not equal to itself", l)
 		case !slices.Contains(p.limiters, any(l)):
 			p.limiters = append([]any{l}, p.limiters...)
 		}

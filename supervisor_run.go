@@ -31,6 +31,7 @@ func (k *keeper) launch(c *child) *incarnation {
 // main runs the service and reports its end, however it ends: after a Goexit the
 // deferred calls are all that is left to run.
 func (r *incarnation) main() {
+	unlabel()
 	o := &demise{}
 	defer func() {
 		r.gone.Store(true)

@@ -65,6 +65,11 @@ func allRows() map[string]row {
 			all[name+"/"+m] = asked
 		}
 	}
+	for _, m := range []string{"Error", "Unwrap", "As", "Is", "LogValue"} {
+		all["Child(Service)/error."+m] = row{want: besides, rare: m == "LogValue", call: func(w *world) error {
+			return w.serve(dray.Child{Name: "hostile", Service: onceFailing(w.err(m))})
+		}}
+	}
 	maps.Copy(all, periodic)
 	maps.Copy(all, supervised)
 	return all
@@ -407,7 +412,8 @@ func (w *world) serve(c dray.Child, opts ...dray.SupervisorOption) error {
 		<-ctx.Done()
 		return nil
 	})
-	opts = append(opts, dray.WithShutdownTimeout(time.Second), dray.WithIntensity(10, time.Hour),
+	log := recorder{&world{}}
+	opts = append(opts, dray.WithShutdownTimeout(time.Second), dray.WithIntensity(10, time.Hour), dray.WithLogger(slog.New(log)),
 		dray.WithChildren(dray.Child{Name: "innocent", Service: innocent}, c))
 	s, err := dray.NewSupervisor(dray.OneForOne, opts...)
 	require.NoError(w.t, err)
@@ -416,6 +422,28 @@ func (w *world) serve(c dray.Child, opts ...dray.SupervisorOption) error {
 	err = s.Serve(ctx)
 	require.Len(w.t, began, 1)
 	return err
+}
+
+// onceFailing is a service that fails the first time it is served.
+func onceFailing(err error) dray.Service {
+	failed := false
+	return dray.ServiceFunc(func(ctx context.Context) error {
+		if !failed {
+			failed = true
+			return err
+		}
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// besides is user code that nothing waits for.
+func besides(how string) want {
+	w := want{"nil", "fine", "", "nil", 0}
+	if how == blocks {
+		w.left = 1
+	}
+	return w
 }
 
 // inChild is user code of a supervised child.
@@ -458,16 +486,7 @@ var supervised = map[string]row{
 		return w
 	}},
 	"WithRestartBackoff(b)": {call: func(w *world) error {
-		failed := false
-		child := dray.ServiceFunc(func(ctx context.Context) error {
-			if !failed {
-				failed = true
-				return errChild
-			}
-			<-ctx.Done()
-			return nil
-		})
-		return w.serve(dray.Child{Name: "hostile", Service: child}, dray.WithRestartBackoff(func(int) time.Duration { w.act(); return 0 }))
+		return w.serve(dray.Child{Name: "hostile", Service: onceFailing(errChild)}, dray.WithRestartBackoff(func(int) time.Duration { w.act(); return 0 }))
 	}, want: func(how string) want {
 		w := want{"nil", "fine", "", "nil", 0}
 		if how == blocks {

@@ -1,0 +1,254 @@
+package hostile_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"math"
+	"runtime/pprof"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+// A call that waits for room has asked its context before, so that one that throws or
+// calls dray wedges nobody, and the end of the queue comes as ever.
+func TestContextOfACallThatWaitsForRoom(t *testing.T) {
+	for _, method := range []string{"Value", "Done", "Err"} {
+		for _, how := range misbehaviours {
+			t.Run(method+" "+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := &world{t: t, how: how, gate: make(chan struct{}), innocent: map[string]int{}}
+					defer close(w.gate)
+					q, err := dray.New(dray.WithWorkers(1), dray.WithCapacity(1), dray.WithOverflow(dray.Block),
+						dray.WithPeriodic("innocent", dray.Every(10*time.Minute), w.count("run")))
+					require.NoError(t, err)
+					w.q = q
+					require.NoError(t, q.Pause())
+					require.NoError(t, q.Start())
+					require.NoError(t, q.Enqueue(bg, w.count("first")))
+					calls := make(chan error, 2)
+					go func() { calls <- q.Enqueue(hostileContext{bg, w, method}, w.count("second"), dray.WithLabel("x")) }()
+					go func() { calls <- q.Enqueue(bg, w.count("third"), dray.WithPriority(dray.Low)) }()
+					time.Sleep(time.Second)
+					_ = q.Resume()
+					time.Sleep(2 * time.Hour)
+					if how != closesItself {
+						require.Equal(t, 1, w.innocent["first"])
+						require.Equal(t, 1, w.innocent["third"])
+					}
+					want := 2
+					if how == exits || how == blocks {
+						want = 1
+					}
+					require.Len(t, calls, want)
+					if throws(how) {
+						require.ElementsMatch(t, []string{"nil", "PanicError"}, []string{describe(<-calls), describe(<-calls)})
+					}
+					require.NoError(t, q.Close())
+				})
+			})
+		}
+	}
+}
+
+// A context may say that it has ended and nothing else; no call takes that for success.
+type ended struct {
+	context.Context
+	done chan struct{}
+}
+
+func (e ended) Done() <-chan struct{} { return e.done }
+
+func TestContextThatEndsWithoutAReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := dray.New(dray.WithCapacity(1), dray.WithOverflow(dray.Block))
+		require.NoError(t, err)
+		ctx := ended{bg, make(chan struct{})}
+		close(ctx.done)
+		nop := func(context.Context) error { return nil }
+		require.NoError(t, q.Enqueue(ctx, nop))
+		require.ErrorIs(t, q.Enqueue(ctx, nop), context.Canceled)
+		_, err = q.EnqueueSync(ctx, nop)
+		require.ErrorIs(t, err, context.Canceled)
+		n, err := q.EnqueueBatch(ctx, []dray.Func{nop})
+		require.ErrorIs(t, err, context.Canceled)
+		require.Zero(t, n)
+		g, err := dray.NewGroup(q)
+		require.NoError(t, err)
+		require.NoError(t, q.Close())
+		_ = g
+	})
+}
+
+// A group ends whatever the errors of its jobs are, and with it those of the same step.
+func TestGroupWithHostileErrorsAndAShutdown(t *testing.T) {
+	for _, how := range []string{panics, exits, callsBack, takesAnHour} {
+		t.Run(how, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, err := dray.New(dray.WithWorkers(1))
+				require.NoError(t, err)
+				w := &world{t: t, how: how, q: q, innocent: map[string]int{}}
+				completion := dray.WithCompletion(func(context.Context, error) error { return nil })
+				group := func() *dray.Group {
+					g, err := dray.NewGroup(q, completion)
+					require.NoError(t, err)
+					return g
+				}
+				hostile, innocent := group(), group()
+				require.NoError(t, hostile.Enqueue(bg, returning(w.err("Is"))))
+				for _, g := range []*dray.Group{hostile, innocent} {
+					require.NoError(t, g.Enqueue(bg, w.count("late"), dray.WithDelay(24*time.Hour)))
+					g.Close()
+				}
+				require.NoError(t, q.Start())
+				time.Sleep(2 * time.Hour)
+				report, err := q.Shutdown(bg)
+				require.NoError(t, err)
+				require.GreaterOrEqual(t, len(report.Waiting), 2)
+				for _, g := range []*dray.Group{hostile, innocent} {
+					<-g.Done()
+					require.ErrorIs(t, g.Wait(bg), dray.ErrShutdown)
+				}
+			})
+		})
+	}
+}
+
+// A middleware that keeps next, and runs it when its job has ended, runs that job and
+// no other, whose call has long gone on.
+func TestMiddlewareThatRunsAJobLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var late []func()
+		q, err := dray.New(dray.WithMiddleware(func(next dray.Handler) dray.Handler {
+			return func(ctx context.Context, j *dray.Job) error {
+				late = append(late, func() { _ = next(ctx, j) })
+				_ = next(ctx, j)
+				return next(ctx, j) // and twice
+			}
+		}))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		var runs [3]atomic.Int64
+		for i := range runs {
+			v, err := dray.Run(bg, q, func(context.Context) (int, error) { runs[i].Add(1); return i, nil })
+			require.NoError(t, err)
+			require.Equal(t, i, v)
+			for _, f := range late {
+				go f()
+			}
+			synctest.Wait()
+		}
+		require.EqualValues(t, 5, runs[0].Load())
+		require.EqualValues(t, 4, runs[1].Load())
+		require.EqualValues(t, 3, runs[2].Load())
+		s := q.Stats()
+		require.EqualValues(t, 3, s.Processed)
+		require.NoError(t, q.Close())
+	})
+}
+
+// A middleware that does not call next has done the job.
+func TestMiddlewareThatKeepsTheJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := dray.New(dray.WithMiddleware(func(dray.Handler) dray.Handler {
+			return func(context.Context, *dray.Job) error { return nil }
+		}))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		require.NoError(t, q.Enqueue(bg, func(context.Context) error { t.Error("run"); return nil }))
+		synctest.Wait()
+		require.EqualValues(t, 1, q.Stats().Processed)
+		_, err = dray.New(dray.WithMiddleware(func(dray.Handler) dray.Handler { return nil }))
+		require.ErrorIs(t, err, dray.ErrNilFunc)
+		require.NoError(t, q.Close())
+	})
+}
+
+type (
+	nanLimiter struct{ rate float64 }
+	anyLimiter struct{ v any }
+	nilLimiter struct{ n int }
+)
+
+func (nanLimiter) Wait(context.Context) error    { return nil }
+func (anyLimiter) Wait(context.Context) error    { return nil }
+func (l *nilLimiter) Wait(context.Context) error { l.n++; return nil }
+
+// A limiter that is not the same as itself would get a place of its own for each job;
+// one that has no equality would throw when it is looked up. Both are told at once.
+func TestLimitersThatCannotBeTold(t *testing.T) {
+	for name, l := range map[string]dray.Limiter{
+		"NaN":          nanLimiter{math.NaN()},
+		"NaN within":   anyLimiter{[2]any{1, math.NaN()}},
+		"func within":  anyLimiter{func() {}},
+		"slice within": anyLimiter{struct{ v any }{[]int{}}},
+		"a map":        anyLimiter{map[string]int{}},
+	} {
+		_, err := dray.New(dray.WithRateLimit(l))
+		require.Error(t, err, name)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		q, err := dray.New(dray.WithRateLimit((*nilLimiter)(nil)), dray.WithShutdownTimeout(time.Second))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		require.NoError(t, q.Enqueue(bg, returning(nil)))
+		time.Sleep(time.Minute)
+		report, err := q.Shutdown(bg) // its answer was an error: see WithRateLimit
+		require.NoError(t, err)
+		require.Len(t, report.Waiting, 1)
+	})
+}
+
+// goroutineLabels returns the labels of all goroutines whose stack has text in it.
+func goroutineLabels(text string) (labels []string) {
+	var buf bytes.Buffer
+	_ = pprof.Lookup("goroutine").WriteTo(&buf, 1)
+	for _, g := range strings.Split(buf.String(), "\n\n") {
+		if strings.Contains(g, text) && strings.Contains(g, "labels:") {
+			labels = append(labels, g)
+		}
+	}
+	return labels
+}
+
+// What runs has the pprof labels that it gives itself: not those of the call that
+// started its goroutine, and not those of the job before.
+func TestLabels(t *testing.T) {
+	labelled := func() { pprof.SetGoroutineLabels(pprof.WithLabels(bg, pprof.Labels("tenant", "a"))) }
+	labelled()
+	defer pprof.SetGoroutineLabels(bg)
+	events := make(chan []string, 100)
+	q, err := dray.New(dray.WithWorkers(1), dray.WithLogger(slog.New(slog.DiscardHandler)), dray.WithObserver(func(ev dray.Event) {
+		if _, ok := ev.(dray.WorkerStarted); ok {
+			events <- goroutineLabels("hostile_test.TestLabels.func")
+		}
+	}))
+	require.NoError(t, err)
+	require.NoError(t, q.Start())
+	pprof.SetGoroutineLabels(bg)
+	look := func(context.Context) ([]string, error) { return goroutineLabels("a622d8ee/dray."), nil }
+	for range 2 {
+		labelled()
+		task, err := dray.Submit(bg, q, look)
+		require.NoError(t, err)
+		require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); return nil }))
+		require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); panic("x") }))
+		require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); return errMine }))
+		pprof.SetGoroutineLabels(bg)
+		got, err := task.Wait(bg)
+		require.NoError(t, err)
+		require.Empty(t, got)
+		got, err = dray.Run(bg, q, look)
+		require.NoError(t, err)
+		require.Empty(t, got)
+	}
+	require.Empty(t, <-events)
+	require.NoError(t, q.Close())
+}
