@@ -198,6 +198,7 @@ func (e *engine) reopen(c *core.Core) {
 
 // grow runs the tree. If that ends by itself, the queue fails closed.
 func (q *Queue) grow(tree context.Context) error {
+	unlabel()
 	err := q.tree.Serve(tree)
 	l := &q.life
 	l.mu.Lock()

@@ -268,6 +268,7 @@ func (p *Pool) Close() error {
 // end is the one run of what Close does. What a Serve that ended has waited for in
 // vain is not waited for again.
 func (p *Pool) end() {
+	unlabel()
 	p.mu.Lock()
 	ending, rested := p.ending, p.rested
 	p.mu.Unlock()

@@ -203,7 +203,10 @@ func (s *Supervisor) boot(ctx context.Context, ours bool) error {
 		return err
 	}
 	k.boots = true
-	go k.run()
+	go func() {
+		unlabel()
+		k.run()
+	}()
 	<-k.up
 	if !k.failed {
 		return nil

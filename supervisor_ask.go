@@ -21,6 +21,7 @@ type inquiry[T any] struct {
 func inquire[T any](f func() T) *inquiry[T] {
 	q := &inquiry[T]{began: time.Now(), done: make(chan struct{})}
 	go func() {
+		unlabel()
 		defer close(q.done)
 		defer func() { _ = recover() }()
 		q.value = f()
@@ -185,6 +186,7 @@ func (a *delayAsker) ask(q delayQuestion) {
 
 // work answers all questions. A backoff that panics or exits means no delay.
 func (a *delayAsker) work() {
+	unlabel()
 	var q delayQuestion
 	finished := false
 	defer func() {
