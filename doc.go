@@ -33,11 +33,13 @@ that of a cron expression (module dray/cron). [Pool] is the workers without the 
  6. Survives itself. If the owner crashes, it is restarted; no accepted job is
     lost or run twice. Past the restart intensity the queue fails closed:
     Enqueue returns [ErrClosed] and the waiting jobs are in the Report.
- 7. Stops. Shutdown and Close are bounded and idempotent, may be called at any
+ 7. Survives its users. Whatever user code does hurts its own job, task, child,
+    observer or call, and costs what that holds: see Concurrency.
+ 8. Stops. Shutdown and Close are bounded and idempotent, may be called at any
     time by anyone, and leave no goroutine or timer behind.
- 8. Bounded by default: see Limits.
- 9. Testable in virtual time. Everything works inside [testing/synctest].
- 10. Costs nearly nothing. A plain Enqueue allocates nothing.
+ 9. Bounded by default: see Limits.
+ 10. Testable in virtual time. Everything works inside [testing/synctest].
+ 11. Costs nearly nothing. A plain Enqueue allocates nothing.
 
 # How a job ends
 
@@ -100,9 +102,39 @@ ends, and reports. [Queue.Restore] gives what was left to another queue.
 # Concurrency
 
 Every function and method may be called concurrently, unless its comment says
-otherwise. Foreign code (jobs, middleware, backoff functions, schedules, observers,
-log handlers) is never called while dray holds a lock; it may throw what it
-likes, and may call dray.
+otherwise.
+
+User code is every function, interface and value with methods that dray is given:
+jobs, the errors that they return and the values that they panic with, middleware,
+backoff functions, limiters, contexts, schedules, lockers, observers, log handlers,
+services. It is never called while dray holds a lock, nor on the goroutine of the
+queue's owner; it may panic, call [runtime.Goexit], take its time, return a typed nil
+error, and call any method of dray. What comes of that:
+
+	user code                  runs on              a panic is              blocking for ever costs
+	a job, its middleware,     its worker           the job's error         the worker; Report.Abandoned
+	its backoff, its locker
+	its error, its panic       its worker, once     the job's error,        as above
+	value (Error, As, …)                            with what it was
+	a context, an option       the caller of the    the call's error        the call
+	                           call that it is
+	                           given to
+	a limiter                  a goroutine of its   an error; asked again   that goroutine; ErrAbandoned
+	                           own for each queue
+	an observer, a log         a goroutine of its   that event lost         that goroutine; ErrAbandoned
+	handler                    own
+	a service, its error       its child's          the child's failure     the child; ErrAbandoned
+
+Report.Abandoned and [ErrAbandoned] are how the end of a queue, pool or supervisor names
+what it leaves behind, within the shutdown timeout. So the errors in events, reports
+and results have been looked at: one with methods that panic, or with a chain that has
+no end, is replaced by an error which says so and wraps a [*PanicError]. Of a chain that
+branches up to 100,000 errors are looked at. For [JobFrom], [TaskFrom] and [Progress],
+which return no error, what a context panics with goes to their caller.
+
+A job begins without pprof labels: neither those of the call that enqueued it, nor those
+of a job before it. So do services, observers and whatever else runs on a goroutine of
+dray's.
 
 # Latency statistics
 
