@@ -391,9 +391,11 @@ func (q *Queue) ended() error {
 }
 
 // flush lets observers hear of everything, within the shutdown timeout. The error
-// names what user code has not returned: observers, and limiters.
+// names what user code has not returned: observers, and limiters. A shutdown that
+// waits for no job still gives observers that are on their way the time to finish:
+// else chance would decide which of them it names.
 func (e *engine) flush() error {
-	ctx, cancel := context.WithTimeout(context.Background(), e.shutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), max(e.shutdownTimeout, limiterGrace))
 	defer cancel()
 	return errors.Join(errors.Join(e.lost()...), e.herald.flush(ctx))
 }

@@ -32,8 +32,8 @@ type tokens struct {
 const (
 	// limiterPause keeps a limiter that fails at once from being asked all the time.
 	limiterPause = time.Second
-	// limiterGrace is how long a shutdown waits for a limiter to heed its context,
-	// which takes microseconds if it ever does.
+	// limiterGrace is how long a shutdown waits for a limiter to heed its context, and
+	// at least for an observer to return, which takes microseconds if it ever happens.
 	limiterGrace = 100 * time.Millisecond
 )
 

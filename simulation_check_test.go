@@ -70,10 +70,17 @@ func (s *service) checkAtWork(st dray.Stats) {
 		if j.State == dray.Pending && j.Key == "" && j.Kind == "" {
 			require.False(s.t, free, "a worker idles, though job %d waits", j.ID)
 		}
-		require.False(s.t, !j.RunAt.IsZero() && !j.RunAt.After(time.Now()), "job %d is overdue", j.ID)
 	}
+	s.checkDue()
 	for _, task := range s.q.Scheduler().Tasks() {
 		require.False(s.t, !task.Next.IsZero() && !task.Next.After(time.Now()), "task %s is overdue", task.Name)
+	}
+}
+
+// checkDue: no job waits for a time that has passed.
+func (s *service) checkDue() {
+	for j := range s.q.Jobs() {
+		require.False(s.t, !j.RunAt.IsZero() && !j.RunAt.After(time.Now()), "job %d is overdue", j.ID)
 	}
 }
 
@@ -100,6 +107,28 @@ func (s *service) checkEnd() {
 	if !s.watched {
 		require.GreaterOrEqual(s.t, st.Enqueued, s.accepted)
 	}
+}
+
+// checkRestore: another queue takes what was left, with the attempts and the errors
+// that it has behind it, and brings all of it to its end.
+func (s *service) checkRestore() {
+	q, err := dray.New()
+	require.NoError(s.t, err)
+	require.NoError(s.t, q.Restore(s.report))
+	history := func(j dray.JobInfo) string { return fmt.Sprint(j.Label, j.Kind, j.Key, j.Attempt, j.LastError) }
+	var want, got []string
+	for _, l := range slices.Concat(s.report.Interrupted, s.report.Waiting) {
+		want = append(want, history(l.JobInfo))
+	}
+	for j := range q.Jobs() {
+		got = append(got, history(j))
+	}
+	require.ElementsMatch(s.t, want, got, "what was restored")
+	require.NoError(s.t, q.Start())
+	time.Sleep(24 * time.Hour)
+	synctest.Wait()
+	require.Equal(s.t, uint64(len(want)), settled(q.Stats()), "%+v", q.Stats())
+	require.NoError(s.t, q.Close())
 }
 
 // note adds the step to the trace, with the state after it.

@@ -57,7 +57,9 @@ func (l *ledger) run(fn dray.Func) dray.Func {
 		if !ok || info.State != dray.Running && info.State != dray.Stuck {
 			l.bad = append(l.bad, fmt.Sprintf("a job runs that does not: %+v", info))
 		}
+		odd := rand.New(rand.NewPCG(uint64(info.ID), uint64(l.runs[info.ID]))).Int64N(int64(time.Millisecond))
 		l.mu.Unlock()
+		time.Sleep(time.Duration(odd)) // runs of one task would end at one moment
 		defer func() {
 			l.mu.Lock()
 			l.running--
@@ -157,6 +159,7 @@ func (s *service) rules(rng *rand.Rand) (opts []dray.JobOption) {
 		dray.WithUnique(strconv.Itoa(rng.IntN(4)), dray.UniquePolicy(1+rng.IntN(2))),
 		dray.WithDelay(time.Duration(rng.IntN(5000))*time.Millisecond + s.moment()),
 		dray.WithTimeout(time.Duration(rng.IntN(5000))*time.Millisecond + s.moment()),
+		dray.WithDeadline(time.Duration(5002+rng.IntN(20_000))*time.Millisecond + s.moment()), // later than any delay
 	}
 	opts = append(opts, dray.WithBackoff(dray.Constant(time.Duration(rng.IntN(5000))*time.Millisecond+s.moment())))
 	for _, o := range choices {

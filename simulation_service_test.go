@@ -22,11 +22,13 @@ import (
 // producers, periodic tasks, and a driver that does one thing after another and
 // lets everything come to rest in between.
 //
-// So that a seed determines what happens, no two things happen at one moment: each
-// job and each pause of a producer takes a number of nanoseconds of its own more.
+// A seed determines what is done, whatever comes of it: each step draws from a
+// generator of its own. And hardly ever do two things happen at one moment, as each
+// job and each pause of a producer takes a part of a millisecond of its own more.
 type service struct {
 	t        *testing.T
-	rng      *rand.Rand
+	seeds    *rand.Rand // of the steps
+	rng      *rand.Rand // of this step
 	q        *dray.Queue
 	kind     *dray.Kind[dray.Func]
 	serving  context.CancelFunc
@@ -35,8 +37,10 @@ type service struct {
 	closed   bool       // a shutdown has been called
 	over     bool
 	watched  bool
-	most     int // workers there ever were, and are lent
-	serial   int // of jobs and pauses
+	most     int   // workers there ever were, and are lent
+	serial   int   // of jobs and pauses
+	plan     []int // what was done in each step
+	overflow dray.Overflow
 	lastStep string
 	busy     sync.WaitGroup // producers
 	report   dray.Report
@@ -46,13 +50,19 @@ type service struct {
 }
 
 func newService(t *testing.T, seed uint64) *service {
-	s := &service{t: t, rng: rand.New(rand.NewPCG(seed, 11)), watched: seed%2 == 0}
+	s := &service{t: t, seeds: rand.New(rand.NewPCG(seed, 11)), watched: seed%2 == 0}
+	s.draw()
 	s.ledger.init()
 	workers, lent := 1+s.rng.IntN(4), s.rng.IntN(3)
 	s.most = workers + lent
+	capacity := 5 + s.rng.IntN(40)
+	if s.rng.IntN(4) == 0 {
+		capacity = 1000 // there is room for a rush
+	}
+	s.overflow = dray.Overflow(s.rng.IntN(4))
 	opts := []dray.Option{
-		dray.WithWorkers(workers), dray.WithStuckAllowance(lent), dray.WithCapacity(5 + s.rng.IntN(40)),
-		dray.WithOverflow(dray.Overflow(s.rng.IntN(4))), dray.WithShutdownTimeout(time.Duration(s.rng.IntN(20)) * time.Second),
+		dray.WithWorkers(workers), dray.WithStuckAllowance(lent), dray.WithCapacity(capacity),
+		dray.WithOverflow(s.overflow), dray.WithShutdownTimeout(time.Duration(s.rng.IntN(20)) * time.Second),
 		dray.WithPeriodic("steady", dray.Every(time.Duration(1+s.rng.IntN(60))*time.Second), s.task()),
 	}
 	if s.watched {
@@ -100,15 +110,28 @@ func (s *service) hear() {
 	}
 }
 
+// draw begins with the random numbers of another step.
+func (s *service) draw() { s.rng = rand.New(rand.NewPCG(s.seeds.Uint64(), 11)) }
+
 // act does one thing at random, and says what.
 func (s *service) act() string {
-	if s.failed && s.rng.IntN(2) == 0 {
+	s.draw()
+	served := ""
+	if s.rng.IntN(2) == 0 && s.failed {
 		s.serve()
-		return "serve again"
+		served = "serve again, "
 	}
-	switch n := s.rng.IntN(100); {
-	case n < 30:
+	n := s.rng.IntN(100)
+	s.plan = append(s.plan, n)
+	return served + s.actOn(n)
+}
+
+func (s *service) actOn(n int) string {
+	switch {
+	case n < 28:
 		return s.enqueueSome()
+	case n < 30:
+		return s.rush()
 	case n < 36:
 		return s.startProducer()
 	case n < 60:
@@ -124,16 +147,43 @@ func (s *service) act() string {
 		return s.crash()
 	case n < 96:
 		return s.schedule()
-	case len(s.trace) > 12 && n < 100:
+	case len(s.plan) > 12:
 		return s.end()
 	}
 	return "rest"
 }
 
-// moment returns a few nanoseconds that nobody else takes.
+// rush enqueues more at once than the owner collects in one go, while no worker is
+// there to do it: what is due after that must not be overlooked.
+func (s *service) rush() string {
+	paused := s.q.Pause()
+	n := min(130+s.rng.IntN(200), s.q.Stats().Capacity-s.capacityTaken())
+	for range n {
+		s.accept(s.q.Enqueue(noWait, s.run(draytest.Slow(time.Millisecond))))
+	}
+	d := time.Duration(1+s.rng.IntN(3000))*time.Millisecond + s.moment()
+	if n > 0 { // and there was room for the last
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		s.accept(s.q.Enqueue(ctx, s.run(nop), dray.WithDelay(d), dray.WithLabel("after the rush")))
+	}
+	time.Sleep(d + time.Millisecond)
+	synctest.Wait()
+	s.checkDue()
+	return fmt.Sprint("rush of ", n, paused, s.q.Resume())
+}
+
+// capacityTaken is at most how many jobs hold room.
+func (s *service) capacityTaken() int {
+	st := s.q.Stats()
+	return st.Pending + st.Delayed
+}
+
+// moment returns a part of a millisecond that hardly anything else takes. They are
+// drawn, not counted: sums of counted ones are equal now and then.
 func (s *service) moment() time.Duration {
 	s.serial++
-	return time.Duration(s.serial) * 7
+	return time.Duration(s.rng.Int64N(int64(time.Millisecond)))
 }
 
 // letTimePass is mostly short and now and then long.
@@ -159,7 +209,9 @@ func (s *service) enqueueOne(rng *rand.Rand) string {
 	defer cancel()
 	name, fn, opts := s.job(rng)
 	var err error
-	switch rng.IntN(6) {
+	switch rng.IntN(7) {
+	case 6:
+		err = s.runOne(ctx, fn, opts)
 	case 0, 1:
 		err = s.q.Enqueue(ctx, fn, opts...)
 	case 2:
@@ -173,6 +225,20 @@ func (s *service) enqueueOne(rng *rand.Rand) string {
 	}
 	s.accept(err)
 	return fmt.Sprint(name, ":", err)
+}
+
+// runOne waits for a job, whose record is used again afterwards. Whether a job was
+// accepted whose caller gives up while it waits for room, Run does not say.
+func (s *service) runOne(ctx context.Context, fn dray.Func, opts []dray.JobOption) error {
+	if s.overflow == dray.Block {
+		return s.q.Enqueue(ctx, fn, opts...)
+	}
+	_, err := dray.Run(ctx, s.q, func(ctx context.Context) (int, error) { return 0, fn(ctx) })
+	switch {
+	case errors.Is(err, dray.ErrClosed), errors.Is(err, dray.ErrQueueFull):
+		return err
+	}
+	return nil // accepted, whatever came of it
 }
 
 // startProducer has jobs enqueued while other things happen.
@@ -275,10 +341,10 @@ func (s *service) task() dray.Func {
 	return s.runTask(draytest.Slow(d))
 }
 
-// end shuts the service down in one of four ways.
+// end shuts the service down in one of five ways.
 func (s *service) end() string {
 	s.closed, s.over = true, true
-	way := s.rng.IntN(4)
+	way := s.rng.IntN(5)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.rng.IntN(100))*time.Second+s.moment())
 	defer cancel()
 	var err error
@@ -293,6 +359,8 @@ func (s *service) end() string {
 		}
 	case 2:
 		_, err = s.q.Shutdown(context.Background())
+	case 4:
+		err = s.cutShort()
 	}
 	if way != 3 {
 		cancel() // for what is left of the way: the report is there
@@ -301,4 +369,22 @@ func (s *service) end() string {
 	s.report, second = s.q.Shutdown(ctx)
 	err = errors.Join(err, second)
 	return fmt.Sprint("end ", way, err)
+}
+
+// cutShort is a second Shutdown, whose context has ended, in the middle of the first:
+// both end, and with the same report.
+func (s *service) cutShort() error {
+	first := make(chan dray.Report, 1)
+	go func() {
+		r, _ := s.q.Shutdown(context.Background())
+		first <- r
+	}()
+	time.Sleep(time.Duration(s.rng.IntN(3))*time.Second + s.moment())
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	r, err := s.q.Shutdown(ended)
+	f := <-first
+	require.Equal(s.t, []int{len(r.Waiting), len(r.Interrupted), len(r.Abandoned)},
+		[]int{len(f.Waiting), len(f.Interrupted), len(f.Abandoned)}, "the reports of two calls")
+	return err
 }
