@@ -3,6 +3,7 @@ package dray
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -44,23 +45,24 @@ func TestClockJumps(t *testing.T) {
 		want    []string // when they were due
 		skipped uint64
 	}{
-		"none":                           {0, hour, nil, minutes("11:00", "14:00", hour), 0},
-		"slewed":                         {900 * time.Millisecond, hour, nil, minutes("11:00", "14:00", hour), 0},
-		"forward over none":              {20 * time.Minute, hour, nil, minutes("11:00", "14:00", hour), 0},
-		"forward over one":               {hour, hour, nil, minutes("11:00", "14:00", hour), 0},
-		"forward over one, skip":         {hour, hour, []TaskOption{WithMissed(SkipMissed)}, minutes("12:00", "14:00", hour), 1},
-		"forward over three":             {3 * hour, hour, nil, minutes("13:00", "14:00", hour), 2},
-		"forward over three, skip":       {3 * hour, hour, []TaskOption{WithMissed(SkipMissed)}, []string{"14:00"}, 3},
-		"forward over three, all":        {3 * hour, hour, []TaskOption{WithMissed(RunAll(9))}, minutes("11:00", "14:00", hour), 0},
-		"forward over three, two":        {3 * hour, hour, []TaskOption{WithMissed(RunAll(2))}, minutes("12:00", "14:00", hour), 1},
-		"exactly onto one":               {30 * time.Minute, hour, []TaskOption{WithMissed(SkipMissed)}, minutes("11:00", "14:00", hour), 0},
-		"back by an hour":                {-hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("10:45", "14:00", quarter)...), 0},
-		"back by three hours":            {-3 * hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("10:45", "14:00", quarter)...), 0},
-		"back by an hour, repeating":     {-hour, quarter, []TaskOption{RepeatFold}, append(minutes("10:15", "10:30", quarter), minutes("09:45", "14:00", quarter)...), 0},
-		"back by four: it was wrong":     {-4 * hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("06:45", "14:00", quarter)...), 0},
-		"back by four, the given times":  {-4 * hour, 0, nil, []string{"10:15", "11:00"}, 0},
-		"forward over both given times":  {2 * hour, 0, []TaskOption{WithMissed(RunAll(5))}, []string{"10:15", "11:00"}, 0},
-		"forward over the rest, skipped": {2 * hour, 0, []TaskOption{WithMissed(SkipMissed)}, []string{"10:15"}, 1},
+		"none":                                  {0, hour, nil, minutes("11:00", "14:00", hour), 0},
+		"slewed":                                {900 * time.Millisecond, hour, nil, minutes("11:00", "14:00", hour), 0},
+		"forward over none":                     {20 * time.Minute, hour, nil, minutes("11:00", "14:00", hour), 0},
+		"forward over one":                      {hour, hour, nil, minutes("11:00", "14:00", hour), 0},
+		"forward over one, skip":                {hour, hour, []TaskOption{WithMissed(SkipMissed)}, minutes("12:00", "14:00", hour), 1},
+		"forward over three":                    {3 * hour, hour, nil, minutes("13:00", "14:00", hour), 2},
+		"forward over three, skip":              {3 * hour, hour, []TaskOption{WithMissed(SkipMissed)}, []string{"14:00"}, 3},
+		"forward over three, all":               {3 * hour, hour, []TaskOption{WithMissed(RunAll(9))}, minutes("11:00", "14:00", hour), 0},
+		"forward over three, two":               {3 * hour, hour, []TaskOption{WithMissed(RunAll(2))}, minutes("12:00", "14:00", hour), 1},
+		"exactly onto one":                      {30 * time.Minute, hour, []TaskOption{WithMissed(SkipMissed)}, minutes("11:00", "14:00", hour), 0},
+		"back by an hour":                       {-hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("10:45", "14:00", quarter)...), 0},
+		"back by three hours":                   {-3 * hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("10:45", "14:00", quarter)...), 0},
+		"back by an hour, repeating":            {-hour, quarter, []TaskOption{RepeatFold}, append(minutes("10:15", "10:30", quarter), minutes("09:45", "14:00", quarter)...), 0},
+		"back by an hour, its schedule repeats": {-hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("09:45", "14:00", quarter)...), 0},
+		"back by four: it was wrong":            {-4 * hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("06:45", "14:00", quarter)...), 0},
+		"back by four, the given times":         {-4 * hour, 0, nil, []string{"10:15", "11:00"}, 0},
+		"forward over both given times":         {2 * hour, 0, []TaskOption{WithMissed(RunAll(5))}, []string{"10:15", "11:00"}, 0},
+		"forward over the rest, skipped":        {2 * hour, 0, []TaskOption{WithMissed(SkipMissed)}, []string{"10:15"}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,7 +80,11 @@ func TestClockJumps(t *testing.T) {
 				if c.every == 0 {
 					when = At(begin.Add(15*time.Minute), begin.Add(time.Hour))
 				}
-				require.NoError(t, q.Scheduler().Schedule("calendar", InZone(when, time.UTC), func(ctx context.Context) error {
+				dst := DST(0)
+				if strings.HasSuffix(name, "its schedule repeats") {
+					dst = RepeatFold
+				}
+				require.NoError(t, q.Scheduler().Schedule("calendar", InZone(when, time.UTC, dst), func(ctx context.Context) error {
 					_, d, _ := TaskFrom(ctx)
 					due = append(due, d.UTC().Format("15:04"))
 					return nil

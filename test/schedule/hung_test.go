@@ -326,10 +326,12 @@ func TestCatchingUpHoldsUpNobody(t *testing.T) {
 		}
 		require.NoError(t, s.Schedule("other", foreign(func(after time.Time) time.Time { return after.Truncate(time.Second).Add(time.Second) }), note))
 		pass(time.Minute)
+		require.NoError(t, s.Pause("other"))
 		require.Len(t, late, 60)
 		for _, d := range late {
 			require.Less(t, d, 100*time.Millisecond)
 		}
+		require.NoError(t, s.Unschedule("other"))
 		pass(30 * time.Minute)
 		week := info(t, q, "week7")
 		require.GreaterOrEqual(t, week.Missed, uint64(7*24*60-1))
