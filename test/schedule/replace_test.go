@@ -40,7 +40,7 @@ func TestReloadKeepsTheRunThatIsDue(t *testing.T) {
 				time.Sleep(time.Until(time.Date(2000, 1, 2, 3, 0, 1, 0, time.UTC)))
 				require.Zero(t, oldRan.Load())
 				for range 3 {
-					later := dray.Schedule(dray.Daily(4, 30, time.UTC))
+					later := dray.Daily(4, 30, time.UTC)
 					if name == "daily" {
 						later = when()
 					}
