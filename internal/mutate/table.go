@@ -132,7 +132,7 @@ var table = []mutation{
 	{file: "scheduler_task.go", old: "t.armed || t.paused || t.gone", new: "t.armed || t.gone"},
 	{file: "scheduler.go", old: "\tdelete(s.tasks, name)\n\ts.disarm(t)\n", new: "\tdelete(s.tasks, name)\n"},
 	{file: "scheduler.go", old: "s.poke() // the loop", new: "_ = e // the loop"},
-	{file: "scheduler_due.go", old: "if t.paused {\n\t\tkeep = 0", new: "if false {\n\t\tkeep = 0"},
+	{file: "scheduler.go", old: "c.PauseTask(name)\n", new: "\n"},
 	{file: "scheduler_clock.go", old: "d = min(d, minus(e.Due, now.mono))", new: "_ = e"},
 	{file: "scheduler_due.go", old: "if keep > 1 {", new: "if keep > 2 {"},
 	{file: "scheduler_due.go", old: "if t.active == nil && len(t.postponed) == 0 {", new: "if len(t.postponed) == 0 {"},

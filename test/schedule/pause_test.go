@@ -119,3 +119,32 @@ func TestPauseWhileAsking(t *testing.T) {
 		require.Equal(t, int64(1), ran.Load())
 	})
 }
+
+// A task that is paused while its schedule hangs does not run again what has been run.
+func TestPauseWhileHung(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		oddStart()
+		q := started(t)
+		s := q.Scheduler()
+		first := minutes(time.Now())
+		fn, ran := counter()
+		require.NoError(t, s.Schedule("x", foreign(func(after time.Time) time.Time {
+			if after.Equal(first) {
+				time.Sleep(5 * time.Second)
+			}
+			return minutes(after)
+		}), fn))
+		time.Sleep(time.Until(first))
+		pass(100 * time.Millisecond)
+		require.Equal(t, int64(1), ran.Load())
+		require.NoError(t, s.Pause("x"))
+		pass(30 * time.Second)
+		require.NoError(t, info(t, q, "x").LastError)
+		require.NoError(t, s.Resume("x"))
+		pass(10 * time.Second)
+		require.Equal(t, int64(1), ran.Load())
+		pass(20 * time.Second)
+		require.Equal(t, int64(2), ran.Load())
+		require.Equal(t, uint64(2), info(t, q, "x").Due)
+	})
+}
