@@ -172,7 +172,7 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 	case kind == core.Panic: // a snooze that is thrown is a panic
 	case f.snooze != nil && !w.engine.pooled():
 		r.Kind, r.Snooze = core.Snooze, f.snooze.delay
-	case err == error(f.discard): // else what it is wrapped in says more
+	case err == error(f.discard): //nolint:errorlint // else what it is wrapped in says more
 		r.Err = f.discard.reason()
 		f.text, _ = textOf(r.Err)
 	}

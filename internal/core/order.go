@@ -66,8 +66,9 @@ func (h *heads) start(i int, more bool, now time.Duration) {
 
 // order yields in which order as many jobs of each priority as in counts would start
 // if all did now: stretches of one priority, and how long they are.
-func (h heads) order(counts [3]int, now time.Duration) iter.Seq2[int, int] {
+func (h *heads) order(counts [3]int, now time.Duration) iter.Seq2[int, int] {
 	return func(yield func(i, n int) bool) {
+		h := *h
 		for i := h.next(now); i >= 0; i = h.next(now) {
 			counts[i]--
 			h.start(i, counts[i] > 0, now)
@@ -160,7 +161,11 @@ func (c *Core) withTokens() (jobs [3][]*Job) {
 // startsAs returns as which job from now on the nth of a lane would start, given what
 // goes before the lists. What is not in the lane stands behind it.
 func (c *Core) startsAs(p Priority, nth int, ahead [3][]*Job, now time.Duration) int {
-	h, lane := c.heads(firstOf(ahead)), int(High-p)
+	lane := int(High - p)
+	if c.inLanes() == c.lanes[lane].len() && len(c.granted) == 0 {
+		return nth // as nearly always
+	}
+	h := c.heads(firstOf(ahead))
 	var counts [3]int
 	for i := range c.lanes {
 		counts[i] = len(ahead[i]) + c.lanes[i].listed()

@@ -295,7 +295,7 @@ type failing struct{ asked atomic.Int32 }
 
 func (l *failing) Wait(context.Context) error { l.asked.Add(1); return errBoom }
 
-// closes closes a queue that has a job which does not heed its context.
+// closes ends a queue that has a job which does not heed its context.
 func closes(t *testing.T, opts ...dray.Option) (closed func() bool) {
 	q := start(t, opts...)
 	add(t, q, func(context.Context) error { time.Sleep(time.Hour); return nil })
