@@ -2,7 +2,6 @@ package dray
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -49,9 +48,9 @@ func (g *guest) leave() {
 	}
 }
 
-// wait waits until all have ended, for at most so long, and returns an error that
-// names those that have not.
-func (b *background) wait(limit time.Duration) error {
+// wait waits until all have ended, for at most so long, and returns an error for each
+// that has not.
+func (b *background) wait(limit time.Duration) []error {
 	b.mu.Lock()
 	if len(b.guests) == 0 {
 		b.mu.Unlock()
@@ -72,7 +71,7 @@ func (b *background) wait(limit time.Duration) error {
 	}
 }
 
-func (b *background) left() error {
+func (b *background) left() (errs []error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	names := make([]string, 0, len(b.guests))
@@ -80,8 +79,8 @@ func (b *background) left() error {
 		names = append(names, g.name)
 	}
 	slices.Sort(names)
-	if len(names) == 0 {
-		return nil
+	for _, name := range names {
+		errs = append(errs, wrapf(ErrAbandoned, "%s", name))
 	}
-	return wrapf(ErrTimeout, "still running at the end: %s", strings.Join(names, ", "))
+	return errs
 }

@@ -322,8 +322,8 @@ func (q *Queue) stopTree() {
 // It returns nil when nothing was cut short, or else the cause of ctx's end, and
 // [ErrStillRunning] besides if jobs were abandoned; the report is valid in any
 // case. If the queue's tree had failed, that error is returned too, and one that is
-// [ErrAbandoned] for each observer, log handler and limiter that has not returned by
-// the end of the shutdown timeout, and is left behind.
+// [ErrAbandoned] for each observer, log handler, limiter, schedule and unlock of a
+// [Locker] that has not returned by then, and is left behind.
 //
 // Further calls, concurrent ones included, wait for the same end and return the
 // same; the first ctx to end cuts the drain short for all, and so does, after the
@@ -436,7 +436,9 @@ func (q *Queue) conclude(cut bool, reason error, tell bool) {
 	if len(l.report.Abandoned) > 0 && (cut || isClosed(l.forced)) {
 		reason = errors.Join(reason, ErrStillRunning)
 	}
-	l.err = errors.Join(failure, reason, q.scheduler.background.wait(min(askLimit, q.shutdownTimeout)))
+	left := q.scheduler.background.wait(min(askLimit, q.shutdownTimeout))
+	q.herald.report(left)
+	l.err = errors.Join(failure, reason, errors.Join(left...))
 	close(l.over)
 }
 

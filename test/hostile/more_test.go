@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -344,6 +345,11 @@ func (s schedule) Next(after time.Time) time.Time {
 	return after.Truncate(time.Minute).Add(10 * time.Minute)
 }
 
+// A speaking schedule has a hostile String.
+type speaking struct{ schedule }
+
+func (s speaking) String() string { s.w.act(); return "speaking" }
+
 func (w *world) schedule(from int) dray.Schedule { return schedule{w, from, new(int)} }
 
 // A locker is one whose Lock, or what that returns, is hostile.
@@ -374,8 +380,14 @@ var periodic = map[string]row{
 	"InZone(wall)": {want: inCall, call: func(w *world) error {
 		return w.q.Scheduler().Schedule("hostile", dray.InZone(w.schedule(1), time.UTC), w.count("x"))
 	}},
-	"Schedule.Next": {want: aside, awaits: []string{exits, blocks, takesAnHour, closesItself}, call: func(w *world) error {
+	"Schedule.Next": {want: aside, call: func(w *world) error {
 		return w.q.Scheduler().Schedule("hostile", w.schedule(2), w.count("x"))
+	}},
+	"Schedule.Next/String": {want: aside, call: func(w *world) error {
+		s := speaking{schedule{w, math.MaxInt, new(int)}}
+		err := w.q.Scheduler().Schedule("hostile", s, w.count("x"))
+		_ = w.q.Scheduler().Tasks()
+		return err
 	}},
 	"WithLock(l)/Lock": {want: inJob, call: func(w *world) error {
 		return w.q.Scheduler().Schedule("hostile", dray.Every(time.Minute), w.count("x"), dray.WithLock(locker{w, false}))

@@ -161,8 +161,7 @@ type row struct {
 	logs    bool                         // the row brings a log handler of its own
 	call    func(w *world) error         // lets the code in; on a goroutine of its own
 	want    func(how string) want
-	rare    bool     // the code need not be called
-	awaits  []string // misbehaviours that are still to be dealt with
+	rare    bool // the code need not be called
 }
 
 // want is what has to come of it.

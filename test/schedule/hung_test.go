@@ -132,7 +132,7 @@ func TestShutdownNamesAHungSchedule(t *testing.T) {
 		begin := time.Now()
 		report, err := q.Shutdown(t.Context())
 		require.ErrorContains(t, err, "the-task")
-		require.ErrorIs(t, err, dray.ErrTimeout)
+		require.ErrorIs(t, err, dray.ErrAbandoned)
 		require.Empty(t, report)
 		require.LessOrEqual(t, time.Since(begin), time.Second)
 	})
