@@ -116,9 +116,9 @@ error, and call any method of dray. What comes of that:
 	its backoff, its locker
 	its error, its panic       its worker, once     the job's error,        as above
 	value (Error, As, …)                            with what it was
-	a context, an option       the caller of the    the call's error        the call
-	                           call that it is
-	                           given to
+	a context, an option       the goroutine of     the call's error        that call
+	                           the call that is
+	                           given it
 	a limiter                  a goroutine of its   an error; asked again   that goroutine; ErrAbandoned
 	                           own for each queue
 	an observer, a log         a goroutine of its   that event lost         that goroutine; ErrAbandoned

@@ -31,7 +31,7 @@ func TestHeraldSurvivesItsListeners(t *testing.T) {
 		for n := range uint64(5) {
 			h.emit(EventsDropped{Count: n})
 		}
-		h.flush(t.Context())
+		_ = h.flush(t.Context())
 		require.Equal(t, []uint64{0, 1, 2, 3, 4}, told)
 	})
 }
@@ -56,9 +56,9 @@ func TestHeraldIsBounded(t *testing.T) {
 		}
 		ended, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		h.flush(ended) // returns, although nothing moves
+		_ = h.flush(ended) // returns, although nothing moves
 		close(gate)
-		h.flush(t.Context())
+		_ = h.flush(t.Context())
 		require.Equal(t, uint64(maxUndelivered+1), events)
 		require.Equal(t, uint64(100), dropped)
 	})

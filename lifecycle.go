@@ -348,7 +348,8 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 // Close is [Queue.Shutdown] without the drain: it cancels the running jobs at
 // once, with the cause [ErrShutdown], and waits for them within the shutdown
 // timeout. It returns nil, [ErrStillRunning] if jobs were abandoned, the error of
-// a failed tree, [ErrAbandoned] as Shutdown does, or that of the Shutdown that came before it. What was left is in the report that Shutdown still returns.
+// a failed tree, [ErrAbandoned] as Shutdown does, or that of the Shutdown that came
+// before it. What was left is in the report that Shutdown still returns.
 func (q *Queue) Close() error {
 	q.wrapUp()
 	q.cut(nil)

@@ -110,16 +110,15 @@ func (l *logger) observe(ev Event) {
 	case ClockJumped:
 		l.Warn("wall clock was set, or the machine slept", "by", e.By)
 	default:
-		l.lifecycle(ev, about)
+		l.lifecycle(ev)
 	}
 }
 
 // lifecycle writes what happens to the queue and its children.
-func (l *logger) lifecycle(ev Event, about *note) {
+func (l *logger) lifecycle(ev Event) {
 	switch e := ev.(type) {
 	case ChildFailed:
-		about = l.ask(e.Err)
-		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Child}, errAttrs(e.Err, about)...)...)
+		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Child}, errAttrs(e.Err, l.ask(e.Err))...)...)
 	case ChildStarted:
 		if e.Restarts > 0 {
 			l.Warn("child restarted", "supervisor", e.Supervisor, "child", e.Child, "restarts", e.Restarts)

@@ -56,7 +56,7 @@ func (p policy) with(opts []JobOption) (_ policy, err error) {
 }
 
 // ask looks whether ctx throws when it is asked for the values that the job is to have.
-func (p *policy) ask(ctx context.Context) (err error) {
+func (p policy) ask(ctx context.Context) (err error) {
 	if p.values {
 		_, err = insideOf(ctx)
 	}

@@ -211,7 +211,7 @@ func TestLimitersThatCannotBeTold(t *testing.T) {
 func goroutineLabels(text string) (labels []string) {
 	var buf bytes.Buffer
 	_ = pprof.Lookup("goroutine").WriteTo(&buf, 1)
-	for _, g := range strings.Split(buf.String(), "\n\n") {
+	for g := range strings.SplitSeq(buf.String(), "\n\n") {
 		if strings.Contains(g, text) && strings.Contains(g, "labels:") {
 			labels = append(labels, g)
 		}

@@ -139,7 +139,7 @@ var contexts = map[string]func(w *world, ctx context.Context) error{
 	"Queue.Serve(ctx)": func(w *world, ctx context.Context) error {
 		q := w.other()
 		defer func() { _ = q.Close() }()
-		return q.Serve(forAnHour(w, ctx))
+		return q.Serve(forAnHour(ctx, w))
 	},
 	"Pool.Run(ctx)": func(w *world, ctx context.Context) error {
 		p := w.pool()
@@ -149,12 +149,12 @@ var contexts = map[string]func(w *world, ctx context.Context) error{
 	"Pool.Serve(ctx)": func(w *world, ctx context.Context) error {
 		p := w.pool()
 		defer func() { _ = p.Close() }()
-		return p.Serve(forAnHour(w, ctx))
+		return p.Serve(forAnHour(ctx, w))
 	},
 	"Supervisor.Serve(ctx)": func(w *world, ctx context.Context) error {
 		s, err := dray.NewSupervisor(dray.OneForOne)
 		require.NoError(w.t, err)
-		return s.Serve(forAnHour(w, ctx))
+		return s.Serve(forAnHour(ctx, w))
 	},
 	"Supervisor.Boot(ctx)": func(w *world, ctx context.Context) error {
 		s, err := dray.NewSupervisor(dray.OneForOne)
@@ -183,7 +183,7 @@ func passed(f func()) (err error) {
 }
 
 // forAnHour lets a hostile context end.
-func forAnHour(w *world, ctx context.Context) context.Context {
+func forAnHour(ctx context.Context, w *world) context.Context {
 	h := ctx.(hostileContext)
 	inner, cancel := context.WithTimeout(bg, time.Hour)
 	w.t.Cleanup(cancel)
