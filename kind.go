@@ -28,13 +28,13 @@ func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opt
 	if err != nil {
 		return nil, err
 	}
-	if err := q.register(kind); err != nil {
+	if err := q.register(kind, jobs); err != nil {
 		return nil, err
 	}
 	return &Kind[T]{queue: q, name: kind, fn: fn, jobs: jobs}, nil
 }
 
-func (q *Queue) register(kind string) error {
+func (q *Queue) register(kind string, jobs policy) error {
 	if kind == "" {
 		return fmt.Errorf("dray: Handle: empty kind")
 	}
@@ -43,7 +43,7 @@ func (q *Queue) register(kind string) error {
 	if _, ok := q.kinds[kind]; ok {
 		return wrapf(ErrDuplicate, "Handle(%q)", kind)
 	}
-	q.kinds[kind] = struct{}{}
+	q.kinds[kind] = jobs
 	return nil
 }
 

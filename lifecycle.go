@@ -294,7 +294,7 @@ func (q *Queue) rest() (final bool) {
 			c.Halt(true)
 			books := q.stats(c, now)
 			books.Restarts = q.tree.restarts()
-			q.herald.emit(stopped(q.reportOf(c, c.WaitingJobs(now)), books))
+			q.herald.emit(stopped(books, c.WaitingJobs(now)))
 		})
 	}
 	return l.closing

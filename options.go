@@ -3,6 +3,7 @@ package dray
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -152,9 +153,13 @@ type periodic struct {
 	opts []TaskOption
 }
 
-// WithPeriodic registers a periodic task from the start: see [Scheduler.Schedule].
+// WithPeriodic registers a periodic task from the start: see [Scheduler.Schedule]. Two
+// of one name are an error from [New], which is [ErrDuplicate].
 func WithPeriodic(name string, when Schedule, fn Func, opts ...TaskOption) Option {
 	return queueOption(func(c *config) error {
+		if slices.ContainsFunc(c.periodic, func(p periodic) bool { return p.name == name }) {
+			return wrapf(ErrDuplicate, "WithPeriodic(%q)", name)
+		}
 		c.periodic = append(c.periodic, periodic{name, when, fn, opts})
 		return nil
 	})

@@ -45,7 +45,8 @@ func TestJumpOfTheWallClock(t *testing.T) {
 		}
 		left := Leftover{Func: func(context.Context) error { return nil }}
 		left.State, left.RunAt, left.EnqueuedAt = Delayed, now.Add(20*time.Minute).Round(0), now.Add(-20*time.Minute).Round(0)
-		j := q.revive(left)
+		j, err := q.revive(left)
+		require.NoError(t, err)
 		require.InDelta(t, 20*time.Minute, j.RunAt-q.now(), float64(time.Minute), name)
 		require.InDelta(t, 20*time.Minute, q.now()-j.EnqueuedAt, float64(time.Minute), name)
 		require.NoError(t, q.Close())

@@ -26,7 +26,7 @@ type Queue struct {
 	witness   *seam.Witness // immutable once the queue is used; nil but for the test kit
 
 	kindsMu sync.RWMutex
-	kinds   map[string]struct{} // registered with Handle
+	kinds   map[string]policy // registered with Handle: their defaults
 
 	life life
 }
@@ -44,7 +44,7 @@ func New(opts ...Option) (_ *Queue, err error) {
 			return nil, err
 		}
 	}
-	q := &Queue{engine: newEngine(cfg.common, cfg.core(), cfg.idleTimeout), jobs: cfg.jobs, kinds: map[string]struct{}{}}
+	q := &Queue{engine: newEngine(cfg.common, cfg.core(), cfg.idleTimeout), jobs: cfg.jobs, kinds: map[string]policy{}}
 	if q.handler, err = chain(cfg.middleware, level(0)); err != nil {
 		return nil, err
 	}

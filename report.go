@@ -1,7 +1,6 @@
 package dray
 
 import (
-	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,6 +24,7 @@ type Leftover struct {
 
 	record *core.Job    // nil for one that dray did not make
 	taken  *atomic.Bool // by a Restore; nil as record
+	told   *atomic.Bool // its caller was told that it will not run, or it was restored; nil if none waits
 }
 
 // leave closes the books: it collects what is left, and tells those who wait
@@ -38,7 +38,7 @@ func (e *engine) leave(restarts uint64, tell bool) Report {
 		left := c.Seal(now)
 		r = e.reportOf(c, left)
 		if tell {
-			e.herald.emit(stopped(r, books))
+			e.herald.emit(stopped(books, left))
 		}
 		for _, j := range left {
 			handBack(c, j)
@@ -58,18 +58,33 @@ func handBack(c *core.Core, j *core.Job) {
 	}
 }
 
+// promised is an ending that somebody may wait for.
+type promised interface {
+	// handedBack returns what becomes true when it is told that the job will not run
+	// any more, or by a Restore that runs it after all: whichever is first.
+	handedBack() *atomic.Bool
+}
+
 // stopped is the event of that name.
-func stopped(r Report, books Stats) QueueStopped {
-	return QueueStopped{
-		happened: moment(), Stats: books,
-		Waiting: len(r.Waiting), Interrupted: len(r.Interrupted), Abandoned: len(r.Abandoned),
+func stopped(books Stats, waiting []*core.Job) QueueStopped {
+	ev := QueueStopped{happened: moment(), Stats: books, Abandoned: books.Running}
+	for _, j := range waiting {
+		if j.WasCut() {
+			ev.Interrupted++
+		} else {
+			ev.Waiting++
+		}
 	}
+	return ev
 }
 
 // reportOf makes a report of what waits and of what runs.
 func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
 	for _, j := range waiting {
 		l := Leftover{JobInfo: e.jobInfo(core.Describe(j)), Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)}
+		if p, ok := j.Ref.(promised); ok {
+			l.told = p.handedBack()
+		}
 		if j.WasCut() {
 			r.Interrupted = append(r.Interrupted, l)
 		} else {
@@ -84,59 +99,3 @@ func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
 
 // left returns the jobs of a report that may be run elsewhere, in their order.
 func (r Report) left() []Leftover { return slices.Concat(r.Interrupted, r.Waiting) }
-
-// Restore takes over what another queue left: first Report.Interrupted, then
-// Report.Waiting, in their order, with the options, attempts and times that they
-// had and with new IDs, whatever room there is. Report.Abandoned is left out, as
-// those jobs may still be running.
-//
-// Errors: [ErrClosed], and [ErrNilFunc] if a Func is missing, in which cases
-// nothing was taken; [ErrDuplicate] for each job that was restored before or
-// whose unique key is held here, all others having been taken.
-func (q *Queue) Restore(r Report) error {
-	left := r.left()
-	for _, l := range left {
-		if l.Func == nil {
-			return wrapf(ErrNilFunc, "Restore: job %d", l.ID)
-		}
-	}
-	return q.stepOpen(func(c *core.Core) error {
-		var errs []error
-		for _, l := range left {
-			errs = append(errs, q.restore(c, l))
-		}
-		return errors.Join(errs...)
-	})
-}
-
-func (q *Queue) restore(c *core.Core, l Leftover) error {
-	j := q.revive(l)
-	if c.Holds(j.Unique, q.now()) || l.taken != nil && l.taken.Swap(true) {
-		return wrapf(ErrDuplicate, "Restore: job %d", l.ID)
-	}
-	q.mail.lastID++
-	c.Restore(j, l.record, q.mail.lastID, q.now())
-	return nil
-}
-
-// revive makes a record for this queue of a job that another one left.
-func (q *Queue) revive(l Leftover) *core.Job {
-	j := &core.Job{
-		Fn: l.Func, Kind: l.Kind, Label: l.Label, Key: l.Key, KeyLimit: 1,
-		Priority: core.Priority(l.Priority), MaxAttempts: 1,
-	}
-	if l.record != nil {
-		j = l.record.Again()
-		withFunc(j, l.Func)
-		j.Errs = l.record.Errs
-	}
-	j.Attempt = l.Attempt
-	j.EnqueuedAt = q.ahead(l.EnqueuedAt)
-	if !l.RunAt.IsZero() {
-		j.RunAt = q.ahead(l.RunAt)
-		if l.State == Retrying {
-			j.State = core.Retrying
-		}
-	}
-	return j
-}

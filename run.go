@@ -2,6 +2,7 @@ package dray
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -96,6 +97,13 @@ func (e *engine) newCall(b runner) *call {
 }
 
 func (*call) accepted(ID) {}
+
+// handedBack: a Run that ends with a shutdown is told so.
+func (*call) handedBack() *atomic.Bool {
+	told := new(atomic.Bool)
+	told.Store(true)
+	return told
+}
 
 // settled is told the end, under the engine's locks.
 func (c *call) settled(o outcome) {

@@ -15,7 +15,8 @@ type Task[R any] struct {
 	queue *engine       // nil once it has ended: a result that is kept keeps nothing else
 	done  chan struct{} // made when first asked for
 	ended bool
-	value R // of the last attempt; written by the worker before settled, read after
+	told  *atomic.Bool // once its job was handed back: see promised
+	value R            // of the last attempt; written by the worker before settled, read after
 	err   error
 }
 
@@ -121,6 +122,23 @@ func (t *Task[R]) settled(o outcome) {
 	}
 }
 
+// handedBack is called under the engine's locks, before settled.
+func (s *submitted[R]) handedBack() *atomic.Bool {
+	t := s.task
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.told = new(atomic.Bool)
+	t.told.Store(t.done != nil)
+	return t.told
+}
+
+// tell notes that the end of the task is about to be told, under mu.
+func (t *Task[R]) tell() {
+	if t.told != nil {
+		t.told.Store(true)
+	}
+}
+
 // ID returns the ID of the job.
 func (t *Task[R]) ID() ID { return ID(t.id.Load()) }
 
@@ -129,6 +147,7 @@ func (t *Task[R]) ID() ID { return ID(t.id.Load()) }
 func (t *Task[R]) Done() <-chan struct{} {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.tell()
 	if t.done == nil {
 		t.done = make(chan struct{})
 		if t.ended {
@@ -162,6 +181,7 @@ func (t *Task[R]) Result() (r R, err error, ok bool) { //nolint:revive // the or
 	if !t.ended {
 		return r, nil, false
 	}
+	t.tell()
 	return t.value, t.err, true
 }
 

@@ -237,11 +237,11 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 
 // Restore takes over a job that another queue left, whatever the room. Its State
 // says whether it was Retrying, and it keeps its EnqueuedAt. The record of it there,
-// nil if there was none, says more: a job that took no room takes none here either,
+// nil if there was none and begun counts instead, says more: a job that took no room takes none here either,
 // and one that held its place in its key does so here if there is one.
-func (c *Core) Restore(j, old *Job, id uint64, now time.Duration) {
+func (c *Core) Restore(j, old *Job, begun bool, id uint64, now time.Duration) {
 	j.restored = true
-	j.started = j.Attempt > 0 || j.State == Retrying
+	j.started = begun
 	if old != nil {
 		j.started = old.started
 		if old.keyed && old.Key == j.Key && c.keyOf(j).taken < j.KeyLimit {

@@ -213,7 +213,7 @@ func (w *world) handOver() {
 		}
 		w.last++
 		w.names[w.last] = j.Label
-		w.c.Restore(j, old, w.last, w.now)
+		w.c.Restore(j, old, false, w.last, w.now)
 	}
 	w.follow()
 }

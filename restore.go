@@ -1,0 +1,153 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Restore takes over what another queue left: first Report.Interrupted, then
+// Report.Waiting, in their order, with the options, attempts and times that they
+// had and with new IDs, whatever room there is. What had started there takes no room
+// here either. Report.Abandoned is left out, as those jobs may still be running.
+//
+// A Leftover may be edited, and made by hand. Its JobInfo counts where it differs from
+// the options that the job had; one made by hand gets the defaults of its kind on this
+// queue, or of the queue, for what its JobInfo does not say, but no delay and no group.
+// An EnqueuedAt that is zero or ahead is taken for now.
+//
+// Left out without an error are the jobs of calls of [Run], and of tasks that somebody
+// has waited for or looked at ([Task.Wait], [Task.Done], [Task.Result]): they were told
+// that the job will not run. Who waits for a task only after its job was restored is
+// told [ErrShutdown], too, as its result is the other queue's.
+//
+// Errors, in which cases nothing was taken: [ErrClosed], also while the queue waits to
+// be served again; [ErrNilFunc] if a Func is missing; [ErrUnknownKind] for a Kind, made
+// by hand, that is not registered here ([Handle]); and others for a Priority, State or
+// Attempt that there is not. [ErrDuplicate] is joined for each job that was restored
+// before or whose unique key is held here, all others having been taken.
+func (q *Queue) Restore(r Report) error {
+	left := r.left()
+	jobs := make([]*core.Job, len(left))
+	for i, l := range left {
+		j, err := q.revive(l)
+		if err != nil {
+			return wrapf(err, "Restore: job %d", l.ID)
+		}
+		jobs[i] = j
+	}
+	return q.stepOpen(func(c *core.Core) error {
+		var errs []error
+		for i, l := range left {
+			begun := l.record == nil && (i < len(r.Interrupted) || l.Attempt > 0 || l.State == Retrying)
+			if err := q.restore(c, l, jobs[i], begun); err != nil {
+				errs = append(errs, wrapf(err, "Restore: job %d", l.ID))
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+func (q *Queue) restore(c *core.Core, l Leftover, j *core.Job, begun bool) error {
+	switch {
+	case c.Holds(j.Unique, q.now()) || l.taken != nil && l.taken.Load():
+		return ErrDuplicate
+	case l.told != nil && !l.told.CompareAndSwap(false, true):
+		return nil
+	case l.taken != nil && l.taken.Swap(true): // by another queue, just now
+		return ErrDuplicate
+	}
+	q.mail.lastID++
+	c.Restore(j, l.record, begun, q.mail.lastID, q.now())
+	return nil
+}
+
+// revive makes a record for this queue of a job that another one left.
+func (q *Queue) revive(l Leftover) (*core.Job, error) {
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	var j *core.Job
+	if l.record != nil {
+		j = l.record.Again()
+		withFunc(j, l.Func)
+		j.Errs = l.record.Errs
+		j.Label, j.Key, j.Priority = l.Label, l.Key, core.Priority(l.Priority)
+		j.KeyLimit = max(j.KeyLimit, 1)
+	}
+	if l.record == nil || l.Kind != j.Kind {
+		p, err := q.defaultsOf(l.Kind)
+		if err != nil {
+			return nil, err
+		}
+		if j == nil {
+			j = q.handmade(l, p)
+		}
+		j.Kind = l.Kind
+	}
+	j.Attempt = l.Attempt
+	if now := q.now(); l.EnqueuedAt.IsZero() {
+		j.EnqueuedAt = now
+	} else {
+		j.EnqueuedAt = min(q.ahead(l.EnqueuedAt), now)
+	}
+	if l.State == Retrying {
+		j.State = core.Retrying
+	}
+	if !l.RunAt.IsZero() {
+		j.RunAt = q.ahead(l.RunAt)
+	}
+	return j, nil
+}
+
+// check says what is wrong with a leftover, whatever the queue.
+func (l Leftover) check() error {
+	switch {
+	case l.Func == nil:
+		return ErrNilFunc
+	case l.Priority < Low || l.Priority > High:
+		return fmt.Errorf("dray: no such priority: %v", l.Priority)
+	case l.State > Stuck:
+		return fmt.Errorf("dray: its state is %v", l.State)
+	case l.Attempt < 0 || l.Attempt == math.MaxInt:
+		return fmt.Errorf("dray: attempt %d", l.Attempt)
+	}
+	return nil
+}
+
+// defaultsOf returns those of a kind, or of the queue for none.
+func (q *Queue) defaultsOf(kind string) (policy, error) {
+	if kind == "" {
+		return q.jobs, nil
+	}
+	q.kindsMu.RLock()
+	defer q.kindsMu.RUnlock()
+	p, ok := q.kinds[kind]
+	if !ok {
+		return policy{}, wrapf(ErrUnknownKind, "%q", kind)
+	}
+	return p, nil
+}
+
+// handmade makes a record of a leftover that dray did not make.
+func (q *Queue) handmade(l Leftover, p policy) *core.Job {
+	p.delay, p.runAt, p.group, p.values = 0, time.Time{}, nil, false
+	if l.Label != "" {
+		p.label = l.Label
+	}
+	if l.Key != "" {
+		p.key = l.Key
+	}
+	if l.Priority != Normal {
+		p.priority = l.Priority
+	}
+	j := q.newJob(context.Background(), l.Func, l.Kind, &p)
+	if l.LastError != nil {
+		j.Errs = []error{l.LastError}
+	}
+	return j
+}
