@@ -1,0 +1,104 @@
+package shutdown_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+)
+
+func newPool(t testing.TB, workers int, opts ...dray.PoolOption) *dray.Pool {
+	t.Helper()
+	p, err := dray.NewPool(workers, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// A pool is served again and again. What does not return keeps its worker.
+func TestPoolServeAgain(t *testing.T) {
+	for name, cause := range causes {
+		bubble(t, name, func(t *testing.T) {
+			closed := dray.ErrClosed
+			if name == "restart" {
+				closed = dray.ErrNoWorkers
+			}
+			p := newPool(t, 3, dray.WithShutdownTimeout(time.Second))
+			require.NoError(t, p.Run(t.Context(), nop), "ready from the beginning")
+			var ran record[string]
+			v := serve(p)
+			require.NoError(t, p.RunAsync(ran.deaf("deaf", time.Hour, errBoom)))
+			for range 3 {
+				answer := make(chan error, 1)
+				go func() { answer <- p.Run(context.Background(), ran.sleeper("cut", time.Hour)) }()
+				synctest.Wait()
+				require.Equal(t, 1, p.Idle())
+				require.ErrorIs(t, p.Start(), dray.ErrStarted)
+				v.stop(cause)
+				synctest.Wait()
+				require.ErrorIs(t, <-answer, dray.ErrShutdown, "at once")
+				require.ErrorIs(t, p.Run(t.Context(), nop), closed)
+				require.Equal(t, time.Second, v.wait(t))
+				require.ErrorIs(t, p.Run(t.Context(), nop), closed)
+				require.ErrorIs(t, p.RunAsync(nop), closed)
+				require.Zero(t, p.Idle())
+				time.Sleep(time.Minute)
+				v = serve(p)
+				require.Equal(t, 2, p.Idle())
+				require.NoError(t, p.Run(t.Context(), nop))
+			}
+			require.Equal(t, []string{"deaf", "cut", "cut", "cut"}, ran.get())
+			time.Sleep(time.Hour)
+			require.Equal(t, 3, p.Idle())
+			v.end(t, cause)
+			require.NoError(t, p.Start(), "Start goes on, too")
+			require.NoError(t, p.Run(t.Context(), nop))
+			require.NoError(t, p.Close())
+			require.ErrorIs(t, p.Start(), dray.ErrClosed)
+			require.ErrorIs(t, p.Serve(t.Context()), dray.ErrClosed)
+		})
+	}
+}
+
+func TestPoolServeOfAnEndedContext(t *testing.T) {
+	for name, cause := range causes {
+		bubble(t, name, func(t *testing.T) {
+			p := newPool(t, 1)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			cancel(cause)
+			require.NoError(t, p.Serve(ctx))
+			require.Error(t, p.Run(t.Context(), nop))
+			v := serve(p)
+			require.NoError(t, p.Run(t.Context(), nop))
+			require.ErrorIs(t, p.Serve(ctx), dray.ErrStarted)
+			require.NoError(t, p.Run(t.Context(), nop))
+			v.end(t, nil)
+		})
+	}
+}
+
+// Close at any moment of the end of Serve takes no longer than that.
+func TestPoolCloseWhileServeEnds(t *testing.T) {
+	for name, cause := range causes {
+		for _, after := range []time.Duration{0, 1, 500 * time.Millisecond, time.Second - 1, time.Second, time.Second + 1, time.Minute} {
+			bubble(t, name+" "+after.String(), func(t *testing.T) {
+				p := newPool(t, 1, dray.WithShutdownTimeout(time.Second))
+				v := serve(p)
+				var ran record[int]
+				require.NoError(t, p.RunAsync(ran.deaf(1, time.Hour, nil)))
+				synctest.Wait()
+				v.stop(cause)
+				began := time.Now()
+				time.Sleep(after)
+				require.ErrorIs(t, p.Close(), dray.ErrStillRunning)
+				require.LessOrEqual(t, time.Since(began), max(after, time.Second))
+				v.wait(t)
+				time.Sleep(time.Hour)
+			})
+		}
+	}
+}
