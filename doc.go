@@ -48,7 +48,7 @@ What a job returns decides, and where its context was cancelled, why:
 	returned        context           the job is
 	nil             any               processed: it did its work, late or not
 	an error        cancelled by a user    cancelled
-	an error        ended by a shutdown    handed back: Report.Interrupted
+	an error        ended by a shutdown    at the front of the line again, or handed back: Report.Interrupted
 	Snooze(d)       not cancelled     delayed by d; no attempt spent
 	Discard(err)    any other         failed
 	an error        past its deadline      failed
@@ -98,6 +98,12 @@ The capacity bounds the jobs that have been accepted and have never started; see
 
 [Queue.Shutdown] stops the intake, drains, cancels what runs when its context
 ends, and reports. [Queue.Restore] gives what was left to another queue.
+
+The end of [Queue.Serve] is no such end: it drains and cancels, or under a supervisor
+that restarts it only cancels ([ErrRestart]), and the jobs that are left stay in the
+queue until it is served again. What was cut off goes first, and its attempt does not
+count. Only Shutdown and Close are final; after them the books, Jobs and String tell
+what was handed back.
 
 # Concurrency
 

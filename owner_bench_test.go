@@ -3,6 +3,7 @@ package dray
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -25,7 +26,7 @@ func BenchmarkOwnerRestart(b *testing.B) {
 func benchOwnerRestart(b *testing.B, waiting int) {
 	q, err := New(WithCapacity(Unbounded))
 	require.NoError(b, err)
-	require.NoError(b, WithIntensity(1<<40, time.Second).applySupervisor(&q.tree.cfg))
+	require.NoError(b, WithIntensity(math.MaxInt, time.Second).applySupervisor(&q.tree.cfg))
 	var crashed atomic.Int64 // when; zero while there is nothing to measure
 	back := make(chan time.Duration, 1)
 	var armed atomic.Bool
@@ -60,7 +61,7 @@ func benchChildRestart(b *testing.B) {
 	epoch := time.Now()
 	var crashed time.Duration // written before the panic, read by the successor
 	back, die := make(chan time.Duration, 1), make(chan struct{})
-	s, err := NewSupervisor(OneForOne, WithIntensity(1<<40, time.Second), WithChildren(Child{Name: "c", Service: ServiceFunc(
+	s, err := NewSupervisor(OneForOne, WithIntensity(math.MaxInt, time.Second), WithChildren(Child{Name: "c", Service: ServiceFunc(
 		func(ctx context.Context) error {
 			back <- time.Since(epoch) - crashed
 			select {

@@ -179,10 +179,7 @@ func (m *model) settle(j *mjob, res Result) {
 }
 
 func byTime(a, b *mjob) int {
-	if a.runAt != b.runAt {
-		return int(a.runAt - b.runAt)
-	}
-	return a.turn - b.turn
+	return cmp.Or(cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.turn, b.turn))
 }
 
 // advance lets happen what is due. A cancelled job has a grace before it is

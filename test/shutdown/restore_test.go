@@ -196,7 +196,7 @@ func TestRestoreOfEditedJobs(t *testing.T) {
 // Times of any size.
 func TestRestoreOfExtremeTimes(t *testing.T) {
 	far := []time.Time{{}, time.Unix(0, 0), time.Date(-9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC),
-		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Date(290_000_000_000, 1, 1, 0, 0, 0, 0, time.UTC)}
+		time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), time.Unix(1<<60, 0)}
 	for i, enqueued := range far {
 		for k, due := range far {
 			for _, state := range []dray.State{dray.Pending, dray.Delayed, dray.Retrying} {
