@@ -2,6 +2,7 @@ package dray
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -125,14 +126,7 @@ type abandonedChild struct {
 }
 
 func (e *serveError) Error() string {
-	text := ""
-	for i, err := range e.Unwrap() {
-		if i > 0 {
-			text += "\n"
-		}
-		text += err.Error()
-	}
-	return text
+	return errors.Join(e.Unwrap()...).Error()
 }
 
 func (e *serveError) Unwrap() []error {

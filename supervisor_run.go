@@ -29,32 +29,42 @@ func (k *keeper) launch(c *child) *incarnation {
 }
 
 // main runs the service and reports its end, however it ends: after a Goexit the
-// deferred calls are all that is left to run.
+// deferred call is all that is left to run.
 func (r *incarnation) main() {
 	unlabel()
 	o := &demise{}
-	defer func() {
-		r.gone.Store(true)
-		r.cancel(o.err) // for what the service has left behind that heeds its ctx
-		r.keeper.post(news{kind: newsExited, child: r.child, epoch: r.epoch, out: o})
-	}()
-	defer func() {
-		o.asked = r.ctx.Err() != nil
-		o.seal()
-		o.inspect() // may end in a Goexit
-	}()
+	defer r.end(o)
 	o.run(r.work)
+}
+
+func (r *incarnation) end(o *demise) {
+	o.asked = r.ctx.Err() != nil
+	o.seal()
+	if o.clear() {
+		r.report(o)
+		return
+	}
+	defer r.report(o) // inspect may end in a Goexit
+	o.inspect()
+}
+
+func (r *incarnation) report(o *demise) {
+	r.gone.Store(true)
+	r.cancel(o.err) // for what the service has left behind that heeds its ctx
+	r.keeper.post(news{kind: newsExited, child: r.child, epoch: r.epoch, out: o})
 }
 
 // work is what may fail: the start, then Serve.
 func (r *incarnation) work() error {
-	start, serve := phasesOf(r.child.Service)
-	if start != nil {
-		if err := start(r.ctx); err != nil {
-			return err
-		}
-		r.keeper.post(news{kind: newsStarted, child: r.child, epoch: r.epoch})
+	service := r.child.Service
+	if !r.child.inits {
+		return service.Serve(r.ctx)
 	}
+	start, serve := phasesOf(service)
+	if err := start(r.ctx); err != nil {
+		return err
+	}
+	r.keeper.post(news{kind: newsStarted, child: r.child, epoch: r.epoch})
 	return serve(r.ctx)
 }
 
@@ -113,22 +123,23 @@ func (o *demise) seal() {
 // it was told to, or by blowing up.
 func (o *demise) failedUnasked() bool { return o.err != nil && (!o.asked || o.fatal) }
 
+// clear reports whether it is clear what the error means, without a call of it.
+func (o *demise) clear() bool {
+	o.bad = o.err != nil
+	if e, ok := o.err.(*serveError); ok { //nolint:errorlint // anything else may be foreign
+		o.abandoned = e.abandoned
+		return true
+	}
+	return o.err == nil || !o.asked || o.fatal
+}
+
 // inspect asks the error of a child that was told to stop what it means. The
 // error's methods are the user's and may do anything, so they are called once,
 // here, on the child's own goroutine. One that panics or exits instead of
 // answering is a failure; one that blocks keeps the child from having ended.
 func (o *demise) inspect() {
-	o.bad = o.err != nil
-	if e, ok := o.err.(*serveError); ok { //nolint:errorlint // anything else may be foreign
-		o.abandoned = e.abandoned
-		return
-	}
-	if o.err == nil || !o.asked || o.fatal {
-		return
-	}
 	defer func() { _ = recover() }()
-	var inner *serveError
-	if errors.As(o.err, &inner) {
+	if inner, ok := errors.AsType[*serveError](o.err); ok {
 		o.abandoned = inner.abandoned
 	} else {
 		o.leaks = errors.Is(o.err, ErrAbandoned)

@@ -7,8 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/a622d8ee/dray"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 func build(t *testing.T, strategy dray.Strategy, opts ...dray.SupervisorOption) *dray.Supervisor {

@@ -2,12 +2,14 @@ package supervision_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/a622d8ee/dray"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // causes tells the children apart: which were told that they will start again.
@@ -16,13 +18,11 @@ func causes(t *testing.T, workers ...*worker) string {
 	text := ""
 	for _, w := range workers {
 		for _, cause := range w.takeCauses() {
-			switch cause { //nolint:errorlint // exactly one of the two
-			case dray.ErrRestart:
+			if errors.Is(cause, dray.ErrRestart) {
 				text += w.name + " restart "
-			case dray.ErrShutdown:
+			} else {
+				require.ErrorIs(t, cause, dray.ErrShutdown)
 				text += w.name + " shutdown "
-			default:
-				require.Fail(t, "another cause", "%v", cause)
 			}
 		}
 	}

@@ -11,8 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/a622d8ee/dray"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // A hostile error does something in each of its methods.
@@ -117,9 +118,9 @@ func eachMisbehaviour(t *testing.T, strategy dray.Strategy, test func(t *testing
 func requireAbandoned(t *testing.T, hangs bool, err error) {
 	t.Helper()
 	if hangs {
-		require.True(t, errors.Is(err, dray.ErrAbandoned))
+		require.True(t, errors.Is(err, dray.ErrAbandoned)) //nolint:testifylint // which would ask the error for its text
 	} else {
-		require.True(t, err == nil)
+		require.True(t, err == nil) //nolint:testifylint // which would ask the error for its text
 	}
 }
 
@@ -157,7 +158,7 @@ func TestHostileErrorThatTerminatesItsChild(t *testing.T) {
 		defer c.finish()
 		c.how = func() error { return &hostile{func() { _ = c.Remove("x") }} }
 		began := time.Now()
-		require.True(t, errors.Is(c.Terminate("x"), dray.ErrAbandoned))
+		require.True(t, errors.Is(c.Terminate("x"), dray.ErrAbandoned)) //nolint:testifylint // which would ask the error for its text
 		require.Equal(t, 5*time.Second, time.Since(began))
 		require.Equal(t, "a running, z running", c.states())
 		require.NoError(t, c.stop())
@@ -198,7 +199,7 @@ func TestFailureWithAHostileError(t *testing.T) {
 		if p, ok := last.(*dray.PanicError); ok { //nolint:errorlint // the error would be asked
 			last, _ = p.Value.(error)
 		}
-		require.True(t, last == err, "as it was returned") //nolint:errorlint // as above
+		require.True(t, last == err, "as it was returned") //nolint:errorlint,testifylint // as above
 		c.how = normal
 		require.NoError(t, c.stop())
 	})
@@ -211,7 +212,7 @@ func TestFailedStartWithAHostileError(t *testing.T) {
 				c := newCast(t, dray.OneForOne)
 				defer c.finish()
 				bad := &cast{start: m.err(c)}
-				require.True(t, c.Add(dray.Child{Name: "bad", Service: only{bad}}) != nil)
+				require.True(t, c.Add(dray.Child{Name: "bad", Service: only{bad}}) != nil) //nolint:testifylint // which would ask the error for its text
 				require.Equal(t, "a running, x running, z running", c.states())
 				require.NoError(t, c.stop())
 			})
@@ -259,7 +260,7 @@ func TestNestedSupervisorGivesUpDuringTheStop(t *testing.T) {
 				require.NoError(t, c.Add(dray.Child{Name: "inner", Service: inner}))
 				bad.end <- struct{}{}
 				synctest.Wait()
-				require.True(t, c.stop() == nil)
+				require.True(t, c.stop() == nil) //nolint:testifylint // which would ask the error for its text
 			})
 		})
 	}

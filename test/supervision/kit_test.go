@@ -10,8 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/a622d8ee/dray"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 var errFailed = errors.New("failed")

@@ -12,8 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/a622d8ee/dray"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // TestSupervisorsOfOTP does to dray what was done to the real OTP supervisor, and

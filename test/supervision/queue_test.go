@@ -10,8 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/a622d8ee/dray"
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // A web is a child that enqueues a job each second, from its very start on, and keeps
@@ -155,7 +156,7 @@ func TestRestartOfAQueueWithADeafJob(t *testing.T) {
 // A queue that was stopped for good is open again as soon as the children after it
 // are started, each time.
 func TestQueueIsOpenBeforeTheNextChildStarts(t *testing.T) {
-	for name, make := range map[string]func(*testing.T) (dray.Service, func(context.Context) error, func() error){
+	for name, newService := range map[string]func(*testing.T) (dray.Service, func(context.Context) error, func() error){
 		"queue": func(t *testing.T) (dray.Service, func(context.Context) error, func() error) {
 			q, err := dray.New()
 			require.NoError(t, err)
@@ -169,7 +170,7 @@ func TestQueueIsOpenBeforeTheNextChildStarts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				service, use, closes := make(t)
+				service, use, closes := newService(t)
 				first := newWorker(&journal{}, "first")
 				user := newWorker(&journal{}, "user")
 				user.onInit = use
