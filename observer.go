@@ -128,7 +128,8 @@ type (
 		task string
 	}
 	// JobInterrupted: the end of the queue cancelled the running job, which
-	// returned an error. It is in Report.Interrupted and has not settled.
+	// returned an error. It has not settled: it is in Report.Interrupted, unless its
+	// deadline passes before the shutdown is over, or the queue is served again.
 	JobInterrupted struct {
 		happened
 		Job JobInfo
