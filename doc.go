@@ -127,14 +127,16 @@ error, and call any method of dray. What comes of that:
 	                           given it
 	a limiter                  a goroutine of its   an error; asked again   that goroutine; ErrAbandoned
 	                           own for each queue
+	a schedule                 a helper, of 64     its LastError           that helper; ErrAbandoned
 	an observer, a log         a goroutine of its   that event lost         that goroutine; ErrAbandoned
 	handler                    own
 	a service, its error       its child's          the child's failure     the child; ErrAbandoned
 
 Report.Abandoned and [ErrAbandoned] are how the end of a queue, pool or supervisor names
-what it leaves behind, within the shutdown timeout. So the errors in events, reports
-and results have been looked at: one with methods that panic, or with a chain that has
-no end, is replaced by an error which says so and wraps a [*PanicError]. Of a chain that
+what it leaves behind, within the shutdown timeout. The errors of jobs in events, reports and results have
+been looked at: one with methods that panic, or with a chain that has no end, is
+replaced by an error which says so and wraps a [*PanicError]. Those of children are
+handed on as they are. Of a chain that
 branches up to 100,000 errors are looked at. For [JobFrom], [TaskFrom] and [Progress],
 which return no error, what a context panics with goes to their caller.
 
