@@ -3,6 +3,7 @@ package shutdown_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -129,11 +130,10 @@ func TestCallersWaitAcrossServes(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			q := newQueue(t, dray.WithWorkers(2))
 			answers := make(chan int, 3)
-			attempts := 0
+			var attempts atomic.Int64
 			fn := func(n int) func(ctx context.Context) (int, error) {
 				return func(ctx context.Context) (int, error) {
-					attempts++
-					if attempts > 6 {
+					if attempts.Add(1) > 6 {
 						return n, nil
 					}
 					<-ctx.Done()
@@ -174,12 +174,11 @@ func TestCallersWaitAcrossServes(t *testing.T) {
 func TestLimitersAcrossServes(t *testing.T) {
 	for name, cause := range causes {
 		bubble(t, name, func(t *testing.T) {
-			asked, at := 0, 0
+			var asked, at atomic.Int64
 			limiter := limiterFunc(func(ctx context.Context) error {
-				asked++
-				at++
-				defer func() { at-- }()
-				if at > 1 {
+				asked.Add(1)
+				defer at.Add(-1)
+				if at.Add(1) > 1 {
 					t.Error("two calls at once")
 				}
 				select {
@@ -198,11 +197,11 @@ func TestLimitersAcrossServes(t *testing.T) {
 			for range 3 {
 				time.Sleep(time.Second)
 				v.end(t, cause)
-				require.Zero(t, at, "left behind")
+				require.Zero(t, at.Load(), "left behind")
 				v = serve(q)
-				require.Equal(t, 1, at)
+				require.Equal(t, int64(1), at.Load())
 			}
-			require.Equal(t, 4, asked)
+			require.Equal(t, int64(4), asked.Load())
 			time.Sleep(3 * time.Minute)
 			synctest.Wait()
 			require.Equal(t, []int{0, 1, 2}, ran.get())
