@@ -205,6 +205,7 @@ func (q *Queue) grow(tree context.Context) error {
 	defer l.mu.Unlock()
 	told := tree.Err() != nil
 	l.stop()
+	l.stop = nil // which leads to the values of the context that the tree was served with
 	l.serving = false
 	defer close(l.ended)
 	if told || err == nil {

@@ -15,7 +15,8 @@ import (
 // jobs wait. A panic counts as an error. Wait is called on a goroutine of its own,
 // one call at a time for each queue, only while a job waits for a token, for one
 // token ahead of what is running. It must return when ctx ends, which it does with
-// the queue's shutdown; one that does not is left behind.
+// the queue's shutdown; one that does not is left behind. A call under way when the
+// last job has ended that wanted a token goes on, and keeps the limiter until it returns.
 type Limiter interface {
 	Wait(ctx context.Context) error
 }

@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"context"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ func (e *engine) leave(restarts uint64, tell bool) Report {
 		books := e.stats(c, now)
 		books.Restarts = restarts
 		left := c.Seal(now)
+		e.base = &queueValues{context.Background()} // what still runs has a page with its own
 		r = e.reportOf(c, left)
 		if tell {
 			e.herald.emit(stopped(books, left))

@@ -103,7 +103,16 @@ func (k *keeper) run() {
 	}
 	k.awaitBackoff()
 	k.outcome = k.result()
+	k.letGo()
 	k.sup.close(k)
+}
+
+// letGo forgets what the children have had of this Serve: contexts and timers, which
+// lead to its ctx.
+func (k *keeper) letGo() {
+	for _, c := range k.tree.children {
+		c.running, c.timer = nil, nil
+	}
 }
 
 // handOver lets Serve take over from a Boot that has succeeded. A supervisor that

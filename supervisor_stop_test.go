@@ -98,8 +98,9 @@ func TestSupervisorStopsTimers(t *testing.T) {
 		require.NoError(t, s.sup.Restart("a"))
 		require.False(t, pending(), "of its backoff")
 		s.kill("a", "")
+		backoff := s.sup.tree.children[0].timer
 		require.NoError(t, s.close())
-		require.False(t, pending(), "of its backoff, ended by the stop")
+		require.False(t, backoff.Stop(), "of its backoff, ended by the stop")
 	}, WithRestartBackoff(func(int) time.Duration { return time.Hour }))
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -187,4 +188,73 @@ func TestToldEventsAreLetGoOf(t *testing.T) {
 		require.Empty(t, traps.alive())
 		require.NoError(t, q.Close())
 	})
+}
+
+// A job that never returns keeps its worker, for which there is no remedy; but it keeps
+// no other job of the queue that it was in.
+func TestStuckJobKeepsNoOtherJob(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		hold := make(chan struct{})
+		func() {
+			q := started(t)
+			p := traps.watch("stuck")
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-hold; runtime.KeepAlive(p); return nil }))
+			synctest.Wait()
+			g, err := dray.NewGroup(q)
+			require.NoError(t, err)
+			for _, o := range []dray.JobOption{
+				dray.WithLabel("plain"), dray.WithDelay(time.Hour), dray.WithKey("key"), dray.WithKey("key"), dray.WithPriority(dray.High),
+				dray.WithUnique("unique", dray.KeepExisting), dray.WithGroup(g), dray.WithDeadline(time.Hour), dray.WithContextValues(),
+			} {
+				ctx := context.WithValue(t.Context(), key("value"), traps.watch("value"))
+				require.NoError(t, q.Enqueue(ctx, uses(traps.watch("handed back")), o))
+				require.NoError(t, q.Enqueue(t.Context(), uses(traps.watch("plain, handed back"))))
+			}
+			r, err := q.Shutdown(ended())
+			require.ErrorIs(t, err, dray.ErrStillRunning)
+			require.Len(t, r.Waiting, 18)
+		}()
+		synctest.Wait()
+		collect()
+		if alive := traps.alive(); !slices.Equal([]string{"stuck"}, alive) {
+			t.Errorf("kept: %q", alive)
+		}
+		close(hold)
+		synctest.Wait()
+		collect()
+		require.Empty(t, traps.alive())
+	})
+}
+
+// A closed queue that is kept keeps its report, which Shutdown returns again, and not
+// the values of the context that it was served with.
+func TestClosedQueueKeepsItsReport(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		q, err := dray.New()
+		require.NoError(t, err)
+		serve(t, q, traps)
+		require.NoError(t, q.Close())
+		synctest.Wait()
+		collect()
+		require.Equal(t, []string{"handed back"}, traps.alive())
+		r, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Len(t, r.Waiting, 1)
+	})
+}
+
+// serve serves the queue with a context that has a value, and has a job handed back.
+func serve(t *testing.T, q *dray.Queue, traps *trap) {
+	ctx := context.WithValue(t.Context(), key("value"), traps.watch("value of Serve"))
+	go func() {
+		if err := q.Serve(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	synctest.Wait()
+	require.NoError(t, q.Enqueue(t.Context(), uses(traps.watch("processed"))))
+	synctest.Wait()
+	require.NoError(t, q.Enqueue(t.Context(), uses(traps.watch("handed back")), dray.WithDelay(time.Hour)))
 }

@@ -155,3 +155,36 @@ func TestChildrenThatAreNotAdded(t *testing.T) {
 type failing struct{ child }
 
 func (*failing) Init(context.Context) error { return dray.ErrGoexit }
+
+// A supervisor that has ended, and could be served again, does not keep the values of
+// the context that it was served with.
+func TestEndedSupervisorKeepsNoContext(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		s, err := dray.NewSupervisor(dray.OneForAll, dray.WithChildren(
+			dray.Child{Name: "first", Service: dray.ServiceFunc(waits)},
+			dray.Child{Name: "second", Service: dray.ServiceFunc(func(ctx context.Context) error {
+				select {
+				case <-time.After(time.Hour):
+					return dray.ErrGoexit // any error
+				case <-ctx.Done():
+					return nil
+				}
+			})}))
+		require.NoError(t, err)
+		for range 2 {
+			done := make(chan error, 1)
+			go func() {
+				ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), key("value"), traps.watch("value of Serve")), 90*time.Minute)
+				defer cancel()
+				done <- s.Serve(ctx)
+			}()
+			require.NoError(t, <-done)
+			time.Sleep(time.Hour) // see above, on timers
+			synctest.Wait()
+			collect()
+			require.Empty(t, traps.alive())
+		}
+		runtime.KeepAlive(s)
+	})
+}
