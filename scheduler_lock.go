@@ -12,10 +12,14 @@ import (
 // the lock is asked for once, and held until the run has ended. It is used by one
 // attempt after the other, and by the end of the run, which the engine's locks order.
 type runLock struct {
-	s   *Scheduler // immutable, as are those up to fn
-	t   *periodicTask
-	due time.Time
-	fn  Func
+	task     string // immutable, as are those up to attempts
+	locker   Locker
+	due      time.Time
+	fn       Func
+	attempts int // at most
+
+	s *Scheduler    // nil once the queue has handed the run back, whose report does not keep the queue
+	t *periodicTask // as s
 
 	has    bool // the lock was given, be it that it has been given back since
 	ended  bool // the queue has handed the run back: another that runs it keeps the lock for one attempt at a time
@@ -56,13 +60,13 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 			cancel(nil)
 		}
 	}()
-	held, unlock, err := l.t.cfg.locker.Lock(whole, l.t.name, l.due)
+	held, unlock, err := l.locker.Lock(whole, l.task, l.due)
 	switch {
 	case errors.Is(err, ErrLocked):
 		l.leftToAnother()
 		return false, nil
 	case err != nil:
-		return false, wrapf(err, "lock of task %q", l.t.name)
+		return false, wrapf(err, "lock of task %q", l.task)
 	case held == nil:
 		held = whole
 	}
@@ -74,6 +78,9 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 }
 
 func (l *runLock) leftToAnother() {
+	if l.s == nil {
+		return
+	}
 	l.s.queue.step(func(*core.Core, time.Duration) {
 		if t := l.t.current(); t != nil {
 			t.past().locks++
@@ -85,7 +92,7 @@ func (l *runLock) leftToAnother() {
 // attempt runs the task's function in the context that is held, and that of the attempt.
 func (l *runLock) attempt(ctx context.Context) error {
 	if l.held.Err() != nil {
-		return Discard(wrapf(context.Cause(l.held), "lock of task %q is lost", l.t.name))
+		return Discard(wrapf(context.Cause(l.held), "lock of task %q is lost", l.task))
 	}
 	both, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -112,7 +119,7 @@ func (l *runLock) isLast(ctx context.Context, err error, returned bool) bool {
 		}
 	}
 	info, ok := JobFrom(ctx)
-	return !ok || info.Attempt >= l.t.cfg.policy.maxAttempts
+	return !ok || info.Attempt >= l.attempts
 }
 
 // release gives the lock back, on the worker, as the next run may ask for the same lock
@@ -125,7 +132,7 @@ func (l *runLock) release() error {
 		return nil
 	}
 	if thrown := guarded(unlock); thrown != nil {
-		return wrapf(thrown, "unlock of task %q", l.t.name)
+		return wrapf(thrown, "unlock of task %q", l.task)
 	}
 	return nil
 }
@@ -148,10 +155,14 @@ func (l *runLock) runEnded(handedBack bool) {
 	if l.has {
 		l.letGo()
 	}
+	s := l.s
+	if handedBack {
+		l.s, l.t = nil, nil
+	}
 	if unlock == nil {
 		return
 	}
-	g := l.s.background.add("unlock of task " + l.t.name)
+	g := s.background.add("unlock of task " + l.task)
 	go func() {
 		defer g.leave()
 		_ = guarded(unlock) // there is no job any more that this could be told of

@@ -265,8 +265,10 @@ func (s *Scheduler) arm(t *periodicTask) {
 	tt.armed++
 }
 
-// sweepSlack keeps small timetables from being swept all the time.
-const sweepSlack = 64
+// sweepAlways is how small a timetable is swept for each task that is taken out, so that
+// nothing of it is kept: some microseconds. A larger one is when a third of it is such
+// tasks.
+const sweepAlways = 1024
 
 // disarm takes t's next run out.
 func (s *Scheduler) disarm(t *periodicTask) {
@@ -276,7 +278,7 @@ func (s *Scheduler) disarm(t *periodicTask) {
 	t.armed, t.stale = false, true
 	tt := s.timetable(t)
 	tt.armed--
-	if tt.agenda.Len() > tt.armed+tt.armed/2+sweepSlack {
+	if n := tt.agenda.Len(); n <= sweepAlways || n > tt.armed+tt.armed/2 {
 		tt.agenda.Sweep(stands)
 	}
 }
