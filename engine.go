@@ -28,7 +28,7 @@ type engine struct {
 	calls   sync.Pool       // of *call, for Run
 	timer   *time.Timer     // immutable; nil in a queue, whose owner has one
 
-	followUp func(c *core.Core, now time.Duration) // immutable: the scheduler's, called where runsEnded, under both locks
+	followUp func(c *core.Core, now time.Duration) // the scheduler's, called where runsEnded, under both locks, as it is set
 
 	_ apart
 

@@ -46,6 +46,11 @@ func (e *engine) leave(restarts uint64, tell bool) Report {
 			handBack(c, j)
 		}
 	})
+	// Nothing follows any more. An engine is kept by jobs that do not return: it must not
+	// lead to the queue, which keeps the report.
+	e.step(func(*core.Core, time.Duration) {
+		e.followUp = func(*core.Core, time.Duration) { e.runsEnded = false }
+	})
 	return r
 }
 

@@ -107,8 +107,7 @@ func TestReportKeepsWhatItHandsBack(t *testing.T) {
 		require.ElementsMatch(t, handBacks, traps.alive())
 		r.Waiting = r.Waiting[1:]
 		q := started(t)
-		require.NoError(t, q.Restore(r))
-		r = dray.Report{}
+		require.NoError(t, q.Restore(r)) // the last use of the report
 		time.Sleep(200 * time.Hour)
 		synctest.Wait()
 		require.EqualValues(t, len(handBacks)-3, q.Stats().Processed)

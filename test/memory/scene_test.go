@@ -125,9 +125,6 @@ func (sc *scene) end() {
 	}
 }
 
-// drop lets the user forget the queue, and what refers to it.
-func (sc *scene) drop() { sc.q, sc.kinds, sc.groups = nil, nil, nil }
-
 // A way is how the watched job gets into the queue.
 type way struct {
 	name string
