@@ -44,7 +44,7 @@ func requireDocumented(t *testing.T, written map[string]map[string]int) {
 		seen := written[message]
 		require.NotNil(t, seen, "no row has %q written", message)
 		attrs := map[string]bool{"": true, "dray": true}
-		for _, name := range strings.Fields(cells[4]) {
+		for name := range strings.FieldsSeq(cells[4]) {
 			bare := strings.Trim(name, "[]")
 			attrs[bare] = true
 			require.Positive(t, seen[bare], "%q without %q", message, bare)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -64,9 +65,7 @@ func panicked(id uint64, attempt int, more fields) fields {
 		"id": id, "attempt": attempt, "error": isErr(errBoom, "dray: panic: boom"),
 		"panicked_at": contains(here), "stack": contains(here),
 	}
-	for k, v := range more {
-		all[k] = v
-	}
+	maps.Copy(all, more)
 	return all
 }
 
@@ -354,12 +353,8 @@ var failures = []row{
 
 // with is a and b together.
 func with(a, b fields) fields {
-	all := fields{}
-	for _, fs := range []fields{a, b} {
-		for k, v := range fs {
-			all[k] = v
-		}
-	}
+	all := maps.Clone(a)
+	maps.Copy(all, b)
 	return all
 }
 

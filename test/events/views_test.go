@@ -72,13 +72,13 @@ var views = []view{
 	{"latencies", func(s *scene) (fields, any) {
 		q := s.started()
 		var sum time.Duration
-		for i := range time.Duration(100) { // waits 0, 1, 3, 6, …, runs 1, 2, 3, … seconds
-			s.add(q, draytest.Slow((i+1)*time.Second), dray.WithKey("k"))
-			sum += (i + 1) * time.Second
+		for i := range 100 { // waits 0, 1, 3, 6, …, runs 1, 2, 3, … seconds
+			s.add(q, draytest.Slow(seconds(i+1)), dray.WithKey("k"))
+			sum += seconds(i + 1)
 		}
 		s.wait(sum)
 		st := q.Stats()
-		wait := func(n time.Duration) time.Duration { return n * (n - 1) / 2 * time.Second }
+		wait := func(n int) time.Duration { return seconds(n * (n - 1) / 2) }
 		high := func(d time.Duration) time.Duration { return d + d/8 }
 		require.Empty(s, compare(fields{
 			"Count": uint64(100), "Max": wait(100), "P50": within(wait(50), high(wait(51))),
@@ -343,3 +343,5 @@ func report(s *scene) (fields, any) {
 		}),
 	}, r
 }
+
+func seconds(n int) time.Duration { return time.Duration(n) * time.Second }

@@ -29,6 +29,9 @@ var keepers = map[string]func(ctx context.Context) context.Context{
 
 type key string
 
+// generation is the key of the value that a generation adds.
+type generation int
+
 // One job context that is kept keeps its own values, and neither the queue, nor what a
 // shutdown handed back, nor anything of another job. It goes on to give its values, and
 // is cancelled.
@@ -59,7 +62,6 @@ func keepContext(t *testing.T, keep func(context.Context) context.Context, value
 		}
 	}
 	runtime.KeepAlive(kept)
-	kept = nil
 	collect()
 	require.Empty(t, traps.alive())
 }
@@ -126,18 +128,18 @@ func TestGenerationsOfValues(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, q.Start())
 		var known []int
-		var job func(generation int) dray.Func
-		job = func(generation int) dray.Func {
+		var job func(g generation) dray.Func
+		job = func(g generation) dray.Func {
 			return func(ctx context.Context) error {
 				if ctx.Value(key("first")) == nil {
-					t.Error("the first value is gone in generation", generation)
+					t.Error("the first value is gone in generation", g)
 				}
-				if generation == n {
+				if g == n {
 					known = generationsIn(ctx, n)
 					return nil
 				}
-				ctx = context.WithValue(ctx, generation, traps.watch("generation"))
-				return q.Enqueue(ctx, job(generation+1))
+				ctx = context.WithValue(ctx, g, traps.watch("generation"))
+				return q.Enqueue(ctx, job(g+1))
 			}
 		}
 		first := context.WithValue(t.Context(), key("first"), 1)
@@ -150,7 +152,7 @@ func TestGenerationsOfValues(t *testing.T) {
 
 func generationsIn(ctx context.Context, n int) (known []int) {
 	for i := range n {
-		if ctx.Value(i) != nil {
+		if ctx.Value(generation(i)) != nil {
 			known = append(known, i)
 		}
 	}
@@ -164,15 +166,15 @@ func TestGenerationsAreLetGoOf(t *testing.T) {
 		q, err := dray.New(dray.WithWorkers(1), dray.WithContextValues())
 		require.NoError(t, err)
 		require.NoError(t, q.Start())
-		var job func(generation int) dray.Func
-		job = func(generation int) dray.Func {
+		var job func(g generation) dray.Func
+		job = func(g generation) dray.Func {
 			return func(ctx context.Context) error {
-				if generation == 1000 {
+				if g == 1000 {
 					return dray.Snooze(time.Hour)
 				}
-				child, cancel := context.WithTimeout(context.WithValue(ctx, generation, traps.watch("generation")), time.Hour)
+				child, cancel := context.WithTimeout(context.WithValue(ctx, g, traps.watch("generation")), time.Hour)
 				defer cancel()
-				return q.Enqueue(child, job(generation+1))
+				return q.Enqueue(child, job(g+1))
 			}
 		}
 		require.NoError(t, q.Enqueue(t.Context(), job(0)))

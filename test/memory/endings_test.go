@@ -17,7 +17,7 @@ type ending struct {
 	queue   []dray.Option                              // of the queue
 	jobs    []dray.JobOption                           // of the job, after those that are tried
 	before  func(sc *scene)                            // before it is enqueued; nil for nothing
-	act     func(sc *scene, ctx context.Context) error // what it does; nil if it is not to run
+	act     func(ctx context.Context, sc *scene) error // what it does; nil if it is not to run
 	after   func(sc *scene)                            // after it was enqueued; nil lets time pass
 	refused bool                                       // the call gives an error
 	runs    int                                        // attempts
@@ -30,10 +30,10 @@ func cancelled(s dray.Stats) uint64 { return s.Cancelled }
 func evicted(s dray.Stats) uint64   { return s.Evicted }
 
 // fails returns an error, again and again.
-func fails(sc *scene, _ context.Context) error { return sc.err() }
+func fails(_ context.Context, sc *scene) error { return sc.err() }
 
 // obeys returns an error when its context ends.
-func obeys(sc *scene, ctx context.Context) error {
+func obeys(ctx context.Context, sc *scene) error {
 	<-ctx.Done()
 	return errors.Join(sc.err(), context.Cause(ctx))
 }
@@ -53,8 +53,8 @@ func later(sc *scene) {
 func endings() []ending {
 	one := dray.WithCapacity(1)
 	return []ending{
-		{name: "processed", act: func(*scene, context.Context) error { return nil }, runs: 1, settled: processed},
-		{name: "processed, context used", runs: 1, settled: processed, act: func(_ *scene, ctx context.Context) error {
+		{name: "processed", act: func(context.Context, *scene) error { return nil }, runs: 1, settled: processed},
+		{name: "processed, context used", runs: 1, settled: processed, act: func(ctx context.Context, _ *scene) error {
 			child, cancel := context.WithTimeout(ctx, time.Hour)
 			defer cancel()
 			_, ok := dray.JobFrom(child)
@@ -65,20 +65,20 @@ func endings() []ending {
 		}},
 		{name: "failed", act: fails, jobs: attempts(1), runs: 1, settled: failed},
 		{name: "retried, then failed", act: fails, jobs: attempts(3), runs: 3, settled: failed},
-		{name: "discarded", act: func(sc *scene, _ context.Context) error { return dray.Discard(sc.err()) }, jobs: attempts(2), runs: 1, settled: failed},
-		{name: "snoozed, then processed", runs: 2, settled: processed, act: func(sc *scene, _ context.Context) error {
+		{name: "discarded", act: func(_ context.Context, sc *scene) error { return dray.Discard(sc.err()) }, jobs: attempts(2), runs: 1, settled: failed},
+		{name: "snoozed, then processed", runs: 2, settled: processed, act: func(_ context.Context, sc *scene) error {
 			if sc.runs.Load() == 1 {
 				return dray.Snooze(time.Minute)
 			}
 			return nil
 		}},
-		{name: "panicked", act: func(sc *scene, _ context.Context) error { panic(sc.watch(errorOf(sc.runs.Load()))) }, jobs: attempts(2), runs: 2, settled: failed},
-		{name: "panicked with its error", act: func(sc *scene, _ context.Context) error { panic(sc.err()) }, jobs: attempts(1), runs: 1, settled: failed},
-		{name: "Goexit", act: func(*scene, context.Context) error { runtime.Goexit(); return nil }, jobs: attempts(2), runs: 2, settled: failed},
+		{name: "panicked", act: func(_ context.Context, sc *scene) error { panic(sc.watch(errorOf(sc.runs.Load()))) }, jobs: attempts(2), runs: 2, settled: failed},
+		{name: "panicked with its error", act: func(_ context.Context, sc *scene) error { panic(sc.err()) }, jobs: attempts(1), runs: 1, settled: failed},
+		{name: "Goexit", act: func(context.Context, *scene) error { runtime.Goexit(); return nil }, jobs: attempts(2), runs: 2, settled: failed},
 		{name: "timed out", act: obeys, jobs: append(attempts(1), dray.WithTimeout(time.Second)), runs: 1, settled: failed},
 		{name: "timed out, then retried", act: obeys, jobs: append(attempts(2), dray.WithTimeout(time.Second)), runs: 2, settled: failed},
 		{name: "stuck, then returned", jobs: append(attempts(1), dray.WithTimeout(time.Second)), runs: 1, settled: failed,
-			act: func(sc *scene, _ context.Context) error { time.Sleep(time.Minute); return sc.err() }},
+			act: func(_ context.Context, sc *scene) error { time.Sleep(time.Minute); return sc.err() }},
 		{name: "past its deadline while running", act: obeys, jobs: append(attempts(1), dray.WithDeadline(time.Hour)), runs: 1, settled: failed},
 		{name: "past its deadline while waiting", before: blocked, jobs: []dray.JobOption{dray.WithDeadline(time.Hour)}, settled: failed},
 
@@ -87,7 +87,7 @@ func endings() []ending {
 		{name: "cancelled in a paused queue", before: func(sc *scene) { require.NoError(sc.t, sc.q.Pause()); sc.fill() }, after: later, settled: cancelled},
 		{name: "cancelled while retrying", act: fails, jobs: append(attempts(2), dray.WithBackoff(dray.Constant(100*time.Hour))),
 			after: later, runs: 1, settled: cancelled},
-		{name: "cancelled while snoozing", act: func(*scene, context.Context) error { return dray.Snooze(100 * time.Hour) },
+		{name: "cancelled while snoozing", act: func(context.Context, *scene) error { return dray.Snooze(100 * time.Hour) },
 			after: later, runs: 1, settled: cancelled},
 		{name: "cancelled while delayed", jobs: []dray.JobOption{dray.WithDelay(100 * time.Hour)}, after: later, settled: cancelled},
 		{name: "cancelled behind its key", queue: []dray.Option{dray.WithWorkers(2)}, jobs: []dray.JobOption{dray.WithKey("busy"), dray.WithKeyLimit(1)},

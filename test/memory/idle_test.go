@@ -87,13 +87,13 @@ func inBubble(t *testing.T, f func(t *testing.T)) {
 // The workers of a burst leave when they have been idle for a minute, in a queue and in
 // a pool, with an orderly end each; and come again.
 func TestIdleWorkersLeave(t *testing.T) {
-	for name, make := range map[string]func(t *testing.T) *crew{
+	for name, newCrew := range map[string]func(t *testing.T) *crew{
 		"queue": func(t *testing.T) *crew { c, _ := queueCrew(t); return c },
 		"pool":  poolCrew,
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				c := make(t)
+				c := newCrew(t)
 				for range 3 {
 					c.run(1000, time.Second)
 					require.Equal(t, 1000, c.workers())

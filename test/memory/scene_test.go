@@ -20,7 +20,7 @@ type scene struct {
 	t       *testing.T
 	name    string
 	q       *dray.Queue
-	act     func(sc *scene, ctx context.Context) error // what the watched job does
+	act     func(ctx context.Context, sc *scene) error // what the watched job does
 	hold    chan struct{}                              // what blocker and some jobs wait for; closed at the end
 	runs    atomic.Int32                               // attempts of the watched job
 	tasks   []*dray.Task[*probe]                       // kept
@@ -66,7 +66,7 @@ func (sc *scene) fn() dray.Func {
 	return func(ctx context.Context) error {
 		defer runtime.KeepAlive(p)
 		sc.runs.Add(1)
-		return sc.act(sc, ctx)
+		return sc.act(ctx, sc)
 	}
 }
 
@@ -128,45 +128,45 @@ func (sc *scene) end() {
 // A way is how the watched job gets into the queue.
 type way struct {
 	name string
-	put  func(sc *scene, ctx context.Context, opts []dray.JobOption) error
+	put  func(ctx context.Context, sc *scene, opts []dray.JobOption) error
 }
 
 func ways() []way {
 	return []way{
-		{"Enqueue", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"Enqueue", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			return sc.q.Enqueue(ctx, sc.fn(), opts...)
 		}},
-		{"EnqueueSync", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"EnqueueSync", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			_, err := sc.q.EnqueueSync(ctx, sc.fn(), opts...)
 			return err
 		}},
-		{"EnqueueBatch", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"EnqueueBatch", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			_, err := sc.q.EnqueueBatch(ctx, []dray.Func{sc.fn()}, opts...)
 			return err
 		}},
-		{"Kind", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"Kind", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			return sc.kind().Enqueue(ctx, sc.watch("payload"), opts...)
 		}},
-		{"Kind batch", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"Kind batch", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			_, err := sc.kind().EnqueueBatch(ctx, []*probe{sc.watch("payload")}, opts...)
 			return err
 		}},
-		{"Submit, handle dropped", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"Submit, handle dropped", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			_, err := dray.Submit(ctx, sc.q, sc.function("result"), opts...)
 			return err
 		}},
-		{"Submit, handle kept", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"Submit, handle kept", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			task, err := dray.Submit(ctx, sc.q, sc.function(""), opts...)
 			if err == nil {
 				sc.tasks = append(sc.tasks, task)
 			}
 			return err
 		}},
-		{"Run", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"Run", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			_, _ = dray.Run(ctx, sc.q, sc.function("result"), opts...) // its error may be the job's
 			return nil
 		}},
-		{"Group.Enqueue", func(sc *scene, ctx context.Context, opts []dray.JobOption) error {
+		{"Group.Enqueue", func(ctx context.Context, sc *scene, opts []dray.JobOption) error {
 			return sc.group().Enqueue(ctx, sc.fn(), opts...)
 		}},
 	}
@@ -176,7 +176,7 @@ func ways() []way {
 func (sc *scene) kind() *dray.Kind[*probe] {
 	k, err := dray.Handle(sc.q, fmt.Sprint("kind", len(sc.kinds)), func(ctx context.Context, _ *probe) error {
 		sc.runs.Add(1)
-		return sc.act(sc, ctx)
+		return sc.act(ctx, sc)
 	})
 	require.NoError(sc.t, err, sc.name)
 	sc.kinds = append(sc.kinds, k)
@@ -210,7 +210,7 @@ func (sc *scene) enqueue(w way, opts []dray.JobOption) (err error) {
 	ctx, cancel := context.WithCancel(context.WithValue(context.Background(), probe{}, sc.watch("context value")))
 	sc.cancel = cancel
 	done := make(chan error, 1)
-	go func() { done <- w.put(sc, ctx, opts) }()
+	go func() { done <- w.put(ctx, sc, opts) }()
 	synctest.Wait()
 	select {
 	case err = <-done:

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,7 +144,7 @@ func TestEachPanicKeepsItsStack(t *testing.T) {
 			}
 			for i, err := range errs {
 				var p *dray.PanicError
-				require.True(t, errors.As(err, &p), "%s: %v", way, err)
+				require.ErrorAs(t, err, &p, way)
 				require.Contains(t, string(p.Stack), names[i%2], way)
 				require.NotContains(t, string(p.Stack), names[(i+1)%2], way)
 			}
