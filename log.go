@@ -147,8 +147,12 @@ func (l *logger) skipped(e TaskSkipped) {
 	if errors.Is(e.Err, ErrLocked) {
 		level = slog.LevelDebug
 	}
+	reason := bareText(e.Err)
+	if e.Err == ErrCancelled { //nolint:errorlint // dray made it
+		reason = "task unscheduled"
+	}
 	l.Log(context.Background(), level, "run of periodic task skipped",
-		"task", e.Task, "due", e.Due, "reason", bareText(e.Err), "count", e.Count)
+		"task", e.Task, "due", e.Due, "reason", reason, "count", e.Count)
 }
 
 func rejection(why error) int {

@@ -202,9 +202,9 @@ type (
 		ID   ID
 	}
 	// TaskSkipped: a run was not enqueued, or left to another instance, for the
-	// reason Err: ErrOverlap, ErrMissed, ErrDuplicate, ErrGroupDone, ErrQueueFull or
-	// ErrLocked. Where several were missed together Count is how many, and Due when the
-	// last of them was due. If Err is ErrTimeout, the schedule of the task does not return:
+	// reason Err: ErrOverlap, ErrMissed, ErrDuplicate, ErrGroupDone, ErrQueueFull,
+	// ErrLocked, or ErrCancelled if its task was unscheduled. Where several were skipped
+	// together Count is how many, and Due when the last of them was due. If Err is ErrTimeout, the schedule of the task does not return:
 	// Count is 0, and from Due on it has no runs until it does.
 	TaskSkipped struct {
 		happened

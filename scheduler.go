@@ -61,10 +61,11 @@ func newScheduler(q *Queue) *Scheduler {
 
 // Schedule registers a task, or replaces the one of that name: the new one takes
 // over the counts of the old one and its runs. Those that have become jobs go on, as
-// they were made, and count as the runs before those of the new one; one that is due
-// by the old schedule, and delayed by [WithJitter] or postponed behind another, is
-// made by the new task. A replaced task is not paused any more. Runs carry the name
-// as their label unless an option gives another.
+// they were made, and count as the runs before those of the new one; those that are due
+// by the old schedule, and delayed by [WithJitter], postponed behind another, or not
+// counted yet, are made by the new task, so that its own [WithLastRun] does nothing. A
+// replaced task is not paused any more. Runs carry the name as their label unless an
+// option gives another.
 //
 // A task with the schedule [Every] goes by the monotonic clock, any other by the
 // wall clock. The scheduler keeps some rules whatever the schedule says: the zero
@@ -76,14 +77,35 @@ func newScheduler(q *Queue) *Scheduler {
 // panics, that was made from arguments out of range, or that has no time ahead,
 // or that of an option.
 func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOption) error {
-	t, err := s.newTask(name, when, fn, opts)
-	if err != nil {
-		return wrapf(err, "Schedule(%q)", name)
+	for {
+		replaces := s.has(name)
+		t, err := s.newTask(name, when, fn, replaces, opts)
+		if err != nil {
+			return wrapf(err, "Schedule(%q)", name)
+		}
+		if done, err := s.register(t, replaces); done {
+			return err
+		}
 	}
+}
+
+func (s *Scheduler) has(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.tasks[name] != nil
+}
+
+// register lets t take its place. It reports false if t was not made for that one, as
+// tasks have come or gone since.
+func (s *Scheduler) register(t *periodicTask, replaces bool) (done bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name := t.name
 	if s.queue.isClosed() {
-		return ErrClosed
+		return true, ErrClosed
+	}
+	if (s.tasks[name] != nil) != replaces {
+		return false, nil
 	}
 	s.count++
 	t.seq = s.count
@@ -99,28 +121,7 @@ func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOp
 	if s.queue.herald != nil {
 		s.queue.herald.emit(TaskScheduled{moment(), name, s.nextOf(t, s.look())})
 	}
-	return nil
-}
-
-// replace lets a task take over from another one of its name.
-func (s *Scheduler) replace(old, t *periodicTask) {
-	now := s.look()
-	old.heir = t
-	switch {
-	case old.asking != nil:
-		s.makeKnown(old.asking)
-		s.disarm(old)
-	case !old.armed || old.next > now.of(old):
-		s.disarm(old)
-	}
-	s.queue.step(func(c *core.Core, _ time.Duration) {
-		old.gone = true
-		t.takeOver(old)
-		if old.paused {
-			c.ResumeTask(old.name)
-			s.wait(t)
-		}
-	})
+	return true, nil
 }
 
 func (s *Scheduler) poke() {
@@ -130,9 +131,11 @@ func (s *Scheduler) poke() {
 	}
 }
 
-// Unschedule removes a task; a run that has become a job goes on, one that is due and
-// delayed by [WithJitter], or that is postponed behind another, is dropped. It
-// returns [ErrNotFound] if there is no task of that name.
+// Unschedule removes a task; a run that has become a job goes on. Those that are due and
+// delayed by [WithJitter], or postponed behind another ([Scheduler.RunNow]'s among them), are
+// skipped, which one [TaskSkipped] with [ErrCancelled] tells. What comes due while a task
+// is paused counts for nothing if it is removed. It returns [ErrNotFound] if there is no
+// task of that name.
 func (s *Scheduler) Unschedule(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,10 +144,17 @@ func (s *Scheduler) Unschedule(name string) error {
 		return ErrNotFound
 	}
 	delete(s.tasks, name)
+	dropped := s.takeUncounted(t)
 	s.disarm(t)
 	s.queue.step(func(c *core.Core, _ time.Duration) {
+		for _, r := range t.postponed {
+			dropped.add(r.at, 1)
+		}
 		t.gone, t.postponed = true, nil
 		c.ResumeTask(name)
+		if dropped.total > 0 {
+			s.tellSkipped(t, dropped.newest, dropped.total, ErrCancelled)
+		}
 	})
 	if s.queue.herald != nil {
 		s.queue.herald.emit(TaskUnscheduled{moment(), name})
@@ -167,7 +177,9 @@ func (s *Scheduler) change(name string, do func(t *periodicTask, c *core.Core, n
 
 // RunNow makes a run besides those of the schedule, also while the task is paused.
 // After nil it has become a job, or is postponed behind the run before
-// ([QueueOverlap]): then it is run, or handed back by a shutdown, as any job.
+// ([QueueOverlap]): then it is run, or handed back by a shutdown, as any job, unless
+// [Scheduler.Unschedule] comes before, or the task is registered anew with
+// [CancelPrevious].
 //
 // Errors: [ErrNotFound] if there is no task of that name; [ErrClosed] once the
 // queue's shutdown has begun; [ErrOverlap] if the overlap policy skips it;
@@ -274,7 +286,7 @@ func (s *Scheduler) infos() []PeriodicInfo {
 	return infos
 }
 
-func (s *Scheduler) newTask(name string, when Schedule, fn Func, opts []TaskOption) (*periodicTask, error) {
+func (s *Scheduler) newTask(name string, when Schedule, fn Func, replaces bool, opts []TaskOption) (*periodicTask, error) {
 	switch {
 	case name == "":
 		return nil, errors.New("empty name")
@@ -293,7 +305,7 @@ func (s *Scheduler) newTask(name string, when Schedule, fn Func, opts []TaskOpti
 		}
 	}
 	t := &periodicTask{name: name, fn: fn, cfg: cfg}
-	return t, s.begin(t, when)
+	return t, s.begin(t, when, replaces)
 }
 
 // configure adds the options up.

@@ -36,6 +36,8 @@ type question struct {
 	// guarded by Scheduler.mu
 	known dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is, or once it is made
 	made  bool          // known has become a run
+	keep  int           // how many of the newest runs can matter
+	until time.Time     // runs that are due later are another task's; zero if none are
 	began time.Duration // when a helper was last given it, or it began to wait for one; by the monotonic clock
 
 	// the helper's that has it
@@ -113,7 +115,7 @@ func (a *asker) take(now time.Duration) *question {
 
 // makeKnown makes the run that was due for sure, without waiting for an answer.
 func (s *Scheduler) makeKnown(q *question) {
-	if q.known.total == 0 || q.made || q.t.paused || q.t.current() == nil {
+	if q.known.total == 0 || q.made || q.t.paused || q.t.gone && q.t.heir == nil {
 		return
 	}
 	q.made = true
@@ -181,7 +183,7 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 // hang says that a schedule does not return.
 func (s *Scheduler) hang(q *question) {
 	t := q.t
-	if t.hung || t.gone {
+	if t.hung {
 		return
 	}
 	s.makeKnown(q)
@@ -189,7 +191,9 @@ func (s *Scheduler) hang(q *question) {
 		t.hung = true
 		t.lastErr = wrapf(ErrTimeout, "the schedule of task %q has not returned", t.name)
 	})
-	s.tellSkipped(t, q.known.newest, 0, ErrTimeout)
+	if !t.gone {
+		s.tellSkipped(t, q.known.newest, 0, ErrTimeout)
+	}
 }
 
 // underBoth makes a change to what both locks guard, where mu is held.
@@ -223,7 +227,12 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 	if a.unasked() == 0 || s.resting() {
 		return nil
 	}
-	return a.take(s.look().mono)
+	q := a.take(s.look().mono)
+	q.keep = q.t.keeps()
+	if h := q.t.heir; h != nil {
+		q.until = s.at(h.since)
+	}
+	return q
 }
 
 // takeBack takes a question from its helper: it is answered, or goes on later.
@@ -234,7 +243,7 @@ func (s *Scheduler) takeBack(q *question) {
 		return
 	}
 	a.asked = slices.Delete(a.asked, i, i+1)
-	if q.result.done {
+	if q.result.done || q.t.current() == nil {
 		s.answered(q)
 		return
 	}
@@ -276,14 +285,15 @@ func (q *question) ask(s *Scheduler) {
 	}
 	for range asksAtOnce {
 		late := minus(now.Sub(r.next), t.cfg.jitter)
-		if r.err != nil || r.next.IsZero() || late < 0 {
+		ahead := late < 0 || !q.until.IsZero() && r.next.After(q.until)
+		if r.err != nil || r.next.IsZero() || ahead && r.total > 0 {
 			r.done = true
 			return
 		}
 		if r.total == maxCounted {
-			r.next, r.err = t.lastBefore(now, r.next)
+			r.next, r.err = t.lastBefore(q.by(now), r.next)
 		}
-		r.add(late, t.cfg.keeps())
+		r.add(late, q.keep)
 		if r.err == nil {
 			r.next, r.err = ask(t.cal.when, r.next, t.cfg.dst)
 		}
@@ -296,10 +306,18 @@ func (q *question) ask(s *Scheduler) {
 	}
 }
 
-// lastBefore returns one of the newest runs of t that are due by now. The one due at
+// by returns the time up to which runs are due.
+func (q *question) by(now time.Time) time.Time {
+	by := now.Add(-q.t.cfg.jitter)
+	if !q.until.IsZero() && by.After(q.until) {
+		return q.until
+	}
+	return by
+}
+
+// lastBefore returns one of the newest runs of t that are due by then. The one due at
 // from is one of them.
-func (t *periodicTask) lastBefore(now, from time.Time) (time.Time, error) {
-	by := now.Add(-t.cfg.jitter)
+func (t *periodicTask) lastBefore(by, from time.Time) (time.Time, error) {
 	for d := time.Microsecond; d > 0 && by.Add(-d).After(from); d *= 2 {
 		next, err := ask(t.cal.when, t.in(by.Add(-d)), t.cfg.dst)
 		if err != nil || !next.IsZero() && !next.After(by) {
@@ -323,7 +341,11 @@ func (r *dueResult) add(late time.Duration, keep int) {
 func (s *Scheduler) answered(q *question) {
 	t, r := q.t, &q.result
 	t.asking = nil
-	if t.gone {
+	if t.current() == nil {
+		if t.heir != nil { // else Unschedule has told it
+			s.comesDue(q, false)
+			s.handOver()
+		}
 		return
 	}
 	hung := t.hung
@@ -350,7 +372,7 @@ func (s *Scheduler) answered(q *question) {
 	if r.err != nil {
 		s.underBoth(func() { t.lastErr, t.broken = r.err, true })
 	}
-	if !t.hasNext && s.queue.herald != nil {
+	if !t.hasNext && !t.gone && s.queue.herald != nil {
 		s.queue.herald.emit(TaskUnscheduled{moment(), t.name})
 	}
 	s.arm(t)
@@ -361,7 +383,7 @@ func (s *Scheduler) answered(q *question) {
 // comesDue takes what is due by an answer, but for what has been made before.
 func (s *Scheduler) comesDue(q *question, missed bool) {
 	r := &q.result
-	if q.made {
+	if q.made && r.total > 0 {
 		if uint64(len(r.dues)) == r.total {
 			r.dues = r.dues[1:]
 		}

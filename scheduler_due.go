@@ -1,6 +1,8 @@
 package dray
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,14 +19,19 @@ type dueRuns struct {
 	missed bool          // it is a missed one, too
 }
 
+// add adds n runs, the last of which was due at last.
+func (d *dueRuns) add(last time.Time, n uint64) {
+	d.total += n
+	if last.After(d.newest) {
+		d.newest = last
+	}
+}
+
 // A dueRun is one that is made, or postponed.
 type dueRun struct {
 	at     time.Time
 	manual bool // by RunNow, so that a pause does not concern it
 }
-
-// keeps returns how many runs that are due together can matter.
-func (c *taskConfig) keeps() int { return max(int(c.missed), 1) }
 
 // runsAtOnce is how many tasks' runs are made in one step of the engine, for which
 // others have to wait.
@@ -60,6 +67,9 @@ func (s *Scheduler) handOver() {
 func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 	t := d.t.current()
 	if t == nil {
+		if d.total > 0 { // else Unschedule has told it
+			s.tellSkipped(d.t, d.newest, d.total, ErrCancelled)
+		}
 		return
 	}
 	all := d.all
@@ -264,13 +274,18 @@ func (s *Scheduler) followUp(c *core.Core, now time.Duration) {
 	s.queue.runsEnded = false
 }
 
-// handBack makes jobs of all runs that are postponed, so that a shutdown which is
-// about to make its report hands them back like those that wait in the queue.
+// handBack makes jobs of all runs that are due or postponed, so that a shutdown which
+// is about to make its report hands them back like those that wait in the queue.
 func (s *Scheduler) handBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	tasks := slices.SortedFunc(maps.Values(s.tasks), func(a, b *periodicTask) int { return cmp.Compare(a.seq, b.seq) })
 	s.queue.step(func(c *core.Core, now time.Duration) {
-		for _, t := range s.tasks {
+		for _, d := range s.due[s.dueHead:] { // of a queue that has failed before it took them
+			s.comeDue(c, d, now)
+		}
+		s.due, s.dueHead = nil, 0
+		for _, t := range tasks {
 			for _, r := range t.postponed {
 				_ = s.makeJob(c, t, r, true, now) // it is counted if it is refused
 			}

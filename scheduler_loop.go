@@ -71,8 +71,8 @@ func (s *Scheduler) rest() {
 	s.stopped = true
 }
 
-// finish makes jobs of the runs that are due by now, and lets nothing come due after
-// that: the intake of the queue is about to close.
+// finish makes jobs of the runs that are due by now, also those that jitter delays, and
+// lets nothing come due after that: the intake of the queue is about to close.
 func (s *Scheduler) finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,6 +80,7 @@ func (s *Scheduler) finish() {
 		now := s.look()
 		for s.takeDue(now) {
 		}
+		s.takeEarly(now)
 		s.asker.each(s.makeKnown)
 		s.handOver()
 	}
@@ -110,11 +111,11 @@ func (s *Scheduler) takeDue(now clocks) (some bool) {
 			break
 		}
 		some = true
-		if t := e.Item; t.gone {
-			s.intervals.pop(now.mono)
-			s.inherit(t, now)
+		t := e.Item
+		s.intervalDue(t, now, 0)
+		if t.gone && !t.owes() {
+			s.intervals.drop(t)
 		} else {
-			s.intervalDue(t, now)
 			s.intervals.agenda.Postpone(t.key())
 		}
 	}
@@ -124,37 +125,26 @@ func (s *Scheduler) takeDue(now clocks) (some bool) {
 			break
 		}
 		some = true
-		if t.gone {
-			s.inherit(t, now)
-		} else {
-			s.ask(t)
-		}
+		s.ask(t)
 	}
 	return some
 }
 
-// inherit makes the run that a task had due when it was replaced.
-func (s *Scheduler) inherit(t *periodicTask, now clocks) {
-	due := dueRuns{t: t, total: 1, late: minus(now.of(t), t.key()), missed: t.late}
-	if t.cal != nil {
-		due.newest = t.cal.next
-	} else {
-		due.newest = s.at(minus(now.wall, minus(now.mono, t.next)))
-	}
-	s.due = append(s.due, due)
-}
-
-// intervalDue takes the runs of a task of Every that are due.
-func (s *Scheduler) intervalDue(t *periodicTask, now clocks) {
+// intervalDue takes the runs of a task of Every that are due, and those whose jitter ends
+// in that time.
+func (s *Scheduler) intervalDue(t *periodicTask, now clocks, early time.Duration) {
 	late := minus(now.mono, t.key())
-	n := int64(late / t.period) // due besides the first, and later
+	n := int64(plus(late, early) / t.period) // due besides the first, and later
+	if t.gone {
+		n = min(n, int64(minus(t.heir.since, t.next)/t.period))
+	}
 	newest := t.next + t.period*time.Duration(n)
 	t.next, t.stale = plus(newest, t.period), false
 	due := dueRuns{
 		t: t, total: uint64(n) + 1, newest: s.at(minus(now.wall, minus(now.mono, newest))),
 		late: late - t.period*time.Duration(n), missed: t.late,
 	}
-	if keep := min(int64(t.cfg.keeps()), n+1); keep > 1 {
+	if keep := min(int64(t.keeps()), n+1); keep > 1 {
 		due.all = make([]time.Time, keep)
 		for i := range due.all {
 			due.all[i] = due.newest.Add(-t.period * time.Duration(keep-1-int64(i)))

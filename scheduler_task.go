@@ -37,7 +37,7 @@ type periodicTask struct {
 	hasRun    bool
 
 	// written under both, read under one
-	heir    *periodicTask // that has replaced it
+	heir    *heir // that has replaced it
 	hasNext bool
 	paused  bool
 	late    bool // whatever is due by now was missed
@@ -106,7 +106,7 @@ func (t *periodicTask) past() *history {
 // it was replaced. It is nil for one that is gone.
 func (t *periodicTask) current() *periodicTask {
 	for t.gone && t.heir != nil {
-		t = t.heir
+		t = t.heir.t
 	}
 	if t.gone {
 		return nil
@@ -128,8 +128,8 @@ func (t *periodicTask) takeOver(old *periodicTask) {
 	old.active, old.waiting, old.postponed, old.history = nil, nil, nil, nil
 }
 
-// begin sets the first run.
-func (s *Scheduler) begin(t *periodicTask, when Schedule) error {
+// begin sets the first run. A task that replaces another one makes up for nothing.
+func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 	now := s.look()
 	since := s.at(now.wall)
 	if last := t.cfg.lastRun; !last.IsZero() && last.Before(since) {
@@ -138,7 +138,13 @@ func (s *Scheduler) begin(t *periodicTask, when Schedule) error {
 	if e, ok := when.(every); ok {
 		t.period = time.Duration(e)
 		t.next, t.hasNext = plus(minus(now.mono, s.at(now.wall).Sub(since)), t.period), true
+		if late := minus(now.mono, t.next); replaces && late >= 0 {
+			t.next = plus(now.mono, t.period-late%t.period)
+		}
 	} else {
+		if replaces {
+			since = s.at(now.wall)
+		}
 		if z, ok := when.(*zoned); ok {
 			when = z.with(t.cfg.dst)
 		}
@@ -236,10 +242,15 @@ func (tt *timetable) pop(now time.Duration) (*periodicTask, bool) {
 	if !ok || e.Due > now {
 		return nil, false
 	}
+	tt.drop(e.Item)
+	return e.Item, true
+}
+
+// drop disarms t, whose entry is the first.
+func (tt *timetable) drop(t *periodicTask) {
 	tt.agenda.Drop()
 	tt.armed--
-	e.Item.armed = false
-	return e.Item, true
+	t.armed = false
 }
 
 func (s *Scheduler) timetable(t *periodicTask) *timetable {
@@ -251,7 +262,7 @@ func (s *Scheduler) timetable(t *periodicTask) *timetable {
 
 // arm enters t's next run, if it has one.
 func (s *Scheduler) arm(t *periodicTask) {
-	if t.armed || t.paused || t.gone || t.asking != nil || !t.hasNext {
+	if t.armed || t.paused || t.gone && !t.owes() || t.asking != nil || !t.hasNext {
 		return
 	}
 	tt := s.timetable(t)

@@ -113,6 +113,15 @@ var tasks = []row{
 		return []fields{{"Time": at, "Task": "report", "Due": at, "Err": dray.ErrLocked, "Count": uint64(1)}},
 			[]record{skip(slog.LevelDebug, at, "locked by another instance", 1)}
 	}},
+	{"TaskSkipped", "its task is taken out", func(s *scene) ([]fields, []record) {
+		q := s.started()
+		a := s.hourly(q, draytest.Slow(90*time.Minute), dray.WithOverlap(dray.QueueOverlap))
+		at := s.wait(130 * time.Minute)
+		require.NoError(s, q.Scheduler().Unschedule("report"))
+		due := a.Add(2 * time.Hour)
+		return []fields{{"Time": at, "Task": "report", "Due": due, "Err": dray.ErrCancelled, "Count": uint64(1)}},
+			[]record{skip(slog.LevelWarn, due, "task unscheduled", 1)}
+	}},
 	{"TaskEnded", "well, and badly", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		n := 0

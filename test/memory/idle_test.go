@@ -3,7 +3,6 @@ package memory_test
 import (
 	"context"
 	"math"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/goroutines"
 )
 
 // A crew is a queue or pool with workers, of which it tells how many there are.
@@ -227,12 +227,15 @@ func TestIdleWorkersLeaveAsJobsCome(t *testing.T) {
 func TestIdleWorkersAreGoroutines(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		c, q := queueCrew(t)
-		before := runtime.NumGoroutine()
-		c.run(1000, time.Second)
-		require.GreaterOrEqual(t, runtime.NumGoroutine(), before+1000)
+		c.run(1, 0) // what begins with the first job
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		require.Less(t, runtime.NumGoroutine(), before+10) // others than the queue's come and go
+		before := goroutines.InBubble()
+		c.run(1000, time.Second)
+		require.Equal(t, before+1000, goroutines.InBubble())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, before, goroutines.InBubble())
 		require.NoError(t, q.Close())
 	})
 }

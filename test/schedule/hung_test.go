@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/goroutines"
 )
 
 // foreign is a schedule that is not dray's.
@@ -182,13 +183,14 @@ func TestManyHungSchedules(t *testing.T) {
 		pass(10 * time.Second)
 		require.Equal(t, int64(64), ran.Load(), "what was due is made")
 		require.Len(t, told.of(dray.ErrTimeout), 64)
-		before := runtime.NumGoroutine()
+		synctest.Wait()
+		before := goroutines.InBubble()
 		late, lateRan := counter()
 		for i := range 100 {
 			require.NoError(t, s.Schedule(fmt.Sprint("late", i), foreign(minutes), late))
 		}
 		pass(2 * time.Minute)
-		require.LessOrEqual(t, runtime.NumGoroutine(), before+1)
+		require.LessOrEqual(t, goroutines.InBubble(), before+1)
 		require.Len(t, told.of(dray.ErrTimeout), 164)
 		require.ErrorIs(t, info(t, q, "late7").LastError, dray.ErrTimeout)
 		require.Equal(t, int64(100), lateRan.Load(), "that is the run that was known")

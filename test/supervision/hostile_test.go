@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/goroutines"
 )
 
 // A hostile error does something in each of its methods.
@@ -343,7 +344,8 @@ func TestChildrenMethodsOfServices(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, s.Add(dray.Child{Name: "nested", Service: inner}))
 		r := serve(t, s)
-		before := runtime.NumGoroutine()
+		synctest.Wait()
+		before := goroutines.InBubble()
 		for range 20 {
 			began := time.Now()
 			for _, c := range r.Children() {
@@ -361,7 +363,7 @@ func TestChildrenMethodsOfServices(t *testing.T) {
 		}
 		require.EqualValues(t, 1, calls.Load(), "one goroutine for what hangs")
 		synctest.Wait()
-		require.LessOrEqual(t, runtime.NumGoroutine()-before, 4)
+		require.LessOrEqual(t, goroutines.InBubble()-before, 4)
 		err = r.stop()
 		require.ErrorIs(t, err, dray.ErrAbandoned)
 		require.Equal(t, 2, strings.Count(err.Error(), `Children method of child "blocks"`), "%v", err)

@@ -1,0 +1,103 @@
+package dray
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/agenda"
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// An heir is the task by which another one was replaced.
+type heir struct {
+	t     *periodicTask
+	since time.Duration // by the clock of the one replaced, whose runs up to here are t's
+}
+
+// replace lets a task take over from another one of its name. That one stays in the
+// timetable, or is asked, until all runs have been found that were due by now.
+func (s *Scheduler) replace(old, t *periodicTask) {
+	now := s.look()
+	s.queue.step(func(c *core.Core, _ time.Duration) {
+		old.gone, old.heir = true, &heir{t, now.of(old)}
+		t.takeOver(old)
+		if old.paused {
+			old.paused = false
+			c.ResumeTask(old.name)
+			s.wait(t)
+			old.late = old.hasNext && old.key() <= now.of(old)
+		}
+	})
+	if old.owes() && s.begun {
+		s.arm(old)
+		s.poke()
+	} else {
+		s.disarm(old)
+	}
+}
+
+// keeps returns how many runs that are due together can matter to the one that makes
+// them.
+func (t *periodicTask) keeps() int {
+	if h := t.current(); h != nil {
+		t = h
+	}
+	return max(int(t.cfg.missed), 1)
+}
+
+// owes reports whether t has a next run that is its heir's.
+func (t *periodicTask) owes() bool { return t.heir != nil && t.hasNext && t.next <= t.heir.since }
+
+// takeUncounted returns the runs of t that have come due and that the books do not have
+// yet: nobody else makes them then. While the scheduler rests, nothing comes due.
+func (s *Scheduler) takeUncounted(t *periodicTask) (found dueRuns) {
+	for i := s.dueHead; i < len(s.due); i++ {
+		if d := &s.due[i]; d.t.current() == t {
+			found.add(d.newest, d.total)
+			d.total = 0
+		}
+	}
+	now := s.look()
+	switch {
+	case !s.begun || s.resting() || t.paused || !t.hasNext:
+	case t.asking != nil:
+		if !t.asking.made {
+			found.add(t.asking.known.newest, t.asking.known.total)
+		}
+	case t.next > now.of(t):
+	case t.cal != nil:
+		found.add(t.cal.next, 1)
+	default:
+		age := now.mono - t.next
+		found.add(s.at(minus(now.wall, age%t.period)), uint64(age/t.period)+1)
+	}
+	return found
+}
+
+// takeEarly takes the runs that are due by now and that jitter would delay.
+func (s *Scheduler) takeEarly(now clocks) {
+	for _, t := range s.intervals.early(now) {
+		s.intervalDue(t, now, t.cfg.jitter)
+		s.arm(t)
+	}
+	for _, t := range s.calendar.early(now) {
+		s.ask(t)
+	}
+}
+
+// early disarms and returns the tasks that have a run which jitter delays.
+func (tt *timetable) early(now clocks) (found []*periodicTask) {
+	tt.agenda.Sweep(func(e agenda.Entry[*periodicTask]) bool {
+		t := e.Item
+		if !stands(e) {
+			return false
+		}
+		if t.cfg.jitter == 0 || t.next > now.of(t) {
+			return true
+		}
+		t.armed = false
+		tt.armed--
+		found = append(found, t)
+		return false
+	})
+	return found
+}
