@@ -17,9 +17,14 @@ type SharedOption interface {
 // changed after construction.
 type common struct {
 	name            string
+	clock           *clock
 	logger          *slog.Logger // nil: discard
 	observers       []Observer
 	shutdownTimeout time.Duration
+}
+
+func newCommon(name string) common {
+	return common{name: name, clock: newClock(), shutdownTimeout: defaultShutdownTimeout}
 }
 
 // defaultShutdownTimeout leaves room for two of it, drain and cancel, within the

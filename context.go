@@ -56,6 +56,7 @@ func (c *jobContext) page() *contextPage {
 type stdContext struct {
 	context.Context
 	of     *jobContext
+	clock  *clock // leads nowhere else
 	cancel context.CancelCauseFunc
 	stop   context.CancelFunc // of the deadline's timer
 }
@@ -165,10 +166,10 @@ func (p *contextPage) find(c *jobContext) *stdContext {
 // newStd makes the standard context of the job at run, in the state in which that is by now.
 func (w *worker) newStd(c *jobContext) *stdContext {
 	ctx, cancel := context.WithCancelCause(w.page.base)
-	s := &stdContext{Context: ctx, of: c, cancel: cancel, stop: func() {}}
+	s := &stdContext{Context: ctx, of: c, clock: w.engine.clock, cancel: cancel, stop: func() {}}
 	r := &w.run
 	if end, cause := r.Until(); cause != core.NotCancelled {
-		s.Context, s.stop = context.WithDeadlineCause(ctx, w.engine.wall(end), causeError(cause))
+		s.Context, s.stop = context.WithDeadlineCause(ctx, w.engine.epoch.Add(end), causeError(cause))
 	}
 	if r.Cause != core.NotCancelled {
 		cancel(causeError(r.Cause))
@@ -195,10 +196,14 @@ func causeError(c core.Cause) error {
 // anybody can tell.
 
 func (c *jobContext) Deadline() (end time.Time, ok bool) {
-	if s := c.std(); s != nil {
-		return s.Deadline()
+	s := c.std()
+	if s == nil {
+		return time.Time{}, false
 	}
-	return time.Time{}, false
+	if end, ok = s.Deadline(); ok {
+		end = s.clock.tellTime(end)
+	}
+	return end, ok
 }
 
 // ended is the Done of all contexts that were not used in time.
@@ -308,6 +313,6 @@ func Progress(ctx context.Context, done, total int64) {
 	c.running(func(w *worker) {
 		e := w.engine
 		e.core.Progress(&w.run, done, total)
-		e.herald.emit(JobProgress{moment(), e.jobInfo(core.InfoOfRun(&w.run)), done, total})
+		e.herald.emit(JobProgress{e.clock.now(), e.jobInfo(core.InfoOfRun(&w.run)), done, total})
 	})
 }

@@ -156,6 +156,21 @@ exact to a millisecond for the same reason. Of jobs that are
 enqueued so fast that nobody collects them in between, up to 64 share a date; they
 are collected within microseconds unless all processors are busy.
 
+# Times
+
+Whatever the wall clock is set to, durations and what is due after one go by the
+monotonic clock: timeouts, deadlines, delays, retries, intervals. All moments that
+are told (in [JobInfo], [Job], [Failure], [Report], [ChildInfo], [PeriodicInfo], in
+events, by [TaskFrom] and by the Deadline of a job's context) are told as the wall
+clock shows them when they are told: what was 10 s ago is told as 10 s before now,
+also if the clock was set since. So times that are told at one time agree with the
+clock and with one another, to a millisecond, and what lies between two of them is
+the time that has passed; after the clock was set, or the machine slept, the same
+moment is told otherwise than before. What was told once, as an event or a report, stays as
+it was. A time that a schedule has named stays as named: Next, Last and Due of
+calendar tasks. Times that are given ([WithRunAt], [WithLastRun], [Queue.Restore])
+are measured once, when they are given, by the wall clock of then.
+
 # Periodic tasks
 
 Intervals go by the monotonic clock, calendar schedules by the wall clock. What

@@ -23,16 +23,27 @@ type outcome struct {
 	err   error // nil for a processed job
 }
 
+// telling is what the events of one step are told by: one look at the clock.
+type telling struct {
+	*reference
+	now happened
+}
+
 // carryOut does what the core has decided, in order, under both locks.
 func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
+	var at telling
+	if e.herald != nil && len(effects) > 0 {
+		ref := e.clock.reference()
+		at = telling{ref, happened{ref.tell(now)}}
+	}
 	for i := range effects {
-		e.do(&effects[i], now)
+		e.do(&effects[i], at)
 	}
 	clear(effects) // whose room is used again, and keeps nothing alive until then
 	e.at("effects")
 }
 
-func (e *engine) do(f *core.Effect, now time.Duration) {
+func (e *engine) do(f *core.Effect, at telling) {
 	switch f.Kind {
 	case core.Interrupt:
 		e.interrupt(f)
@@ -50,19 +61,19 @@ func (e *engine) do(f *core.Effect, now time.Duration) {
 	case core.GroupDone:
 		groupOf(f.Group).finish()
 	case core.HasSettled:
-		e.settled(f, now)
+		e.settled(f, at)
 	default:
-		e.tell(f, now)
+		e.tell(f, at)
 	}
 }
 
 // settled tells the end of a job to its group, to observers, and at last to the
 // one who enqueued it, who may use the record again from then on.
-func (e *engine) settled(f *core.Effect, now time.Duration) {
+func (e *engine) settled(f *core.Effect, at telling) {
 	if g := groupOf(f.Job.Group); g != nil {
 		g.add(endError(f))
 	}
-	e.tell(f, now)
+	e.tell(f, at)
 	end, ok := f.Job.Ref.(ending)
 	o := outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)}
 	if f.Job.State != core.Processed {
@@ -73,9 +84,9 @@ func (e *engine) settled(f *core.Effect, now time.Duration) {
 	}
 }
 
-func (e *engine) tell(f *core.Effect, now time.Duration) {
+func (e *engine) tell(f *core.Effect, at telling) {
 	if e.herald != nil {
-		e.herald.emit(with(e.eventOf(f, now), f.Note))
+		e.herald.emit(with(eventOf(f, at), f.Note))
 	}
 }
 
@@ -118,7 +129,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	if e.herald == nil {
 		return
 	}
-	event := JobStuck{happened: moment(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause), task: taskName(f.Run.Job)}
+	event := JobStuck{happened: e.clock.now(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause), task: taskName(f.Run.Job)}
 	go func() {
 		unlabel()
 		event.Stack = stackOf(w.goid.Load())
@@ -151,9 +162,8 @@ func taskName(j *core.Job) string {
 }
 
 // eventOf translates an effect for observers.
-func (e *engine) eventOf(f *core.Effect, now time.Duration) Event {
-	at := happened{e.wall(now)}
-	job := e.jobInfo(*f.Info)
+func eventOf(f *core.Effect, by telling) Event {
+	at, job := by.now, by.jobInfo(*f.Info)
 	switch f.Kind {
 	case core.DidEnqueue:
 		return JobEnqueued{at, job}

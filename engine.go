@@ -17,7 +17,7 @@ import (
 // mu for the core and everything else below it, mail.mu for the producers' side.
 type engine struct {
 	common                  // immutable
-	epoch   time.Time       // immutable: the core's time is the monotonic distance from here
+	epoch   time.Time       // immutable: the clock's; the core's time is the monotonic distance from here
 	herald  *herald         // immutable; nil when nobody listens
 	handler Handler         // immutable: the middleware around every job; nil without
 	wakeup  chan struct{}   // to the owner; capacity 1
@@ -64,7 +64,7 @@ const never = time.Duration(1 << 62)
 func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	e := &engine{
 		common: c,
-		epoch:  time.Now(),
+		epoch:  c.clock.epoch,
 		herald: newHerald(c),
 		wakeup: make(chan struct{}, 1),
 		base:   &queueValues{context.Background()},
@@ -80,12 +80,7 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	return e
 }
 
-func (e *engine) now() time.Duration             { return time.Since(e.epoch) }
-func (e *engine) wall(t time.Duration) time.Time { return e.epoch.Add(t) }
-
-// ahead returns when t is on the core's clock: as far from now as it is by the wall
-// clock, whatever that did since the epoch; a time beyond 292 years away is as far.
-func (e *engine) ahead(t time.Time) time.Duration { return core.Sum(e.now(), time.Until(t)) }
+func (e *engine) now() time.Duration { return time.Since(e.epoch) }
 
 // poke tells the owner to look. If it has been told already that is enough.
 func (e *engine) poke() {

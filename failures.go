@@ -22,10 +22,11 @@ type Failure struct {
 func (q *Queue) Failures() []Failure {
 	var kept []Failure
 	q.step(func(c *core.Core, _ time.Duration) {
+		at := q.clock.reference()
 		for _, f := range c.Failures() {
 			kept = append(kept, Failure{
-				JobInfo: q.jobInfo(core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
-				Stack: f.Job.Stack, FailedAt: q.wall(f.At),
+				JobInfo: at.jobInfo(core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
+				Stack: f.Job.Stack, FailedAt: at.tell(f.At),
 			})
 		}
 	})

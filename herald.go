@@ -26,6 +26,7 @@ type herald struct {
 // and no stop.
 type outlet struct {
 	listener Observer // immutable
+	clock    *clock   // immutable
 	isLog    bool     // immutable: it gets what only the log is told, and notes
 	log      *outlet  // immutable: hears of what this one has missed; nil without, and in the log's own
 
@@ -48,12 +49,12 @@ func newHerald(c common) *herald {
 	}
 	h := &herald{}
 	if c.logger != nil {
-		log := &outlet{isLog: true}
+		log := &outlet{clock: c.clock, isLog: true}
 		log.listener = logTo(c.logger, c.name, log.emit)
 		h.outlets = append(h.outlets, log)
 	}
 	for _, o := range c.observers {
-		out := &outlet{listener: o}
+		out := &outlet{clock: c.clock, listener: o}
 		if c.logger != nil {
 			out.log = h.outlets[0]
 		}
@@ -141,7 +142,7 @@ func (o *outlet) take() bool {
 	defer o.mu.Unlock()
 	o.batch, o.pending, o.told = o.pending, nil, 0
 	if o.dropped > 0 {
-		missed := EventsDropped{moment(), o.dropped, o.name()}
+		missed := EventsDropped{o.clock.now(), o.dropped, o.name()}
 		o.batch = append(o.batch, missed)
 		o.dropped = 0
 		if o.log != nil {
@@ -184,8 +185,9 @@ func (h *herald) report(abandoned []error) {
 	if h == nil || !h.outlets[0].isLog {
 		return
 	}
+	log := h.outlets[0]
 	for _, err := range abandoned {
-		h.outlets[0].emit(notReturned{moment(), err})
+		log.emit(notReturned{log.clock.now(), err})
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 func TestHeraldSurvivesItsListeners(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []uint64
-		h := newHerald(common{observers: []Observer{
+		h := newHerald(common{clock: newClock(), observers: []Observer{
 			func(e Event) {
 				switch e.(EventsDropped).Count {
 				case 1:
@@ -40,7 +40,7 @@ func TestHeraldIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
 		var events, dropped uint64
-		h := newHerald(common{observers: []Observer{func(e Event) {
+		h := newHerald(common{clock: newClock(), observers: []Observer{func(e Event) {
 			<-gate
 			if d, ok := e.(EventsDropped); ok {
 				dropped += d.Count

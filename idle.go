@@ -64,7 +64,7 @@ func (e *engine) letGo(w *worker) {
 	e.core.Leave(&w.run)
 	w.leavePage()
 	w.gone = true
-	e.herald.emit(WorkerStopped{moment(), w.number, nil})
+	e.herald.emit(WorkerStopped{e.clock.now(), w.number, nil})
 }
 
 // takeParked takes the n workers that have been idle for longest. The room that a

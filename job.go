@@ -94,7 +94,7 @@ func (p Priority) String() string {
 	return fmt.Sprintf("Priority(%d)", int8(p))
 }
 
-// JobInfo describes one job as it was at one moment.
+// JobInfo describes one job as it was at one moment, with times by the wall clock of then.
 type JobInfo struct {
 	ID         ID
 	Kind       string // empty for a Func
@@ -112,19 +112,21 @@ type JobInfo struct {
 }
 
 // jobInfo translates the core's view of a job.
-func (e *engine) jobInfo(i core.Info) JobInfo {
+func (e *engine) jobInfo(i core.Info) JobInfo { return e.clock.reference().jobInfo(i) }
+
+func (r *reference) jobInfo(i core.Info) JobInfo {
 	info := JobInfo{
 		ID: ID(i.ID), Kind: i.Kind, Label: i.Label, Key: i.Key, Priority: Priority(i.Priority),
-		Attempt: i.Attempt, EnqueuedAt: e.wall(i.EnqueuedAt), LastError: i.LastErr,
+		Attempt: i.Attempt, EnqueuedAt: r.tell(i.EnqueuedAt), LastError: i.LastErr,
 		Done: i.Done, Total: i.Total,
 	}
 	switch i.State {
 	case core.Delayed:
-		info.State, info.RunAt = Delayed, e.wall(i.RunAt)
+		info.State, info.RunAt = Delayed, r.tell(i.RunAt)
 	case core.Retrying:
-		info.State, info.RunAt = Retrying, e.wall(i.RunAt)
+		info.State, info.RunAt = Retrying, r.tell(i.RunAt)
 	case core.Running:
-		info.State, info.StartedAt = Running, e.wall(i.StartedAt)
+		info.State, info.StartedAt = Running, r.tell(i.StartedAt)
 		if i.Stuck {
 			info.State = Stuck
 		}

@@ -183,7 +183,7 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	q.step(func(c *core.Core, _ time.Duration) {
 		q.base = &queueValues{values}
 		q.reopen(c)
-		q.herald.emit(QueueStarted{moment(), c.Snapshot().Workers})
+		q.herald.emit(QueueStarted{q.clock.now(), c.Snapshot().Workers})
 	})
 	return func() error { return q.grow(tree) }, nil
 }
@@ -295,7 +295,7 @@ func (q *Queue) rest() (final bool) {
 			c.Halt(true)
 			books := q.stats(c, now)
 			books.Restarts = q.tree.restarts()
-			q.herald.emit(stopped(books, c.WaitingJobs(now)))
+			q.herald.emit(stopped(q.clock.now(), books, c.WaitingJobs(now)))
 		})
 	}
 	return l.closing

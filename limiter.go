@@ -111,7 +111,7 @@ func (f fetcher) again(failed error) bool {
 	about := new(found.note)
 	wanted := false
 	f.engine.step(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
-	f.engine.herald.emit(with(RateLimitFailed{moment(), safe}, about))
+	f.engine.herald.emit(with(RateLimitFailed{f.engine.clock.now(), safe}, about))
 	if !wanted {
 		return false
 	}

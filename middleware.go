@@ -85,7 +85,7 @@ func withFunc(j *core.Job, fn Func) {
 // job makes what the middleware sees of the worker's job.
 func (w *worker) job() *Job {
 	r := &w.run
-	j := &Job{ID: ID(r.ID), Attempt: 1, EnqueuedAt: w.engine.wall(r.Enqueued), fn: r.Fn}
+	j := &Job{ID: ID(r.ID), Attempt: 1, EnqueuedAt: w.engine.clock.tell(r.Enqueued), fn: r.Fn}
 	if r.Job != nil {
 		j.Kind, j.Label, j.Attempt = r.Job.Kind, r.Job.Label, r.Job.Attempt
 	}

@@ -35,13 +35,11 @@ type Event interface{ event() }
 
 // happened is embedded in every event.
 type happened struct {
-	// Time is when it happened.
+	// Time is when it happened, by the wall clock of that moment.
 	Time time.Time
 }
 
 func (happened) event() {}
-
-func moment() happened { return happened{time.Now()} }
 
 // EventsDropped says that an observer was too slow and has missed Count events. It
 // alone is told, and the log.

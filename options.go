@@ -48,7 +48,7 @@ type config struct {
 
 func defaultConfig() config {
 	return config{
-		common:       common{name: "dray", shutdownTimeout: defaultShutdownTimeout},
+		common:       newCommon("dray"),
 		workers:      runtime.GOMAXPROCS(0),
 		capacity:     defaultCapacity,
 		failuresKept: defaultFailuresKept,
@@ -221,7 +221,8 @@ func WithDelay(d time.Duration) JobOption {
 
 // WithRunAt makes the job pending only at t; at once if t is past. It replaces
 // [WithDelay]. How far away t is, is measured once, when the job is enqueued, by the
-// wall clock of that moment; a jump of the wall clock after that moves nothing. A
+// wall clock of that moment; a jump of the wall clock after that moves nothing, and
+// JobInfo.RunAt then tells what the clock will show. A
 // time more than 292 years away counts as 292 years away, which is never.
 func WithRunAt(t time.Time) JobOption {
 	return jobOption(func(p *policy) error { p.delay, p.runAt = 0, t; return nil })

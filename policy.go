@@ -76,7 +76,7 @@ func (p policy) check(q *Queue, n int) error {
 	switch {
 	case p.deadline > 0 && p.delay >= p.deadline:
 		return fmt.Errorf("dray: WithDelay(%v): not before WithDeadline(%v)", p.delay, p.deadline)
-	case p.deadline > 0 && !p.runAt.IsZero() && time.Until(p.runAt) >= p.deadline:
+	case p.deadline > 0 && !p.runAt.IsZero() && q.clock.until(p.runAt) >= p.deadline:
 		return fmt.Errorf("dray: WithRunAt(%v): not before WithDeadline(%v)", p.runAt, p.deadline)
 	case p.unique != "" && p.uniquePeriod > 0 && p.uniquePolicy == ReplacePending:
 		return errors.New("dray: WithUniquePeriod: with ReplacePending, and what has settled cannot be replaced")

@@ -33,7 +33,8 @@ func TestJumpOfTheWallClock(t *testing.T) {
 	for name, jump := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour, "none": 0} {
 		q, err := New()
 		require.NoError(t, err)
-		q.epoch = jumped(q.epoch, -jump) // the clock is ahead of it by so much more than time has passed
+		q.epoch = jumped(q.epoch, -jump)
+		q.clock.epoch, q.clock.zero = q.epoch, q.epoch.Round(0) // the clock is ahead of it by so much more than time has passed
 		now := time.Now()
 		for way, p := range map[string]policy{
 			"delay":         {delay: 20 * time.Minute},

@@ -37,7 +37,7 @@ func NewPool(workers int, opts ...PoolOption) (_ *Pool, err error) {
 	if err := checkWorkers(workers); err != nil {
 		return nil, err
 	}
-	cfg := poolConfig{common{name: "pool", shutdownTimeout: defaultShutdownTimeout}}
+	cfg := poolConfig{newCommon("pool")}
 	for _, o := range opts {
 		if o == nil {
 			return nil, fmt.Errorf("dray: NewPool: nil option")

@@ -120,20 +120,20 @@ func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
 // ones are accepted. It returns [ErrClosed] once a shutdown has begun.
-func (q *Queue) Pause() error { return q.pause((*core.Core).Pause, QueuePaused{moment(), ""}) }
+func (q *Queue) Pause() error { return q.pause((*core.Core).Pause, QueuePaused{q.clock.now(), ""}) }
 
 // Resume ends [Queue.Pause]. It returns [ErrClosed] once a shutdown has begun.
-func (q *Queue) Resume() error { return q.pause((*core.Core).Resume, QueueResumed{moment(), ""}) }
+func (q *Queue) Resume() error { return q.pause((*core.Core).Resume, QueueResumed{q.clock.now(), ""}) }
 
 // PauseKind is [Queue.Pause] for the jobs of one kind. It returns
 // [ErrUnknownKind] if the kind was never registered with [Handle].
 func (q *Queue) PauseKind(kind string) error {
-	return q.pauseKind(kind, (*core.Core).PauseKind, QueuePaused{moment(), kind})
+	return q.pauseKind(kind, (*core.Core).PauseKind, QueuePaused{q.clock.now(), kind})
 }
 
 // ResumeKind ends [Queue.PauseKind]; the jobs that were held back go first.
 func (q *Queue) ResumeKind(kind string) error {
-	return q.pauseKind(kind, (*core.Core).ResumeKind, QueueResumed{moment(), kind})
+	return q.pauseKind(kind, (*core.Core).ResumeKind, QueueResumed{q.clock.now(), kind})
 }
 
 func (q *Queue) pauseKind(kind string, change func(*core.Core, string) bool, ev Event) error {
@@ -180,7 +180,7 @@ func (e *engine) resize(workers int) error {
 	return e.stepOpen(func(c *core.Core) error {
 		c.Resize(workers)
 		e.dismiss()
-		e.herald.emit(QueueResized{moment(), workers})
+		e.herald.emit(QueueResized{e.clock.now(), workers})
 		return nil
 	})
 }
@@ -195,11 +195,12 @@ func (q *Queue) Jobs() iter.Seq[JobInfo] {
 	q.life.mu.Lock()
 	defer q.life.mu.Unlock()
 	q.step(func(c *core.Core, now time.Duration) {
+		at := q.clock.reference()
 		for _, i := range c.RunningJobs() {
-			infos = append(infos, q.jobInfo(i))
+			infos = append(infos, at.jobInfo(i))
 		}
 		for _, j := range c.WaitingJobs(now) {
-			infos = append(infos, q.jobInfo(core.Describe(j)))
+			infos = append(infos, at.jobInfo(core.Describe(j)))
 		}
 	})
 	for _, l := range q.life.report.left() {

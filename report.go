@@ -40,7 +40,7 @@ func (e *engine) leave(restarts uint64, tell bool) Report {
 		e.base = &queueValues{context.Background()} // what still runs has a page with its own
 		r = e.reportOf(c, left)
 		if tell {
-			e.herald.emit(stopped(books, left))
+			e.herald.emit(stopped(e.clock.now(), books, left))
 		}
 		for _, j := range left {
 			handBack(c, j)
@@ -73,8 +73,8 @@ type promised interface {
 }
 
 // stopped is the event of that name.
-func stopped(books Stats, waiting []*core.Job) QueueStopped {
-	ev := QueueStopped{happened: moment(), Stats: books, Abandoned: books.Running}
+func stopped(at happened, books Stats, waiting []*core.Job) QueueStopped {
+	ev := QueueStopped{happened: at, Stats: books, Abandoned: books.Running}
 	for _, j := range waiting {
 		if j.WasCut() {
 			ev.Interrupted++
@@ -87,8 +87,9 @@ func stopped(books Stats, waiting []*core.Job) QueueStopped {
 
 // reportOf makes a report of what waits and of what runs.
 func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
+	at := e.clock.reference()
 	for _, j := range waiting {
-		l := Leftover{JobInfo: e.jobInfo(core.Describe(j)), Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)}
+		l := Leftover{JobInfo: at.jobInfo(core.Describe(j)), Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)}
 		if p, ok := j.Ref.(promised); ok {
 			l.told = p.handedBack()
 		}
@@ -99,7 +100,7 @@ func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
 		}
 	}
 	for _, i := range c.RunningJobs() {
-		r.Abandoned = append(r.Abandoned, e.jobInfo(i))
+		r.Abandoned = append(r.Abandoned, at.jobInfo(i))
 	}
 	return r
 }

@@ -22,11 +22,10 @@ import (
 // under these, can let the next one follow in the same step. Foreign code is called
 // while none is held.
 type Scheduler struct {
-	queue  *Queue               // immutable
-	wakeup chan struct{}        // to the loop; capacity 1
-	zero   time.Time            // immutable: the queue's epoch by the wall clock, in local time
-	plain  *taskConfig          // immutable: of tasks without options
-	skew   func() time.Duration // immutable; set by tests alone: how far the wall clock was set
+	queue  *Queue        // immutable
+	clock  *clock        // immutable: the queue's
+	wakeup chan struct{} // to the loop; capacity 1
+	plain  *taskConfig   // immutable: of tasks without options
 
 	mu          sync.Mutex
 	tasks       map[string]*periodicTask
@@ -51,7 +50,7 @@ type Scheduler struct {
 
 func newScheduler(q *Queue) *Scheduler {
 	s := &Scheduler{
-		queue: q, wakeup: make(chan struct{}, 1), zero: q.epoch.Round(0), tasks: make(map[string]*periodicTask),
+		queue: q, clock: q.clock, wakeup: make(chan struct{}, 1), tasks: make(map[string]*periodicTask),
 		plain: &taskConfig{policy: q.jobs, missed: RunOnce},
 	}
 	s.plain.template = q.newJob(context.Background(), nil, "", &s.plain.policy)
@@ -119,7 +118,7 @@ func (s *Scheduler) register(t *periodicTask, replaces bool) (done bool, err err
 		s.poke() // the loop sleeps for longer than this
 	}
 	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskScheduled{moment(), name, s.nextOf(t, s.look())})
+		s.queue.herald.emit(TaskScheduled{s.clock.now(), name, t.nextOf(s.clock.reference())})
 	}
 	return true, nil
 }
@@ -148,7 +147,7 @@ func (s *Scheduler) Unschedule(name string) error {
 	s.disarm(t)
 	s.queue.step(func(c *core.Core, _ time.Duration) {
 		for _, r := range t.postponed {
-			dropped.add(r.at, 1)
+			dropped.add(r.at, 1, s.clock)
 		}
 		t.gone, t.postponed = true, nil
 		c.ResumeTask(name)
@@ -157,7 +156,7 @@ func (s *Scheduler) Unschedule(name string) error {
 		}
 	})
 	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskUnscheduled{moment(), name})
+		s.queue.herald.emit(TaskUnscheduled{s.clock.now(), name})
 	}
 	return nil
 }
@@ -190,7 +189,7 @@ func (s *Scheduler) RunNow(name string) error {
 	if err := s.change(name, func(t *periodicTask, c *core.Core, now time.Duration) {
 		if refused = ErrClosed; !s.queue.mail.closed {
 			t.due++
-			refused = s.fire(c, t, dueRun{at: s.at(s.look().wall), manual: true}, now)
+			refused = s.fire(c, t, dueRun{at: dueTime{moment: now}, manual: true}, now)
 		}
 	}); err != nil && s.queue.isClosed() {
 		return ErrClosed
@@ -237,7 +236,7 @@ func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
 		s.mu.Unlock()
 		return nil, ErrNotFound
 	}
-	next := s.nextOf(t, s.look())
+	next := t.nextOf(s.clock.reference())
 	s.mu.Unlock()
 	if next.IsZero() || n <= 0 {
 		return nil, nil
@@ -273,7 +272,7 @@ func (s *Scheduler) infos() []PeriodicInfo {
 	for some := range slices.Chunk(tasks, infosAtOnce) {
 		s.mu.Lock()
 		s.queue.mu.Lock()
-		now := s.look()
+		now := s.clock.reference()
 		for _, t := range some {
 			if !t.gone {
 				infos, described = append(infos, s.info(t, now)), append(described, t)

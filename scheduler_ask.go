@@ -49,7 +49,7 @@ type dueResult struct {
 	begun bool // next is what was known
 	done  bool
 	total uint64        // of the runs due
-	dues  []time.Time   // the newest of them, as many as can matter
+	dues  []dueTime     // the newest of them, as many as can matter
 	late  time.Duration // by which the newest is
 	first time.Time     // the answer to the first question
 	next  time.Time
@@ -84,7 +84,7 @@ func (s *Scheduler) ask(t *periodicTask) {
 	q := &question{t: t, began: now.mono}
 	if !t.reset {
 		late := minus(now.wall, t.key())
-		q.known = dueRuns{t: t, total: 1, newest: t.cal.next, late: late, missed: t.late}
+		q.known = dueRuns{t: t, total: 1, newest: dueTime{named: t.cal.next}, late: late, missed: t.late}
 	}
 	t.asking = q
 	if q.known.missed || q.known.late > lateAfter {
@@ -230,7 +230,7 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 	q := a.take(s.look().mono)
 	q.keep = q.t.keeps()
 	if h := q.t.heir; h != nil {
-		q.until = s.at(h.since)
+		q.until = s.clock.named(h.since)
 	}
 	return q
 }
@@ -274,14 +274,14 @@ func (s *Scheduler) helperEnds(q *question, thrown any) {
 // ask asks for some of what is due, and what comes then.
 func (q *question) ask(s *Scheduler) {
 	t, r := q.t, &q.result
-	begin, now := time.Now(), s.at(s.look().wall)
+	begin, now := time.Now(), s.clock.named(s.look().wall)
 	if q.known.total == 0 {
 		r.next, r.err = ask(t.cal.when, t.in(now), t.cfg.dst)
 		r.done = true
 		return
 	}
 	if !r.begun {
-		r.begun, r.next = true, q.known.newest
+		r.begun, r.next = true, q.known.newest.named
 	}
 	for range asksAtOnce {
 		late := minus(now.Sub(r.next), t.cfg.jitter)
@@ -334,7 +334,7 @@ func (r *dueResult) add(late time.Duration, keep int) {
 	if len(r.dues) >= 2*keep {
 		r.dues = append(r.dues[:0], r.dues[len(r.dues)-keep+1:]...)
 	}
-	r.dues = append(r.dues, r.next)
+	r.dues = append(r.dues, dueTime{named: r.next})
 }
 
 // answered does what follows from an answer.
@@ -356,7 +356,7 @@ func (s *Scheduler) answered(q *question) {
 	switch {
 	case q.known.total == 0: // there is nothing but the next one
 	case t.paused || s.resting(): // it is asked again, and what is due by then is missed
-		next = q.known.newest
+		next = q.known.newest.named
 		if q.made {
 			next = r.first
 		}
@@ -373,7 +373,7 @@ func (s *Scheduler) answered(q *question) {
 		s.underBoth(func() { t.lastErr, t.broken = r.err, true })
 	}
 	if !t.hasNext && !t.gone && s.queue.herald != nil {
-		s.queue.herald.emit(TaskUnscheduled{moment(), t.name})
+		s.queue.herald.emit(TaskUnscheduled{s.clock.now(), t.name})
 	}
 	s.arm(t)
 	s.handOver()

@@ -25,11 +25,6 @@ func minus(t, d time.Duration) time.Duration {
 	return plus(t, -d)
 }
 
-// clocks is both clocks at one moment, counted from the queue's epoch. They run
-// apart when the wall clock is set, and while the machine sleeps: the monotonic
-// one then stands still, on Linux at least.
-type clocks struct{ mono, wall time.Duration }
-
 // of returns the clock that the task goes by.
 func (c clocks) of(t *periodicTask) time.Duration {
 	if t.cal == nil {
@@ -38,17 +33,21 @@ func (c clocks) of(t *periodicTask) time.Duration {
 	return c.wall
 }
 
-func (s *Scheduler) look() clocks {
-	t := time.Now()
-	c := clocks{mono: t.Sub(s.queue.epoch), wall: t.Round(0).Sub(s.zero)}
-	if s.skew != nil {
-		c.wall += s.skew()
-	}
-	return c
+func (s *Scheduler) look() clocks { return s.clock.look().clocks }
+
+// A dueTime is when a run is due: at a time that its schedule has named, which stays
+// that, or else, by Every and RunNow, at a moment, which is told as any other.
+type dueTime struct {
+	named  time.Time
+	moment time.Duration
 }
 
-// at returns a moment of the wall clock as a time.
-func (s *Scheduler) at(wall time.Duration) time.Time { return s.zero.Add(wall) }
+func (c *clock) tellDue(d dueTime) time.Time {
+	if d.named.IsZero() {
+		return c.tell(d.moment)
+	}
+	return d.named
+}
 
 const (
 	// watchInterval is how often the clocks are compared while a task goes by the
@@ -80,7 +79,7 @@ func (s *Scheduler) watch(now clocks) {
 	}
 	s.grace = slept // what was due in that time was not jumped over, but overslept
 	if s.queue.herald != nil {
-		s.queue.herald.emit(ClockJumped{moment(), by})
+		s.queue.herald.emit(ClockJumped{s.clock.now(), by})
 	}
 	if by > 0 {
 		return

@@ -13,23 +13,23 @@ import (
 type dueRuns struct {
 	t      *periodicTask
 	total  uint64
-	newest time.Time
-	all    []time.Time   // the newest of them in order, as many as can matter; nil if newest is all that does
+	newest dueTime
+	all    []dueTime     // the newest of them in order, as many as can matter; nil if newest is all that does
 	late   time.Duration // by which the newest is
 	missed bool          // it is a missed one, too
 }
 
 // add adds n runs, the last of which was due at last.
-func (d *dueRuns) add(last time.Time, n uint64) {
-	d.total += n
-	if last.After(d.newest) {
+func (d *dueRuns) add(last dueTime, n uint64, c *clock) {
+	if n > 0 && (d.total == 0 || c.tellDue(last).After(c.tellDue(d.newest))) {
 		d.newest = last
 	}
+	d.total += n
 }
 
 // A dueRun is one that is made, or postponed.
 type dueRun struct {
-	at     time.Time
+	at     dueTime
 	manual bool // by RunNow, so that a pause does not concern it
 }
 
@@ -74,7 +74,7 @@ func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 	}
 	all := d.all
 	if all == nil {
-		all = []time.Time{d.newest}
+		all = []dueTime{d.newest}
 	}
 	t.due += d.total
 	keep := min(int(t.cfg.missed), len(all))
@@ -101,7 +101,7 @@ func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 	}
 }
 
-func (s *Scheduler) miss(t *periodicTask, last time.Time, n uint64) {
+func (s *Scheduler) miss(t *periodicTask, last dueTime, n uint64) {
 	t.past().missed += n
 	s.tellSkipped(t, last, n, ErrMissed)
 }
@@ -109,7 +109,7 @@ func (s *Scheduler) miss(t *periodicTask, last time.Time, n uint64) {
 // makeUp makes several runs: at once if they may overlap, as far as there is room,
 // and else one after the other. Of those that then wait the newest stay, if those of
 // an earlier time have not all been made.
-func (s *Scheduler) makeUp(c *core.Core, t *periodicTask, all []time.Time, now time.Duration) {
+func (s *Scheduler) makeUp(c *core.Core, t *periodicTask, all []dueTime, now time.Duration) {
 	if t.cfg.overlap == AllowOverlap {
 		for len(all) > 0 && s.hasRoom(c, t) {
 			_ = s.enqueue(c, t, dueRun{at: all[0]}, now)
@@ -129,7 +129,7 @@ func (s *Scheduler) postponeAtMost(t *periodicTask, limit int) {
 	if over <= 0 {
 		return
 	}
-	var last time.Time
+	var last dueTime
 	dropped := uint64(0)
 	t.postponed = slices.DeleteFunc(t.postponed, func(r dueRun) bool {
 		if over == 0 || r.manual {
@@ -223,9 +223,9 @@ func (s *Scheduler) makeJob(c *core.Core, t *periodicTask, due dueRun, roomless 
 		t.waiting = r
 	}
 	t.runs++
-	t.last, t.hasRun = r.due.Sub(s.zero), true
+	t.setLast(due.at, s.clock)
 	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskFired{moment(), t.name, r.due, ID(id)})
+		s.queue.herald.emit(TaskFired{s.clock.now(), t.name, s.clock.tellDue(r.due), ID(id)})
 	}
 	return nil
 }
@@ -247,9 +247,9 @@ func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duratio
 }
 
 // tellSkipped tells observers that n runs were skipped, the last of them due at due.
-func (s *Scheduler) tellSkipped(t *periodicTask, due time.Time, n uint64, why error) {
+func (s *Scheduler) tellSkipped(t *periodicTask, due dueTime, n uint64, why error) {
 	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskSkipped{moment(), t.name, due, why, n})
+		s.queue.herald.emit(TaskSkipped{s.clock.now(), t.name, s.clock.tellDue(due), why, n})
 	}
 }
 

@@ -52,7 +52,7 @@ func (t *periodicTask) owes() bool { return t.heir != nil && t.hasNext && t.next
 func (s *Scheduler) takeUncounted(t *periodicTask) (found dueRuns) {
 	for i := s.dueHead; i < len(s.due); i++ {
 		if d := &s.due[i]; d.t.current() == t {
-			found.add(d.newest, d.total)
+			found.add(d.newest, d.total, s.clock)
 			d.total = 0
 		}
 	}
@@ -61,14 +61,14 @@ func (s *Scheduler) takeUncounted(t *periodicTask) (found dueRuns) {
 	case !s.begun || s.resting() || t.paused || !t.hasNext:
 	case t.asking != nil:
 		if !t.asking.made {
-			found.add(t.asking.known.newest, t.asking.known.total)
+			found.add(t.asking.known.newest, t.asking.known.total, s.clock)
 		}
 	case t.next > now.of(t):
 	case t.cal != nil:
-		found.add(t.cal.next, 1)
+		found.add(dueTime{named: t.cal.next}, 1, s.clock)
 	default:
 		age := now.mono - t.next
-		found.add(s.at(minus(now.wall, age%t.period)), uint64(age/t.period)+1)
+		found.add(dueTime{moment: now.mono - age%t.period}, uint64(age/t.period)+1, s.clock)
 	}
 	return found
 }

@@ -14,7 +14,8 @@ import (
 type runLock struct {
 	task     string // immutable, as are those up to attempts
 	locker   Locker
-	due      time.Time
+	due      dueTime
+	clock    *clock
 	fn       Func
 	attempts int // at most
 
@@ -60,7 +61,7 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 			cancel(nil)
 		}
 	}()
-	held, unlock, err := l.locker.Lock(whole, l.task, l.due)
+	held, unlock, err := l.locker.Lock(whole, l.task, l.clock.tellDue(l.due))
 	switch {
 	case errors.Is(err, ErrLocked):
 		l.leftToAnother()

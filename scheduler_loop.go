@@ -141,13 +141,13 @@ func (s *Scheduler) intervalDue(t *periodicTask, now clocks, early time.Duration
 	newest := t.next + t.period*time.Duration(n)
 	t.next, t.stale = plus(newest, t.period), false
 	due := dueRuns{
-		t: t, total: uint64(n) + 1, newest: s.at(minus(now.wall, minus(now.mono, newest))),
+		t: t, total: uint64(n) + 1, newest: dueTime{moment: newest},
 		late: late - t.period*time.Duration(n), missed: t.late,
 	}
 	if keep := min(int64(t.keeps()), n+1); keep > 1 {
-		due.all = make([]time.Time, keep)
+		due.all = make([]dueTime, keep)
 		for i := range due.all {
-			due.all[i] = due.newest.Add(-t.period * time.Duration(keep-1-int64(i)))
+			due.all[i].moment = newest - t.period*time.Duration(keep-1-int64(i))
 		}
 	}
 	t.late = false

@@ -11,7 +11,7 @@ import (
 type run struct {
 	s          *Scheduler
 	t          *periodicTask // whose run it is: of two registrations the later one
-	due        time.Time
+	due        dueTime
 	next, prev *run // in the task's active list
 
 	record core.Job // the queue's
@@ -68,7 +68,7 @@ func (t *periodicTask) waits() bool { return t.waiting != nil && t.waiting.recor
 func (r *run) makeRecord(manual bool) {
 	cfg, fn := r.t.cfg, r.t.fn
 	if cfg.locker != nil {
-		r.lock = &runLock{task: r.t.name, locker: cfg.locker, due: r.due, fn: fn, attempts: cfg.policy.maxAttempts, s: r.s, t: r.t}
+		r.lock = &runLock{task: r.t.name, locker: cfg.locker, due: r.due, clock: r.s.clock, fn: fn, attempts: cfg.policy.maxAttempts, s: r.s, t: r.t}
 		fn = r.lock.run
 	}
 	p := &cfg.policy
@@ -103,7 +103,7 @@ func (r *run) settled(o outcome) {
 		t.lastErr = o.err
 	}
 	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskEnded{moment(), t.name, o.id, o.err})
+		s.queue.herald.emit(TaskEnded{s.clock.now(), t.name, o.id, o.err})
 	}
 	if r.lock != nil {
 		r.lock.runEnded(handedBack)
@@ -126,7 +126,7 @@ func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 			return
 		}
 		if r, isRun := w.run.Job.Ref.(*run); isRun {
-			name, due, ok = r.t.name, r.due, true
+			name, due, ok = r.t.name, r.s.clock.tellDue(r.due), true
 		}
 	})
 	return name, due, ok

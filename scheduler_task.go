@@ -26,7 +26,7 @@ type periodicTask struct {
 	reset  bool          // the clock was set back: ask from now on, whatever was due
 
 	// guarded by the engine's locks
-	last      time.Duration // when the last run was due, by the wall clock
+	last      time.Duration // when the last run was due, by the wall clock if that was named
 	lastErr   error
 	due       uint64 // runs that came due: those enqueued, skipped and postponed
 	runs      uint64
@@ -35,6 +35,7 @@ type periodicTask struct {
 	waiting   *run     // the active one that takes no room, once there was one
 	postponed []dueRun // runs that wait for another to settle
 	hasRun    bool
+	lastNamed bool // see dueTime
 
 	// written under both, read under one
 	heir    *heir // that has replaced it
@@ -65,7 +66,7 @@ type history struct {
 type PeriodicInfo struct {
 	Name      string
 	Schedule  string    // in words, if the schedule has a String method that returns within a second
-	Next      time.Time // when it is due, jitter not included; zero while paused, hung (see LastError) or for never
+	Next      time.Time // when it is due, by the wall clock of now, jitter not included; zero while paused, hung (see LastError) or for never
 	Last      time.Time // when the last run was due; zero before the first
 	LastError error     // of the last run that settled, or why the schedule has ended; wraps ErrTimeout while its Next does not return
 	Running   bool      // a run is enqueued and has not settled
@@ -117,7 +118,7 @@ func (t *periodicTask) current() *periodicTask {
 // takeOver makes the runs and the counts of old those of t.
 func (t *periodicTask) takeOver(old *periodicTask) {
 	t.due, t.runs, t.history = old.due, old.runs, old.history
-	t.last, t.hasRun = old.last, old.hasRun
+	t.last, t.hasRun, t.lastNamed = old.last, old.hasRun, old.lastNamed
 	if !old.broken && !old.hung {
 		t.lastErr = old.lastErr
 	}
@@ -131,19 +132,19 @@ func (t *periodicTask) takeOver(old *periodicTask) {
 // begin sets the first run. A task that replaces another one makes up for nothing.
 func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 	now := s.look()
-	since := s.at(now.wall)
+	since := s.clock.named(now.wall)
 	if last := t.cfg.lastRun; !last.IsZero() && last.Before(since) {
 		since = last
 	}
 	if e, ok := when.(every); ok {
 		t.period = time.Duration(e)
-		t.next, t.hasNext = plus(minus(now.mono, s.at(now.wall).Sub(since)), t.period), true
+		t.next, t.hasNext = plus(minus(now.mono, s.clock.named(now.wall).Sub(since)), t.period), true
 		if late := minus(now.mono, t.next); replaces && late >= 0 {
 			t.next = plus(now.mono, t.period-late%t.period)
 		}
 	} else {
 		if replaces {
-			since = s.at(now.wall)
+			since = s.clock.named(now.wall)
 		}
 		if z, ok := when.(*zoned); ok {
 			when = z.with(t.cfg.dst)
@@ -175,31 +176,41 @@ func (s *Scheduler) setNext(t *periodicTask, next time.Time) {
 	t.stale = false
 	t.hasNext = !next.IsZero()
 	t.cal.next = next
-	t.next = next.Sub(s.zero) // of a time that is centuries away, as far as that goes
+	t.next = next.Sub(s.clock.zero) // of a time that is centuries away, as far as that goes
 }
 
 // nextOf returns when the next run is due by the wall clock as it is now.
-func (s *Scheduler) nextOf(t *periodicTask, now clocks) time.Time {
+func (t *periodicTask) nextOf(now *reference) time.Time {
 	switch {
 	case !t.hasNext || t.hung:
 		return time.Time{}
 	case t.cal != nil:
 		return t.cal.next
 	}
-	return s.at(now.wall).Add(minus(t.next, now.mono))
+	return now.tell(t.next)
+}
+
+func (t *periodicTask) setLast(due dueTime, c *clock) {
+	t.last, t.hasRun, t.lastNamed = due.moment, true, !due.named.IsZero()
+	if t.lastNamed {
+		t.last = due.named.Sub(c.zero)
+	}
 }
 
 // info returns what is known of t without asking its schedule, under both locks.
-func (s *Scheduler) info(t *periodicTask, now clocks) PeriodicInfo {
+func (s *Scheduler) info(t *periodicTask, now *reference) PeriodicInfo {
 	i := PeriodicInfo{
 		Name: t.name, LastError: t.lastErr, Paused: t.paused, Running: t.active != nil,
 		Due: t.due, Runs: t.runs, Waiting: len(t.postponed),
 	}
 	if !t.paused {
-		i.Next = s.nextOf(t, now)
+		i.Next = t.nextOf(now)
 	}
-	if t.hasRun {
-		i.Last = s.at(t.last)
+	switch {
+	case t.lastNamed:
+		i.Last = s.clock.named(t.last)
+	case t.hasRun:
+		i.Last = now.tell(t.last)
 	}
 	if p := t.history; p != nil {
 		i.Overlapped, i.Missed, i.Refused, i.Locked = p.overlapped, p.missed, p.refused, p.locks

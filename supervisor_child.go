@@ -40,7 +40,8 @@ type ChildInfo struct {
 	// LastError is the last failure of the child, its stop included, or nil. It
 	// is a *PanicError after a panic, ErrGoexit after a Goexit.
 	LastError error
-	// Since is when State began; zero if it is unchanged since the child was added.
+	// Since is when State began, by the wall clock of now; zero if it is unchanged since
+	// the child was added.
 	Since time.Time
 	// Children are those of a nested [Supervisor] or [Queue]. Of any other service
 	// that has a method Children() []ChildInfo they are what that returns, which for
@@ -114,20 +115,24 @@ func (c *child) enter(s ChildState, now time.Time) { c.state, c.since = s, now }
 
 func (c *child) fail(o *demise) { c.lastErr, c.lastOut = o.err, o }
 
-func (c *child) view() childView {
+func (c *child) view(clock *clock) childView {
 	if c.lastOut != nil {
 		c.lastOut.format()
 		c.lastOut = nil
 	}
+	since := c.since
+	if !since.IsZero() {
+		since = clock.tellTime(since)
+	}
 	return childView{service: c.Service, inner: c.inner, info: ChildInfo{
-		Name: c.Name, State: c.state, Restarts: c.restarts, LastError: c.lastErr, Since: c.since,
+		Name: c.Name, State: c.state, Restarts: c.restarts, LastError: c.lastErr, Since: since,
 	}}
 }
 
 func (t *tree) views() []childView {
 	views := make([]childView, len(t.children))
 	for i, c := range t.children {
-		views[i] = c.view()
+		views[i] = c.view(t.cfg.clock)
 	}
 	return views
 }

@@ -41,11 +41,14 @@ func (t *tree) report(c *child, o *demise) {
 	switch {
 	case !t.loud:
 	case o.err != nil:
-		t.tell(ChildFailed{happened{t.now}, t.cfg.name, c.Name, o.err})
+		t.tell(ChildFailed{t.moment(), t.cfg.name, c.Name, o.err})
 	default:
-		t.tell(ChildStopped{happened{t.now}, t.cfg.name, c.Name})
+		t.tell(ChildStopped{t.moment(), t.cfg.name, c.Name})
 	}
 }
+
+// moment is the time of an event, that of what happened last.
+func (t *tree) moment() happened { return happened{t.cfg.clock.tellTime(t.now)} }
 
 func (t *tree) tell(e Event) { t.events = append(t.events, e) }
 

@@ -110,7 +110,7 @@ func TestSupervisorBorrowsHerald(t *testing.T) {
 		var own, borrowed listener
 		cfg := newSupervisorConfig(OneForOne)
 		cfg.observers = []Observer{own.observe}
-		cfg.herald = newHerald(common{observers: []Observer{borrowed.observe}})
+		cfg.herald = newHerald(common{clock: newClock(), observers: []Observer{borrowed.observe}})
 		cfg.children = []Child{{Name: "a", Service: serving(ends["nil"])}}
 		s, err := newSupervisor(cfg)
 		require.NoError(t, err)

@@ -146,7 +146,7 @@ const (
 
 func newSupervisorConfig(strategy Strategy) supervisorConfig {
 	return supervisorConfig{
-		common:   common{name: "supervisor", shutdownTimeout: defaultShutdownTimeout},
+		common:   newCommon("supervisor"),
 		strategy: strategy,
 		limit:    defaultIntensity,
 		period:   defaultIntensityPeriod,

@@ -111,7 +111,7 @@ func (t *tree) finish() {
 	t.plan = plan{}
 	t.serving = false
 	if t.failure != nil && t.loud {
-		t.tell(SupervisorFailed{happened{t.now}, t.cfg.name, t.failure})
+		t.tell(SupervisorFailed{t.moment(), t.cfg.name, t.failure})
 	}
 }
 
@@ -202,7 +202,7 @@ func (t *tree) up(c *child) {
 	c.enter(ChildRunning, t.now)
 	c.why = startAgain
 	if t.loud {
-		t.tell(ChildStarted{happened{t.now}, t.cfg.name, c.Name, c.restarts})
+		t.tell(ChildStarted{t.moment(), t.cfg.name, c.Name, c.restarts})
 	}
 	t.answerAll(&c.awaitStart, nil)
 }
@@ -242,7 +242,7 @@ func (t *tree) stopped(c *child, o *demise) {
 	case o.failedUnasked():
 		t.report(c, o)
 	case t.loud:
-		t.tell(ChildStopped{happened{t.now}, t.cfg.name, c.Name})
+		t.tell(ChildStopped{t.moment(), t.cfg.name, c.Name})
 	}
 	if o.bad {
 		c.fail(o)
@@ -257,7 +257,7 @@ func (t *tree) abandon(c *child) {
 	c.enter(ChildStuck, t.now)
 	t.do(doAbandon, c)
 	if t.loud {
-		t.tell(ChildAbandoned{happened{t.now}, t.cfg.name, c.Name, waited})
+		t.tell(ChildAbandoned{t.moment(), t.cfg.name, c.Name, waited})
 	}
 	t.settle(c, wrapf(ErrAbandoned, "supervisor %q: child %q", t.cfg.name, c.Name))
 }

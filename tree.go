@@ -7,7 +7,7 @@ import "context"
 // restarted (rest-for-one). The state they work on is in the engine and outlives them.
 func (q *Queue) plant() (*Supervisor, error) {
 	cfg := newSupervisorConfig(RestForOne)
-	cfg.name = q.name
+	cfg.name, cfg.clock = q.name, q.clock
 	cfg.herald = q.herald
 	cfg.children = []Child{
 		{Name: "owner", Service: owner{q.engine}},

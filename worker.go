@@ -56,7 +56,7 @@ func (e *engine) hire() *worker {
 	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{engine: e}}
 	w.run.Owner = w
 	e.core.Join(&w.run)
-	e.herald.emit(WorkerStarted{moment(), w.number})
+	e.herald.emit(WorkerStarted{e.clock.now(), w.number})
 	go w.main()
 	return w
 }
@@ -75,7 +75,7 @@ func (w *worker) main() {
 // a job can bring about, and has another one go on in its place.
 func (w *worker) depart() {
 	if !w.left {
-		w.engine.herald.emit(WorkerStopped{moment(), w.number, ErrGoexit})
+		w.engine.herald.emit(WorkerStopped{w.engine.clock.now(), w.number, ErrGoexit})
 		go w.main()
 	}
 }

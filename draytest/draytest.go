@@ -55,7 +55,7 @@ type kit struct {
 	t testing.TB
 	q *dray.Queue
 
-	skew atomic.Int64 // of the wall clock; see SetClock
+	skew *atomic.Int64 // of the wall clock; see SetClock
 
 	mu      sync.Mutex
 	offers  []offer
@@ -85,14 +85,15 @@ func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 // newKit makes a queue, which is not started.
 func newKit(t testing.TB, accepted func(uint64), opts []dray.Option) *kit {
 	t.Helper()
-	k := &kit{t: t, seen: make(map[uint64]bool), workers: make(map[string]bool)}
+	k := &kit{t: t, skew: new(atomic.Int64), seen: make(map[uint64]bool), workers: make(map[string]bool)}
 	q, err := dray.New(slices.Concat([]dray.Option{dray.WithMiddleware(k.noteWorker)}, opts)...)
 	if err != nil {
 		t.Fatalf("draytest: %v", err)
 	}
 	k.q = q
 	seam.Inside(q).Witness(seam.Witness{Accepted: accepted, Payload: k.note})
-	seam.Inside(q).Skew(func() time.Duration { return time.Duration(k.skew.Load()) })
+	skew := k.skew // what is kept of the queue's clock does not keep the queue
+	seam.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
 	kits.Store(q, k)
 	return k
 }
@@ -182,7 +183,7 @@ func nextDue(q *dray.Queue) time.Duration {
 	if first.IsZero() {
 		return 0
 	}
-	return time.Until(first)
+	return time.Until(first) - skewOf(q)
 }
 
 // RequireSettled fails the test, naming them, if there are jobs that have not

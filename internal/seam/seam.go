@@ -19,8 +19,8 @@ type Queue interface {
 	Poke()
 	// Witness has every accepted job told. Call it before the queue is used.
 	Witness(w Witness)
-	// Skew has the wall clock, as far as periodic tasks go by it, run ahead of the
-	// machine's by what f returns. Call it before the queue is used.
+	// Skew has the wall clock, as far as the queue goes by it and tells times by it, run
+	// ahead of the machine's by what f returns. Call it before the queue is used.
 	Skew(f func() time.Duration)
 	// RunNext runs the next attempt that may start now, and returns when it has
 	// ended; false if there is none. It panics if the queue has been started.

@@ -166,7 +166,7 @@ var tasks = []row{
 		jump := func(by time.Duration) record {
 			return line(slog.LevelWarn, "wall clock was set, or the machine slept", fields{"by": by})
 		}
-		return []fields{{"Time": a.Add(time.Minute), "By": 2 * time.Hour}, {"Time": a.Add(2 * time.Minute), "By": -3 * time.Hour}},
+		return []fields{{"Time": a.Add(time.Minute + 2*time.Hour), "By": 2 * time.Hour}, {"Time": a.Add(2*time.Minute - time.Hour), "By": -3 * time.Hour}},
 			[]record{jump(2 * time.Hour), jump(-3 * time.Hour)}
 	}},
 }

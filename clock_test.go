@@ -1,0 +1,51 @@
+package dray
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// movedBy returns a clock as if the wall clock had been set by so much since it was made.
+func movedBy(by time.Duration) *clock {
+	c := newClock()
+	c.epoch = jumped(c.epoch, -by)
+	c.zero = c.epoch.Round(0)
+	c.last.Store(&reference{moment: c.epoch})
+	return c
+}
+
+// What is told has a reading of the monotonic clock, by which it is right for ever, and
+// is what the wall clock shows. Not in a bubble, whose times have no such reading.
+func TestToldByBothClocks(t *testing.T) {
+	for _, by := range []time.Duration{0, time.Hour, -time.Hour, 72 * time.Hour, -72 * time.Hour} {
+		c := movedBy(by)
+		for _, moment := range []time.Duration{-time.Minute, 0, time.Minute} {
+			told := c.tell(moment)
+			require.Equal(t, moment, told.Sub(c.epoch), "by the monotonic clock")
+			require.NotEqual(t, told.Round(0), told, "it has a reading of that")
+			require.InDelta(t, time.Now().Round(0).Add(moment-time.Since(c.epoch)).UnixNano(), told.UnixNano(), float64(time.Second))
+			require.Equal(t, told, c.tellTime(told))
+			require.Equal(t, told, c.tell(moment), "told twice, told the same")
+		}
+	}
+}
+
+// A clock that is slewed, or read while the goroutine is held up, changes nothing that
+// was told, up to a millisecond, and not for longer than that.
+func TestUnsteadyClock(t *testing.T) {
+	for by, steady := range map[time.Duration]bool{
+		unsteady: true, -unsteady: true, unsteady + 1: false, -unsteady - 1: false,
+	} {
+		r := newClock().last.Load()
+		require.Equal(t, steady, r.agrees(clocks{mono: time.Hour, wall: time.Hour + by}), "%v", by)
+	}
+}
+
+// What is further away than a Duration can say is as far away as can be.
+func TestTellTheEndsOfTime(t *testing.T) {
+	c := movedBy(time.Hour)
+	require.True(t, c.tell(1<<63-1).After(c.tell(never)))
+	require.True(t, c.tell(-1<<63).Before(c.tell(-never)))
+}

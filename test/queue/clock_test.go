@@ -1,0 +1,250 @@
+package queue_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
+)
+
+// A setting is a queue whose wall clock is set while it runs. Of all moments it is known
+// when they were on the test's own clock, which nobody sets.
+type setting struct {
+	*testing.T
+	q    *dray.Queue
+	seen *events
+	by   time.Duration // what the queue's clock is ahead of the test's
+	ctx  context.Context
+}
+
+// wall is how the queue has to tell a moment.
+func (s *setting) wall(moment time.Time) time.Time { return moment.Add(s.by) }
+
+func (s *setting) jump(by time.Duration) {
+	synctest.Wait() // until all events of before have been told
+	draytest.SetClock(s, s.q, by)
+	s.by += by
+}
+
+// told requires what the queue tells of a moment.
+func (s *setting) told(moment, got time.Time, what string) {
+	s.Helper()
+	require.Equal(s, s.wall(moment).UTC(), got.UTC(), "%s, with the clock set by %v", what, s.by)
+}
+
+func (s *setting) job(label string) dray.JobInfo {
+	s.Helper()
+	for j := range s.q.Jobs() {
+		if j.Label == label {
+			return j
+		}
+	}
+	require.Fail(s, "no such job: "+label)
+	return dray.JobInfo{}
+}
+
+func (s *setting) task(name string) dray.PeriodicInfo {
+	s.Helper()
+	for _, i := range s.q.Scheduler().Tasks() {
+		if i.Name == name {
+			return i
+		}
+	}
+	require.Fail(s, "no such task: "+name)
+	return dray.PeriodicInfo{}
+}
+
+// last returns the newest event of its type.
+func last[E dray.Event](s *setting) E {
+	s.Helper()
+	synctest.Wait()
+	es := of[E](s.seen)
+	require.NotEmpty(s, es)
+	return es[len(es)-1]
+}
+
+// busy fills the queue with one job or task in every state that has times.
+func busy(t *testing.T) (s *setting, begun, far time.Time) {
+	s = &setting{T: t, seen: new(events)}
+	s.q = draytest.New(t, dray.WithWorkers(2), dray.WithObserver(s.seen.observe), dray.WithShutdownTimeout(0))
+	synctest.Wait()
+	begun = time.Now()
+	far = begun.AddDate(9, 0, 0)
+	fail := func(context.Context) error { return errBoom }
+	add(t, s.q, func(ctx context.Context) error {
+		s.ctx = ctx
+		<-ctx.Done()
+		return nil
+	}, dray.WithLabel("runs"), dray.WithTimeout(50*time.Hour))
+	synctest.Wait() // s.ctx is there
+	add(t, s.q, nop, dray.WithLabel("delayed"), dray.WithDelay(60*time.Hour))
+	add(t, s.q, nop, dray.WithLabel("at"), dray.WithRunAt(begun.Add(70*time.Hour)))
+	add(t, s.q, fail, dray.WithLabel("retries"), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(80*time.Hour)))
+	add(t, s.q, fail, dray.WithLabel("failed"))
+	require.NoError(t, s.q.Scheduler().Schedule("every", dray.Every(time.Hour), nop))
+	require.NoError(t, s.q.Scheduler().Schedule("named", dray.At(far), nop))
+	require.NoError(t, s.q.Scheduler().RunNow("named"))
+	synctest.Wait()
+	return s, begun, far
+}
+
+// views requires that all that the queue shows is told by one clock, that of now.
+func (s *setting) views(begun, far time.Time) {
+	s.Helper()
+	for label, at := range map[string]time.Duration{"runs": 0, "delayed": 60, "at": 70, "retries": 80} {
+		j := s.job(label)
+		s.told(begun, j.EnqueuedAt, label+": EnqueuedAt")
+		if at > 0 {
+			s.told(begun.Add(at*time.Hour), j.RunAt, label+": RunAt")
+		} else {
+			s.told(begun, j.StartedAt, label+": StartedAt")
+		}
+	}
+	deadline, ok := s.ctx.Deadline()
+	require.True(s, ok)
+	s.told(begun.Add(50*time.Hour), deadline, "Deadline")
+	inside, ok := dray.JobFrom(s.ctx)
+	require.True(s, ok)
+	s.told(begun, inside.StartedAt, "JobFrom")
+	failed := s.q.Failures()
+	require.Len(s, failed, 1)
+	s.told(begun, failed[0].EnqueuedAt, "Failure.EnqueuedAt")
+	s.told(begun, failed[0].FailedAt, "FailedAt")
+	for _, c := range s.q.Children() {
+		s.told(begun, c.Since, "Since of "+c.Name)
+	}
+	elapsed := time.Since(begun).Truncate(time.Hour)
+	every := s.task("every")
+	s.told(begun.Add(elapsed+time.Hour), every.Next, "Next of an interval")
+	if elapsed > 0 {
+		s.told(begun.Add(elapsed), every.Last, "Last of an interval")
+	}
+	require.Equal(s, far.UTC(), s.task("named").Next.UTC(), "what a schedule names stays that")
+	s.told(begun, s.task("named").Last, "Last of RunNow")
+}
+
+// jumps are the settings of the clock, one after the other.
+var jumps = map[string][]time.Duration{
+	"forward by an hour":     {time.Hour},
+	"back by an hour":        {-time.Hour},
+	"forward by three days":  {72 * time.Hour},
+	"back by three days":     {-72 * time.Hour},
+	"forward, back, forward": {72*time.Hour + 3*time.Nanosecond, -145 * time.Hour, 90 * time.Minute},
+}
+
+func eachJump(t *testing.T, f func(s *setting, begun, far time.Time)) {
+	for name, settings := range jumps {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, begun, far := busy(t)
+				s.views(begun, far)
+				for _, by := range settings {
+					time.Sleep(2*time.Hour + 11*time.Minute + 7)
+					s.jump(by)
+					s.views(begun, far)
+				}
+				f(s, begun, far)
+				_, _ = s.q.Shutdown(cancelled())
+			})
+		})
+	}
+}
+
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+// After the wall clock was set, all times of one moment agree, in every view.
+func TestOneClockForAllViews(t *testing.T) {
+	eachJump(t, func(s *setting, begun, far time.Time) {
+		time.Sleep(33 * time.Minute)
+		s.views(begun, far)
+	})
+}
+
+// So do the times of events, and those of the jobs in them.
+func TestOneClockForAllEvents(t *testing.T) {
+	eachJump(t, func(s *setting, begun, _ time.Time) {
+		time.Sleep(33 * time.Minute)
+		now := time.Now()
+		add(s.T, s.q, func(ctx context.Context) error {
+			time.Sleep(time.Minute)
+			dray.Progress(ctx, 1, 2)
+			return nil
+		})
+		s.told(now, last[dray.JobEnqueued](s).Time, "JobEnqueued")
+		s.told(now, last[dray.JobStarted](s).Job.StartedAt, "JobStarted.Job")
+		require.NoError(s, s.q.Pause())
+		s.told(now, last[dray.QueuePaused](s).Time, "QueuePaused")
+		require.NoError(s, s.q.Resume())
+		time.Sleep(time.Minute)
+		s.told(time.Now(), last[dray.JobProgress](s).Time, "JobProgress")
+		done := last[dray.JobProcessed](s)
+		s.told(time.Now(), done.Time, "JobProcessed")
+		s.told(now, done.Job.EnqueuedAt, "JobProcessed.Job")
+		require.Equal(s, time.Minute, done.Run)
+		time.Sleep(time.Until(begun.Add(time.Since(begun).Truncate(time.Hour) + time.Hour)))
+		fired := last[dray.TaskFired](s)
+		s.told(time.Now(), fired.Time, "TaskFired")
+		s.told(time.Now(), fired.Due, "TaskFired.Due")
+		draytest.CrashOwner(s.T, s.q)
+		s.told(time.Now(), last[dray.ChildFailed](s).Time, "ChildFailed")
+		_, err := s.q.Shutdown(cancelled())
+		require.Error(s, err)
+		s.told(time.Now(), last[dray.QueueStopped](s).Time, "QueueStopped")
+	})
+}
+
+// WithRunAt is measured when the job is enqueued, by the wall clock of then: a job that
+// waits already is not moved, and one that comes after goes by the clock as it is.
+func TestRunAtIsMeasuredOnce(t *testing.T) {
+	eachJump(t, func(s *setting, begun, _ time.Time) {
+		now := time.Now()
+		add(s.T, s.q, nop, dray.WithLabel("new"), dray.WithRunAt(s.wall(now.Add(3*time.Hour))))
+		s.told(now.Add(3*time.Hour), s.job("new").RunAt, "RunAt")
+		require.Error(s, s.q.Enqueue(context.Background(), nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour)))
+		require.NoError(s, s.q.Enqueue(context.Background(), nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour+1)))
+		time.Sleep(80 * time.Hour)
+		synctest.Wait()
+		for label, at := range map[string]time.Time{"at": begun.Add(70 * time.Hour), "new": now.Add(3 * time.Hour), "delayed": begun.Add(60 * time.Hour)} {
+			es := of[dray.JobProcessed](s.seen)
+			i := slices.IndexFunc(es, func(e dray.JobProcessed) bool { return e.Job.Label == label })
+			require.GreaterOrEqual(s, i, 0, label)
+			s.told(at, es[i].Time, label)
+		}
+		require.Equal(s, context.DeadlineExceeded, s.ctx.Err(), "a timeout goes by the time that has passed")
+		deadline, _ := s.ctx.Deadline()
+		s.told(begun.Add(50*time.Hour), deadline, "Deadline of a context that has ended")
+	})
+}
+
+// A report tells its times by the clock of the shutdown, and a queue that restores them
+// takes each to be as far away as it is by the clock of then.
+func TestReportAfterTheClockWasSet(t *testing.T) {
+	eachJump(t, func(s *setting, begun, _ time.Time) {
+		time.Sleep(33 * time.Minute)
+		report, _ := s.q.Shutdown(cancelled())
+		other := &setting{T: s.T, seen: new(events)}
+		other.q = draytest.NewManual(s.T).Queue
+		other.jump(s.by)
+		require.NoError(s, other.q.Restore(report))
+		for label, at := range map[string]time.Duration{"delayed": 60, "at": 70, "retries": 80} {
+			i := slices.IndexFunc(report.Waiting, func(l dray.Leftover) bool { return l.Label == label })
+			require.GreaterOrEqual(s, i, 0, label)
+			s.told(begun.Add(at*time.Hour), report.Waiting[i].RunAt, label+": RunAt")
+			s.told(begun, report.Waiting[i].EnqueuedAt, label+": EnqueuedAt")
+			restored := other.job(label)
+			s.told(begun.Add(at*time.Hour), restored.RunAt, label+": RunAt, restored")
+			s.told(begun, restored.EnqueuedAt, label+": EnqueuedAt, restored")
+		}
+		_ = other.q.Close()
+	})
+}
