@@ -60,8 +60,9 @@ func (q *Queue) Start() error {
 // In both cases the jobs that are then running are cancelled with the cause
 // [ErrShutdown] and given the shutdown timeout to return. Those that return an error
 // go back to the front of the line, and the attempt does not count; those that do not
-// return go on, and are not started a second time. A ctx that has ended before the
-// call starts and drains nothing.
+// return go on, and are not started a second time. Unless it is a restart, schedules and
+// the unlocks of a [Locker] that are on their way have up to a second to return. A ctx
+// that has ended before the call starts and drains nothing.
 //
 // Callers of [Run] and [Task.Wait] go on waiting. Serve returns nil after all that,
 // or after Shutdown or Close, and otherwise only if the queue's own tree has failed,
@@ -242,6 +243,7 @@ func (q *Queue) endRun(restart bool) {
 	}
 	q.stopFetching()
 	if !restart {
+		_ = q.scheduler.background.wait(min(askLimit, q.shutdownTimeout)) // a Shutdown names what is left then
 		_ = q.flush()
 	}
 }

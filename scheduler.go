@@ -132,7 +132,8 @@ func (s *Scheduler) poke() {
 
 // Unschedule removes a task; a run that has become a job goes on. Those that are due and
 // delayed by [WithJitter], or postponed behind another ([Scheduler.RunNow]'s among them), are
-// skipped, which one [TaskSkipped] with [ErrCancelled] tells. What comes due while a task
+// skipped, which one [TaskSkipped] with [ErrCancelled] tells (of a calendar task whose
+// jitter is longer than its interval it counts the first that is delayed). What comes due while a task
 // is paused counts for nothing if it is removed. It returns [ErrNotFound] if there is no
 // task of that name.
 func (s *Scheduler) Unschedule(name string) error {

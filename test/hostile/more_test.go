@@ -383,6 +383,25 @@ var periodic = map[string]row{
 	"Schedule.Next": {want: aside, call: func(w *world) error {
 		return w.q.Scheduler().Schedule("hostile", w.schedule(2), w.count("x"))
 	}},
+	"Schedule.Next/below InZone": {want: aside, call: func(w *world) error {
+		return w.q.Scheduler().Schedule("hostile", dray.InZone(w.schedule(2), time.UTC), w.count("x"))
+	}},
+	"Schedule.Next/of WithPeriodic": {
+		want: aside,
+		options: func(w *world) []dray.Option {
+			return []dray.Option{dray.WithPeriodic("hostile", w.schedule(2), w.count("x"))}
+		},
+		call: func(*world) error { return nil },
+	},
+	"Schedule.Next/after a missed run": {want: aside, call: func(w *world) error {
+		return w.q.Scheduler().Schedule("hostile", w.schedule(3), w.count("x"), dray.WithLastRun(time.Now().Add(-24*time.Hour)))
+	}},
+	"Schedule.Next/String below InZone": {want: aside, call: func(w *world) error {
+		s := speaking{schedule{w, math.MaxInt, new(int)}}
+		err := w.q.Scheduler().Schedule("hostile", dray.InZone(s, time.UTC), w.count("x"))
+		_ = w.q.Scheduler().Tasks()
+		return err
+	}},
 	"Schedule.Next/String": {want: aside, call: func(w *world) error {
 		s := speaking{schedule{w, math.MaxInt, new(int)}}
 		err := w.q.Scheduler().Schedule("hostile", s, w.count("x"))
