@@ -180,7 +180,7 @@ exists twice, or over which the clock was set, has a written policy each:
 that comes due becomes a job at once, is postponed behind the run before it, or is
 skipped, and is counted once as that: [PeriodicInfo]. A run takes no room of the
 capacity, unless another one of its task waits. A shutdown hands back what is postponed
-like what waits. A schedule that does not return makes its own task hung, and no other:
+like what waits, and [Scheduler.Unschedule] tells what it drops. A schedule that does not return makes its own task hung, and no other:
 [Schedule].
 
 # Testing

@@ -2,6 +2,7 @@ package schedule_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/goroutines"
 )
 
 // However many runs are missed, each is counted, and the newest are made up for.
@@ -199,6 +201,68 @@ func TestOverlappingRunsTakeRoom(t *testing.T) {
 			require.NoError(t, q.Resume())
 			synctest.Wait()
 			require.Equal(t, uint64(4), q.Stats().Processed)
+			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// At most 64 goroutines are kept by String methods; what nobody has asked has no words,
+// and Tasks returns within a second.
+func TestManyHungStrings(t *testing.T) {
+	for _, n := range []int{63, 64, 65} {
+		synctest.Test(t, func(t *testing.T) {
+			oddStart()
+			q := started(t)
+			release := make(chan struct{})
+			for i := range n {
+				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), worded{minutes, func() string { <-release; return "late" }}, nop))
+			}
+			synctest.Wait()
+			before := goroutines.InBubble()
+			for range 3 {
+				begin := time.Now()
+				require.Len(t, q.Scheduler().Tasks(), n)
+				require.LessOrEqual(t, time.Since(begin), time.Second)
+			}
+			require.LessOrEqual(t, goroutines.InBubble()-before, 64)
+			close(release)
+			synctest.Wait()
+			for _, i := range q.Scheduler().Tasks() {
+				require.Equal(t, "late", i.Schedule)
+			}
+			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// seconds is a schedule of each full second, made for speed.
+func seconds(after time.Time) time.Time { return after.Truncate(time.Second).Add(time.Second) }
+
+// Of missed runs of a calendar 10 million are counted one by one; the newest is made up
+// for however many there are.
+func TestTenMillionMissedRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	const limit = 10_000_000
+	for _, n := range []int{limit - 1, limit, limit + 100_000} {
+		synctest.Test(t, func(t *testing.T) {
+			oddStart()
+			q := started(t)
+			now := time.Now()
+			var due time.Time
+			require.NoError(t, q.Scheduler().Schedule("x", foreign(seconds), func(ctx context.Context) error {
+				if due.IsZero() {
+					_, due, _ = dray.TaskFrom(ctx)
+				}
+				return nil
+			}, dray.WithLastRun(now.Truncate(time.Second).Add(-time.Duration(n)*time.Second)), dray.WithLocation(time.UTC)))
+			pass(time.Millisecond)
+			i := info(t, q, "x")
+			require.True(t, due.Equal(now.Truncate(time.Second)), "%v", due)
+			require.GreaterOrEqual(t, i.Due, uint64(min(n, limit)))
+			require.LessOrEqual(t, i.Due, uint64(min(n, limit+10)))
+			require.Equal(t, i.Due-1, i.Missed)
 			require.NoError(t, q.Close())
 		})
 	}
