@@ -99,10 +99,9 @@ func (f *finding) take(err error) {
 	if e, ok := err.(interface{ Is(target error) bool }); ok {
 		e.Is(ErrShutdown)
 	}
-	if isSnooze && f.snooze == nil {
+	if signalled := f.snooze != nil || f.discard != nil; isSnooze && !signalled {
 		f.snooze = s
-	}
-	if isDiscard && f.discard == nil {
+	} else if isDiscard && !signalled {
 		f.discard = d
 	}
 	if isPanic && f.panic == nil {

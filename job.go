@@ -64,7 +64,8 @@ func (s State) String() string {
 // ones, FIFO within each. So that none waits for ever, a job that has been first of
 // its priority for a minute counts as one higher, and after another one as one more.
 // It is first from when the one before it started, so that an aged priority gets one
-// job through a minute, however long its line and however old.
+// job through each minute, or each two minutes where it is Low and the others High,
+// however long its line and however old.
 //
 // Of jobs that count the same the lower one starts first, as it has waited for that,
 // but none is passed by two jobs of one lower priority while it is first. Hence a High
@@ -151,7 +152,8 @@ func (s *snooze) Error() string { return "dray: snoozed for " + s.delay.String()
 // negative d counts as 0, and one of 292 years or more as for ever. The job holds no
 // worker while it waits, and does not count against the capacity. Wrapped in other
 // errors it works as well; thrown in a panic it does not, nor after the job's
-// context has ended: that is a failed attempt.
+// context has ended: that is a failed attempt. Of a Snooze and a [Discard] in one
+// error the first counts, in the order of [errors.As].
 func Snooze(d time.Duration) error { return &snooze{delay: max(d, 0)} }
 
 // discard is the signal that Discard returns.

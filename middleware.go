@@ -31,6 +31,9 @@ type extra struct {
 	fn     Func      // without the middleware
 	levels []Handler // as Job's
 	origin *origin   // the values of the caller's context; nil without
+	task   string    // whose run it is; empty for none, as are those below
+	due    dueTime   // when that run was
+	clock  *clock    // that tells it
 }
 
 // wrap gives j its extra.

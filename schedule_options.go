@@ -43,6 +43,10 @@ func (o taskOption) applyTask(c *taskConfig) error { return o(c) }
 // accepts it. Only under [AllowOverlap], where a task may have any number of runs that
 // wait, do those besides the first take room: one that finds none is skipped, with the
 // reason [ErrQueueFull].
+//
+// The policy counts the runs that this queue made. One that another queue left
+// ([Queue.Restore]), or that is run again after its failure ([Queue.Requeue]), is a job
+// like any other: give the task a [WithKey] where not even that may run beside a new one.
 type Overlap uint8
 
 // The overlap policies.

@@ -16,12 +16,12 @@ import (
 // queue, so a slow or failing task delays no other. It belongs to a queue
 // ([Queue.Scheduler]) and runs while that does; all methods may be called at any
 // time, concurrently. docs/scheduler.md explains its rules.
-//
-// Locks: mu is taken before the engine's, and never while one of those is held. What
-// is about runs is guarded by the engine's, so that the end of one, which is told
-// under these, can let the next one follow in the same step. Foreign code is called
-// while none is held.
 type Scheduler struct {
+	// mu is taken before the engine's locks, and never while one of those is held. What
+	// is about runs is guarded by the engine's, so that the end of one, which is told
+	// under these, can let the next one follow in the same step. Foreign code is called
+	// while none is held.
+
 	queue  *Queue        // immutable
 	clock  *clock        // immutable: the queue's
 	wakeup chan struct{} // to the loop; capacity 1

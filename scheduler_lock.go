@@ -93,12 +93,21 @@ func (l *runLock) leftToAnother() {
 // attempt runs the task's function in the context that is held, and that of the attempt.
 func (l *runLock) attempt(ctx context.Context) error {
 	if l.held.Err() != nil {
-		return Discard(wrapf(context.Cause(l.held), "lock of task %q is lost", l.task))
+		return l.lost()
 	}
 	both, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.held, func() { cancel(context.Cause(l.held)) })()
-	return l.fn(valuesFrom{both, l.held})
+	err := l.fn(valuesFrom{both, l.held})
+	if err != nil && l.held.Err() != nil && ctx.Err() == nil {
+		return l.lost(err)
+	}
+	return err
+}
+
+// lost is how a run ends whose lock is lost: it is not tried again.
+func (l *runLock) lost(why ...error) error {
+	return Discard(errors.Join(append(why, wrapf(context.Cause(l.held), "lock of task %q is lost", l.task))...))
 }
 
 // isLast reports whether the run ends with this attempt, as far as its worker can

@@ -78,6 +78,12 @@ func (r *run) makeRecord(manual bool) {
 		r.record = *cfg.template
 		r.record.Fn = fn
 	}
+	x := extraOf(&r.record)
+	if x == nil {
+		x = &extra{fn: fn}
+	}
+	x.task, x.due, x.clock = r.t.name, r.due, r.s.clock
+	x.attach(&r.record)
 	r.record.Ref = r
 	r.record.Unlisted = !p.set
 	if !manual {
@@ -115,18 +121,16 @@ func (r *run) settled(o outcome) {
 }
 
 // TaskFrom returns, inside a run of a periodic task, the task's name and when the
-// run was due. It reports false elsewhere, and once the attempt has ended.
+// run was due, also after a [Queue.Restore] and a [Queue.Requeue]. It reports false
+// elsewhere, and once the attempt has ended.
 func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 	c := contextOf(ctx)
 	if c == nil {
 		return "", time.Time{}, false
 	}
 	c.running(func(w *worker) {
-		if w.run.Job == nil {
-			return
-		}
-		if r, isRun := w.run.Job.Ref.(*run); isRun {
-			name, due, ok = r.t.name, r.s.clock.tellDue(r.due), true
+		if x := extraOf(w.run.Job); x != nil && x.task != "" {
+			name, due, ok = x.task, x.clock.tellDue(x.due), true
 		}
 	})
 	return name, due, ok

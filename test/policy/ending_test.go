@@ -174,6 +174,10 @@ func TestDiscardKeepsTheRest(t *testing.T) {
 		"wrapped": {func(context.Context) error { return fmt.Errorf("%w: %w", other, dray.Discard(errBoom)) }, "other: dray: discarded: boom", 0},
 		"joined":  {func(context.Context) error { return errors.Join(other, dray.Discard(errBoom)) }, "other\ndray: discarded: boom", 0},
 		"thrown":  {func(context.Context) error { panic(dray.Discard(errBoom)) }, "dray: panic: discarded: boom", 1},
+		"around a snooze": {func(context.Context) error { return dray.Discard(errors.Join(other, errBoom, dray.Snooze(time.Hour))) },
+			"other\nboom\ndray: snoozed for 1h0m0s", 0},
+		"before a snooze": {func(context.Context) error { return errors.Join(other, dray.Discard(errBoom), dray.Snooze(time.Hour)) },
+			"other\ndray: discarded: boom\ndray: snoozed for 1h0m0s", 0},
 		"thrown, wrapped": {func(context.Context) error { panic(fmt.Errorf("%w: %w", other, dray.Discard(errBoom))) },
 			"dray: panic: other: dray: discarded: boom", 1},
 	} {

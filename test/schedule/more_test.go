@@ -153,6 +153,7 @@ func TestLostLock(t *testing.T) {
 		pass(10 * time.Minute)
 		require.Equal(t, 2, runs)
 		require.Equal(t, uint64(1), q.Stats().Failed)
+		require.Equal(t, uint64(1), q.Stats().Retried)
 		require.ErrorContains(t, info(t, q, "x").LastError, "lost")
 		_, unlocks, _ := l.state()
 		require.Equal(t, 1, unlocks)
