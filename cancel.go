@@ -24,6 +24,16 @@ func (q *Queue) CancelKind(kind string) int {
 	return q.count(func(c *core.Core, now time.Duration) int { return c.CancelKind(kind, now) })
 }
 
+// cancel is Queue.Cancel.
+func (e *engine) cancel(id ID) error {
+	found := false
+	e.step(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
+	if !found {
+		return ErrNotFound
+	}
+	return nil
+}
+
 // count makes a change that says how many it concerned.
 func (e *engine) count(change func(*core.Core, time.Duration) int) (n int) {
 	e.step(func(c *core.Core, now time.Duration) { n = change(c, now) })

@@ -66,7 +66,7 @@ func (e *engine) sendFor(l *core.Limit) {
 // fetchAgain is called at the beginning of a run, for the tokens that the last one
 // did not get.
 func (e *engine) fetchAgain(c *core.Core) {
-	e.tokens.ctx, e.tokens.stop, e.tokens.lost = nil, nil, nil
+	e.tokens = tokens{fetchers: e.tokens.fetchers, gone: e.tokens.gone}
 	for _, l := range c.Asking() {
 		e.sendFor(l)
 	}

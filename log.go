@@ -156,10 +156,10 @@ func (l *logger) skipped(e TaskSkipped) {
 }
 
 func rejection(why error) int {
-	switch why { //nolint:errorlint // dray made it
-	case ErrDuplicate:
+	switch {
+	case why == ErrDuplicate: //nolint:errorlint // dray made it
 		return rejectedDuplicate
-	case ErrGroupDone:
+	case why == ErrGroupDone: //nolint:errorlint // dray made it
 		return rejectedGroup
 	default:
 		return rejectedFull

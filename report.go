@@ -12,9 +12,14 @@ import (
 // Report says what a shutdown left: every job that was accepted and has not
 // settled is in exactly one of its lists.
 type Report struct {
-	Waiting     []Leftover // accepted, never finished, not running: in the order in which they would have started
-	Interrupted []Leftover // were running when the shutdown, or the end of a Serve, cancelled them; returned an error, and have not started since
-	Abandoned   []JobInfo  // still running at the end
+	// Waiting were accepted, have not finished and do not run, in the order in which they
+	// would have started.
+	Waiting []Leftover
+	// Interrupted were running when the shutdown, or the end of a Serve, cancelled them,
+	// returned an error, and have not started since.
+	Interrupted []Leftover
+	// Abandoned are still running at the end.
+	Abandoned []JobInfo
 }
 
 // Leftover is a job that was handed back. Another queue takes it by

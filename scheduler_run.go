@@ -68,7 +68,9 @@ func (t *periodicTask) waits() bool { return t.waiting != nil && t.waiting.recor
 func (r *run) makeRecord(manual bool) {
 	cfg, fn := r.t.cfg, r.t.fn
 	if cfg.locker != nil {
-		r.lock = &runLock{task: r.t.name, locker: cfg.locker, due: r.due, clock: r.s.clock, fn: fn, attempts: cfg.policy.maxAttempts, s: r.s, t: r.t}
+		r.lock = &runLock{
+			task: r.t.name, locker: cfg.locker, due: r.due, clock: r.s.clock, fn: fn, attempts: cfg.policy.maxAttempts, s: r.s, t: r.t,
+		}
 		fn = r.lock.run
 	}
 	p := &cfg.policy

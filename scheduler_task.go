@@ -66,7 +66,7 @@ type history struct {
 type PeriodicInfo struct {
 	Name      string
 	Schedule  string    // in words, if the schedule has a String method that returns within a second
-	Next      time.Time // when it is due, by the wall clock of now, jitter not included; zero while paused, hung (see LastError) or for never
+	Next      time.Time // when it is due, without jitter; zero while paused, hung (see LastError) or for never
 	Last      time.Time // when the last run was due; zero before the first
 	LastError error     // of the last run that settled, or why the schedule has ended; wraps ErrTimeout while its Next does not return
 	Running   bool      // a run is enqueued and has not settled

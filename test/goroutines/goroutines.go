@@ -3,6 +3,7 @@
 package goroutines
 
 import (
+	"bytes"
 	"regexp"
 	"runtime"
 )
@@ -15,7 +16,7 @@ var of = regexp.MustCompile(`(?m)^goroutine \d+ \[[^\]]*synctest bubble (\d+)[^\
 func InBubble() (n int) {
 	mine := of.FindSubmatch(stacks(false))[1]
 	for _, g := range of.FindAllSubmatch(stacks(true), -1) {
-		if string(g[1]) == string(mine) {
+		if bytes.Equal(g[1], mine) {
 			n++
 		}
 	}

@@ -97,11 +97,11 @@ func busy(t *testing.T) (s *setting, begun, far time.Time) {
 // views requires that all that the queue shows is told by one clock, that of now.
 func (s *setting) views(begun, far time.Time) {
 	s.Helper()
-	for label, at := range map[string]time.Duration{"runs": 0, "delayed": 60, "at": 70, "retries": 80} {
+	for label, at := range map[string]time.Duration{"runs": 0, "delayed": 60 * time.Hour, "at": 70 * time.Hour, "retries": 80 * time.Hour} {
 		j := s.job(label)
 		s.told(begun, j.EnqueuedAt, label+": EnqueuedAt")
 		if at > 0 {
-			s.told(begun.Add(at*time.Hour), j.RunAt, label+": RunAt")
+			s.told(begun.Add(at), j.RunAt, label+": RunAt")
 		} else {
 			s.told(begun, j.StartedAt, label+": StartedAt")
 		}
@@ -236,13 +236,13 @@ func TestReportAfterTheClockWasSet(t *testing.T) {
 		other.q = draytest.NewManual(s.T).Queue
 		other.jump(s.by)
 		require.NoError(s, other.q.Restore(report))
-		for label, at := range map[string]time.Duration{"delayed": 60, "at": 70, "retries": 80} {
+		for label, at := range map[string]time.Duration{"delayed": 60 * time.Hour, "at": 70 * time.Hour, "retries": 80 * time.Hour} {
 			i := slices.IndexFunc(report.Waiting, func(l dray.Leftover) bool { return l.Label == label })
 			require.GreaterOrEqual(s, i, 0, label)
-			s.told(begun.Add(at*time.Hour), report.Waiting[i].RunAt, label+": RunAt")
+			s.told(begun.Add(at), report.Waiting[i].RunAt, label+": RunAt")
 			s.told(begun, report.Waiting[i].EnqueuedAt, label+": EnqueuedAt")
 			restored := other.job(label)
-			s.told(begun.Add(at*time.Hour), restored.RunAt, label+": RunAt, restored")
+			s.told(begun.Add(at), restored.RunAt, label+": RunAt, restored")
 			s.told(begun, restored.EnqueuedAt, label+": EnqueuedAt, restored")
 		}
 		_ = other.q.Close()

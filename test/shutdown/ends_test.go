@@ -92,7 +92,7 @@ func TestInterruptedJobWithADeadline(t *testing.T) {
 			require.Equal(t, 1, len(ends.get())+handedBack, "%v %v", ends.get(), labels(report.Interrupted))
 			s := balanced(t, q)
 			require.Equal(t, uint64(2), s.Failed+uint64(s.Pending))
-			require.Equal(t, s.Pending, len(report.Interrupted))
+			require.Len(t, report.Interrupted, s.Pending)
 		})
 	}
 }

@@ -17,9 +17,9 @@ import (
 // foreign is the cause of a context; to ask it what it is would be a mistake.
 type foreign struct{ _ []int }
 
-func (foreign) Error() string  { panic("asked for its text") }
-func (foreign) Is(error) bool  { panic("asked whether it is another") }
-func (*foreign) Unwrap() error { panic("unwrapped") }
+func (foreign) Error() string { panic("asked for its text") }
+func (foreign) Is(error) bool { panic("asked whether it is another") }
+func (foreign) Unwrap() error { panic("unwrapped") }
 
 var causes = map[string]error{"cancel": nil, "shutdown": dray.ErrShutdown, "foreign": foreign{}, "restart": dray.ErrRestart}
 

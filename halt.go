@@ -1,0 +1,111 @@
+package dray
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// This file has how an engine is opened, halted and closed, for queues and pools.
+
+// awaitIdle returns a channel that is closed once nothing runs or can start.
+func (e *engine) awaitIdle() <-chan struct{} {
+	idle := make(chan struct{})
+	e.step(func(*core.Core, time.Duration) {
+		if e.drained == nil {
+			e.drained = idle
+		} else {
+			idle = e.drained
+		}
+	})
+	return idle
+}
+
+// open lets workers claim jobs.
+func (e *engine) open() { e.step(func(c *core.Core, _ time.Duration) { c.Open() }) }
+
+// close lets no worker claim another job, and waits for the idle ones to have
+// left. Those that run a job go on, and leave after it or, if the engine is open
+// again by then, stay.
+func (e *engine) close() {
+	vacated := make(chan struct{})
+	e.step(func(c *core.Core, _ time.Duration) {
+		c.Close()
+		if e.vacated == nil {
+			e.vacated = vacated
+		} else {
+			vacated = e.vacated
+		}
+		e.dismiss()
+	})
+	<-vacated
+}
+
+// dismiss wakes all idle workers, so that those leave for whom there is no use.
+func (e *engine) dismiss() {
+	for w := e.mail.unpark(); w != nil; w = e.mail.unpark() {
+		w.wake <- struct{}{}
+	}
+}
+
+// refuse closes the mailbox: from here on every offer is turned away.
+func (e *engine) refuse() {
+	e.step(func(c *core.Core, _ time.Duration) {
+		e.mail.closed = true
+		c.Refuse()
+	})
+}
+
+// reopen is where a run begins, be it the first or another one.
+func (e *engine) reopen(c *core.Core) {
+	c.Halt(false)
+	e.mail.closed = false
+	e.drained = nil // of a wait that was given up
+	e.fetchAgain(c)
+}
+
+// halt starts no more jobs, cancels the running ones, and waits for them within
+// the shutdown timeout.
+func (e *engine) halt() {
+	e.step(func(c *core.Core, now time.Duration) {
+		c.Halt(true)
+		c.InterruptAll(now)
+	})
+	timeout := time.NewTimer(e.shutdownTimeout)
+	defer timeout.Stop()
+	select {
+	case <-e.awaitIdle():
+	case <-timeout.C:
+	}
+}
+
+// excuseCaller finds out whether it is called by a job of this engine, for which
+// the rest of the shutdown then does not wait.
+func (e *engine) excuseCaller() {
+	me := goid()
+	e.step(func(c *core.Core, _ time.Duration) {
+		if w := e.workerOn(me); w != nil {
+			c.Excuse(&w.run)
+		}
+	})
+}
+
+// workerOn returns the worker that runs on the given goroutine, or nil.
+func (e *engine) workerOn(id int64) *worker {
+	for _, r := range e.core.Runs() {
+		if w := e.workerAt(r); w.goid.Load() == id {
+			return w
+		}
+	}
+	return nil
+}
+
+// isClosed reports whether new jobs are refused.
+func (e *engine) isClosed() bool {
+	e.mail.mu.Lock()
+	defer e.mail.mu.Unlock()
+	return e.mail.closed
+}
+
+// workerAt returns the worker whose place r is.
+func (*engine) workerAt(r *core.Run) *worker { return r.Owner.(*worker) } //nolint:forcetypeassert // hire sets it

@@ -1,0 +1,132 @@
+package dray
+
+import (
+	"context"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// offerPlain is the offer of a plain job that is to be told where it stands. It is
+// not done if that takes more than room: then the job needs a record.
+func (e *engine) offerPlain(fn Func) (r Receipt, done bool) {
+	e.step(func(c *core.Core, now time.Duration) {
+		if e.mail.closed || c.Room() <= 0 {
+			return
+		}
+		e.mail.lastID++
+		r, done = Receipt{ID: ID(e.mail.lastID), Position: c.Post(fn, e.mail.lastID, now)}, true
+	})
+	return r, done
+}
+
+// offer puts a job that has rules before the core, and waits for room where the
+// policy says so. With unique keys the receipt can be that of another job.
+func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
+	o, err := e.offerOf(ctx)
+	if err != nil {
+		return Receipt{}, err
+	}
+	var (
+		r       Receipt
+		waiting bool
+	)
+	err = errBroken
+	e.step(func(c *core.Core, now time.Duration) {
+		if e.mail.closed {
+			err = ErrClosed
+			return
+		}
+		r, waiting, err = e.accept(o, c, j, now)
+	})
+	if waiting {
+		return e.awaitRoom(o, j)
+	}
+	return r, err
+}
+
+// An offer is the call of a caller who may have to wait for room, with all of its
+// context that has to be known before.
+type offer struct {
+	ctx    context.Context
+	done   <-chan struct{}
+	inside *jobContext // of the job that ctx comes from, or nil
+}
+
+// offerOf asks the context on the caller's goroutine, if its call may have to wait.
+func (e *engine) offerOf(ctx context.Context) (o offer, err error) {
+	if !e.blocks {
+		return o, nil
+	}
+	o.ctx = ctx
+	if o.done, err = doneOf(ctx); err == nil {
+		o.inside, err = insideOf(ctx)
+	}
+	return o, err
+}
+
+// fromJob reports, under the engine's lock, whether the offer is made by a job of
+// this engine, which would wait for its own end.
+func (e *engine) fromJob(o offer) bool {
+	c := o.inside
+	if e.workerOn(goid()) != nil {
+		return true
+	}
+	if c == nil {
+		return false
+	}
+	w := c.page().worker.Load()
+	return w != nil && w.engine == e && c.runsOn(w)
+}
+
+// accept is the change that offer makes.
+func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
+	v, existing := c.Accept(j, e.mail.lastID+1, now)
+	switch v {
+	case core.Kept:
+		return Receipt{ID: ID(existing.ID), Position: c.Place(existing, now)}, false, nil
+	case core.Duplicate:
+		return Receipt{}, false, ErrDuplicate
+	case core.NoGroup:
+		return Receipt{}, false, ErrGroupDone
+	case core.Full:
+		return Receipt{}, false, ErrQueueFull
+	case core.Waits:
+		if e.fromJob(o) {
+			c.Reject(j, now)
+			return Receipt{}, false, ErrQueueFull
+		}
+		j.Answer = make(chan error, 1)
+		return Receipt{}, true, nil
+	default:
+		e.mail.lastID++
+		if end, ok := j.Ref.(ending); ok {
+			end.accepted(ID(j.ID))
+		}
+		return Receipt{ID: ID(j.ID), Position: c.Position(j, now)}, false, nil
+	}
+}
+
+// awaitRoom waits until j, which found no room, has been accepted or refused. If
+// ctx ends at that very moment the core knows which of the two came first.
+func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
+	var err error
+	select {
+	case err = <-j.Answer:
+	case <-o.done:
+		withdrawn := false
+		e.step(func(c *core.Core, _ time.Duration) { withdrawn = c.Withdraw(j) })
+		if withdrawn {
+			return Receipt{}, causeOf(o.ctx)
+		}
+		err = <-j.Answer
+	}
+	if err != nil {
+		return Receipt{}, err
+	}
+	r := Receipt{}
+	e.step(func(c *core.Core, now time.Duration) {
+		r = Receipt{ID: ID(j.ID), Position: c.Place(j, now)}
+	})
+	return r, nil
+}

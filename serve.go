@@ -1,0 +1,206 @@
+package dray
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// Serve runs the queue until ctx ends, and may then be called again, as may
+// [Queue.Start]: it goes on with the jobs that are there. Only [Queue.Shutdown] and
+// [Queue.Close] are final, and make the [Report].
+//
+// If the [context.Cause] of ctx is [ErrRestart], which is what a [Supervisor] says to
+// a child that it will start again, no more jobs start, and the intake stays open.
+// Otherwise the intake closes until the queue is served again ([ErrClosed]), and the
+// jobs in line are drained for at most the shutdown timeout ([WithShutdownTimeout]).
+// In both cases the jobs that are then running are cancelled with the cause
+// [ErrShutdown] and given the shutdown timeout to return. Those that return an error
+// go back to the front of the line, and the attempt does not count; those that do not
+// return go on, and are not started a second time. Unless it is a restart, schedules and
+// the unlocks of a [Locker] that are on their way have up to a second to return. A ctx
+// that has ended before the call starts and drains nothing.
+//
+// Callers of [Run] and [Task.Wait] go on waiting. Serve returns nil after all that,
+// or after Shutdown or Close, and otherwise only if the queue's own tree has failed,
+// with an error that wraps [ErrIntensity]. Then, too, it may be called again; until it
+// is, the intake is closed. Other errors are those of Start.
+func (q *Queue) Serve(ctx context.Context) error {
+	done, err := doneOf(ctx)
+	if err != nil {
+		return err
+	}
+	if isClosed(done) {
+		return q.serveNothing(isRestart(ctx))
+	}
+	run, err := q.launch(ctx)
+	if err != nil {
+		return err
+	}
+	return q.serveRun(ctx, done, run)
+}
+
+// serveRun runs what launch has made ready, until ctx ends.
+func (q *Queue) serveRun(ctx context.Context, done <-chan struct{}, run func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- run() }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			<-q.life.over
+		}
+		return err
+	case <-done:
+		q.endRun(isRestart(ctx))
+		return <-ended
+	}
+}
+
+// phases is Serve for a supervisor that the queue is a child of: once start has
+// returned nil the intake is open, and the next child may be started.
+func (q *Queue) phases() (start, serve func(context.Context) error) {
+	var run func() error
+	start = func(ctx context.Context) (err error) {
+		if isClosed(ctx.Done()) {
+			return cmp.Or(q.serveNothing(isRestart(ctx)), causeOf(ctx))
+		}
+		run, err = q.launch(ctx)
+		return err
+	}
+	serve = func(ctx context.Context) error { return q.serveRun(ctx, ctx.Done(), run) }
+	return start, serve
+}
+
+// isRestart reports whether ctx has ended because its user is to be started again. A
+// foreign context is asked on a goroutine of its own, so that one which throws or never
+// answers does not keep what it served; nor is a foreign cause asked what it is.
+func isRestart(ctx context.Context) bool {
+	answer := make(chan bool, 1)
+	go func() {
+		defer close(answer)                  // false, unless there was an answer
+		answer <- causeOf(ctx) == ErrRestart //nolint:errorlint // see above
+	}()
+	patience := time.NewTimer(causeGrace)
+	defer patience.Stop()
+	select {
+	case restart := <-answer:
+		return restart
+	case <-patience.C:
+		return false
+	}
+}
+
+// causeGrace is how long the end of Serve waits to hear whether it is a restart, which
+// takes no time if the context is one of package context.
+const causeGrace = 100 * time.Millisecond
+
+// serveNothing is Serve with a context that has ended.
+func (q *Queue) serveNothing(restart bool) error {
+	l := &q.life
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.idle()
+	if err == nil && !restart {
+		q.refuse()
+	}
+	return err
+}
+
+// endRun is what follows from the end of Serve's context. If a shutdown is under way,
+// it only sees to it that this ends in time; else it ends the run, and does what is
+// left of a shutdown that begins meanwhile.
+func (q *Queue) endRun(restart bool) {
+	l := &q.life
+	l.mu.Lock()
+	closing := l.closing
+	l.ending = !closing
+	l.mu.Unlock()
+	if closing {
+		q.hasten(restart)
+		return
+	}
+	cut, reason := q.drainRun(restart)
+	if cut {
+		q.halt()
+	}
+	q.stopTree()
+	if q.rest() {
+		q.conclude(cut, reason, true)
+		_ = q.flush()
+		return
+	}
+	q.stopFetching()
+	if !restart {
+		_ = q.scheduler.background.wait(min(askLimit, q.shutdownTimeout)) // a Shutdown names what is left then
+		_ = q.flush()
+	}
+}
+
+// hasten bounds a shutdown by what Serve may take.
+func (q *Queue) hasten(restart bool) {
+	drain := time.NewTimer(q.shutdownTimeout)
+	defer drain.Stop()
+	reason := context.DeadlineExceeded
+	if restart {
+		drain.Reset(0)
+		reason = ErrRestart
+	}
+	select {
+	case <-q.life.over:
+	case <-drain.C:
+		q.cut(reason)
+		<-q.life.over
+	}
+}
+
+// drainRun drains the queue at the end of Serve. It reports whether that was cut
+// short, and why.
+func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
+	if restart {
+		return true, ErrRestart
+	}
+	q.scheduler.finish()
+	q.refuse()
+	drain := time.NewTimer(q.shutdownTimeout)
+	defer drain.Stop()
+	select {
+	case <-q.awaitIdle():
+		return false, nil
+	case <-drain.C:
+		return true, context.DeadlineExceeded
+	case <-q.life.forced:
+		return true, q.life.reason
+	}
+}
+
+// rest ends the run, and reports whether the shutdown that began meanwhile is to be
+// concluded. Observers hear of one stop for each run: of the last from conclude.
+func (q *Queue) rest() (final bool) {
+	l := &q.life
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ending, l.rested = false, true
+	if !l.closing {
+		q.step(func(c *core.Core, now time.Duration) {
+			c.Halt(true)
+			books := q.stats(c, now)
+			books.Restarts = q.tree.restarts()
+			q.herald.emit(stopped(q.clock.now(), books, c.WaitingJobs(now)))
+		})
+	}
+	return l.closing
+}
+
+// stopTree ends the run of the tree, if there is one.
+func (q *Queue) stopTree() {
+	l := &q.life
+	l.mu.Lock()
+	stop, ended := l.stop, l.ended
+	l.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-ended
+	}
+}

@@ -1,0 +1,137 @@
+package dray
+
+import (
+	"context"
+	"errors"
+)
+
+// Shutdown stops the intake, lets the workers finish what is in line, and says
+// what was left. It does not wait for jobs whose time has not come (delayed,
+// retrying) nor, while the queue is paused or not being served, for any that wait:
+// they are in the [Report]. When ctx ends first, the running jobs are cancelled
+// with the cause [ErrShutdown] and given the shutdown timeout to return. Those that
+// did not return at the end of a Serve had that time, and are not waited for again.
+//
+// It returns nil when nothing was cut short, or else the cause of ctx's end, and
+// [ErrStillRunning] besides if jobs were abandoned; the report is valid in any
+// case. If the queue's tree had failed, that error is returned too, and one that is
+// [ErrAbandoned] for each observer, log handler, limiter, schedule and unlock of a
+// [Locker] that has not returned by then, and is left behind.
+//
+// Further calls, concurrent ones included, wait for the same end and return the
+// same; the first ctx to end cuts the drain short for all, and so does, after the
+// shutdown timeout, that of Serve: then the error is [context.DeadlineExceeded], or
+// [ErrRestart] if that was why. Called from inside a job of this queue it does not
+// wait for that job, which is then in Report.Abandoned and settles when it returns.
+func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
+	done, err := doneOf(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	q.wrapUp()
+	select {
+	case <-q.life.over:
+	case <-done:
+		q.cut(causeOf(ctx))
+		<-q.life.over
+	}
+	return q.life.report, q.ended()
+}
+
+// Close is [Queue.Shutdown] without the drain: it cancels the running jobs at
+// once, with the cause [ErrShutdown], and waits for them within the shutdown
+// timeout. It returns nil, [ErrStillRunning] if jobs were abandoned, the error of
+// a failed tree, [ErrAbandoned] as Shutdown does, or that of the Shutdown that came
+// before it. What was left is in the report that Shutdown still returns.
+func (q *Queue) Close() error {
+	q.wrapUp()
+	q.cut(nil)
+	<-q.life.over
+	return q.ended()
+}
+
+// wrapUp begins the shutdown, unless that was done before. A run that is ending ends
+// with it.
+func (q *Queue) wrapUp() {
+	l := &q.life
+	l.mu.Lock()
+	first, ending := !l.closing, l.ending
+	l.closing = true
+	l.mu.Unlock()
+	q.excuseCaller()
+	if first {
+		q.scheduler.finish()
+		q.refuse()
+		if !ending {
+			go q.wind()
+		}
+	}
+}
+
+// cut ends the drain. The reason of the first call becomes Shutdown's error.
+func (q *Queue) cut(reason error) {
+	q.life.force.Do(func() {
+		q.life.reason = reason
+		close(q.life.forced)
+	})
+}
+
+// ended is the error of Shutdown and Close when all is over.
+func (q *Queue) ended() error {
+	if err := q.flush(); err != nil {
+		return errors.Join(q.life.err, err)
+	}
+	return q.life.err
+}
+
+// flush lets observers hear of everything, within the shutdown timeout. The error
+// names what user code has not returned: observers, and limiters. A shutdown that
+// waits for no job still gives observers that are on their way the time to finish:
+// else chance would decide which of them it names.
+func (e *engine) flush() error {
+	ctx, cancel := context.WithTimeout(context.Background(), max(e.shutdownTimeout, limiterGrace))
+	defer cancel()
+	return errors.Join(errors.Join(e.lost()...), e.herald.flush(ctx))
+}
+
+// wind takes the queue from its last accepted job to its end.
+func (q *Queue) wind() {
+	unlabel()
+	l := &q.life
+	l.mu.Lock()
+	rested := l.rested
+	l.mu.Unlock()
+	if rested {
+		q.conclude(true, nil, false)
+		return
+	}
+	cut, reason := false, error(nil)
+	select {
+	case <-q.awaitIdle():
+	case <-l.forced:
+		cut, reason = true, l.reason
+		q.halt()
+	}
+	q.stopTree()
+	q.conclude(cut, reason, true)
+}
+
+// conclude makes the report. From here on a deadline changes nothing. Observers are
+// told, unless they have been when the last run ended.
+func (q *Queue) conclude(cut bool, reason error, tell bool) {
+	l := &q.life
+	l.force.Do(func() {})
+	q.scheduler.handBack()
+	l.mu.Lock()
+	failure := l.failure
+	l.report = q.leave(q.tree.restarts(), tell)
+	l.mu.Unlock()
+	q.stopFetching()
+	if len(l.report.Abandoned) > 0 && (cut || isClosed(l.forced)) {
+		reason = errors.Join(reason, ErrStillRunning)
+	}
+	left := q.scheduler.background.wait(min(askLimit, q.shutdownTimeout))
+	q.herald.report(left)
+	l.err = errors.Join(failure, reason, errors.Join(left...))
+	close(l.over)
+}
