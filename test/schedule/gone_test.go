@@ -3,6 +3,8 @@ package schedule_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,21 +142,30 @@ func TestReplacementFindsAllThatWasDue(t *testing.T) {
 				synctest.Wait()
 				require.Zero(t, info(t, q, "x").Due)
 				at := time.Now()
-				var dues []time.Time
+				var mu sync.Mutex
+				var made []time.Time
+				ran := func() []time.Time {
+					mu.Lock()
+					defer mu.Unlock()
+					return slices.Clone(made)
+				}
 				require.NoError(t, s.Schedule("x", dray.At(at.Add(24*time.Hour)), func(ctx context.Context) error {
 					_, due, _ := dray.TaskFrom(ctx)
-					dues = append(dues, due)
+					mu.Lock()
+					defer mu.Unlock()
+					made = append(made, due)
 					return nil
 				}, dray.WithLastRun(at.Add(-1000*time.Hour)), dray.WithMissed(dray.RunAll(3)), dray.WithOverlap(dray.QueueOverlap)))
 				pass(time.Hour)
 				i := info(t, q, "x")
 				require.Equal(t, c.due, i.Due)
 				require.Equal(t, min(c.due, 3), i.Runs)
+				dues := ran()
 				require.Len(t, dues, int(min(c.due, 3)))
 				require.Less(t, at.Sub(dues[len(dues)-1]), time.Minute, "the newest among them")
 				require.Empty(t, told.of(dray.ErrCancelled))
 				pass(24 * time.Hour)
-				require.Len(t, dues, int(min(c.due, 3))+1)
+				require.Len(t, ran(), int(min(c.due, 3))+1)
 			})
 		})
 	}
