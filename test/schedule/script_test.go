@@ -58,7 +58,7 @@ type stretch struct {
 // A scriptedSchedule is a schedule, with how many runs it has in a stretch.
 type scriptedSchedule struct {
 	dray.Schedule
-	count func(from, to time.Time) uint64 // after from, up to to
+	count func(from, to time.Time) uint64 // after from, at the latest at to
 	slow  bool
 }
 
@@ -291,7 +291,7 @@ func (s *script) serve() {
 	synctest.Wait()
 	s.closed = false
 	s.served = func() error {
-		cause := error(context.Canceled)
+		cause := context.Canceled
 		if s.IntN(2) == 0 {
 			cause = dray.ErrRestart
 		} else {
