@@ -76,7 +76,8 @@ func (p *Pool) Run(ctx context.Context, fn Func) error {
 	if err := p.take(s.run, s); err != nil {
 		return err
 	}
-	return t.await(ctx, done, p.engine)
+	_, err = t.await(ctx, done, p.engine)
+	return err
 }
 
 // RunAsync runs fn on an idle worker and returns at once. What fn returns goes to

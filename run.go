@@ -29,8 +29,7 @@ func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, erro
 	if err != nil {
 		return zero, err
 	}
-	err = t.await(ctx, done, q.engine)
-	return t.result(), err
+	return t.await(ctx, done, q.engine)
 }
 
 // A call is what Run needs beside the function itself: a job and where to wait

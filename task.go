@@ -52,15 +52,15 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	return t, nil
 }
 
-// await waits for the end of the task, or cancels it when ctx ends, whose Done is done.
-func (t *Task[R]) await(ctx context.Context, done <-chan struct{}, e *engine) error {
+// await waits for the result of the task, or cancels it when ctx ends, whose Done is done.
+func (t *Task[R]) await(ctx context.Context, done <-chan struct{}, e *engine) (R, error) {
 	if waited(t.Done(), done) {
-		return t.err
+		return t.result(), t.err
 	}
 	if e.cancel(t.ID()) != nil && waited(t.Done(), done) { // it has ended by now
-		return t.err
+		return t.result(), t.err
 	}
-	return causeOf(ctx)
+	return *new(R), causeOf(ctx)
 }
 
 // waited waits for one of two channels to be closed, or sent to. It reports whether

@@ -41,9 +41,10 @@ func throws(how string) bool { return how == panics || how == panicsError || how
 type world struct {
 	t       *testing.T
 	how     string
-	gate    chan struct{} // closed at the end: what blocks for ever goes on then
-	q       *dray.Queue
-	sup     *dray.Supervisor // with an innocent child; nil unless a row asks for it
+	gate    chan struct{}              // closed at the end: what blocks for ever goes on then
+	q       *dray.Queue                // of the test's goroutine
+	made    atomic.Pointer[dray.Queue] // the same, for hostile code, which runs during New as well
+	sup     *dray.Supervisor           // with an innocent child; nil unless a row asks for it
 	release func()
 	asked   atomic.Bool // the hostile code was called
 
@@ -76,13 +77,13 @@ func (w *world) act() {
 	case callsBack:
 		w.callBack()
 	case closesItself:
-		_ = w.q.Close()
+		_ = w.made.Load().Close()
 	}
 }
 
 // callBack calls every method of dray that user code can reach.
 func (w *world) callBack() {
-	q, ctx := w.q, context.Background()
+	q, ctx := w.made.Load(), context.Background()
 	if q == nil {
 		return // during New
 	}
@@ -217,6 +218,7 @@ func (w *world) build(r row) {
 	q, err := dray.New(opts...)
 	require.NoError(w.t, err)
 	w.q = q
+	w.made.Store(q)
 	require.NoError(w.t, q.Start())
 }
 
