@@ -29,7 +29,9 @@ import (
 // be served again; [ErrNilFunc] if a Func is missing; [ErrUnknownKind] for a Kind, made
 // by hand, that is not registered here ([Handle]); and others for a Priority, State or
 // Attempt that there is not. [ErrDuplicate] is joined for each job that was restored
-// before or whose unique key is held here, all others having been taken.
+// before or whose unique key is held here, all others having been taken; those stay in
+// the report, to be restored once the key is free. Runs of a periodic task may have the
+// same key, as one that was postponed is handed back whatever holds it.
 func (q *Queue) Restore(r Report) error {
 	left := r.left()
 	jobs := make([]*core.Job, len(left))

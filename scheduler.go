@@ -178,8 +178,9 @@ func (s *Scheduler) change(name string, do func(t *periodicTask, c *core.Core, n
 // RunNow makes a run besides those of the schedule, also while the task is paused.
 // After nil it has become a job, or is postponed behind the run before
 // ([QueueOverlap]): then it is run, or handed back by a shutdown, as any job, unless
-// [Scheduler.Unschedule] comes before, or the task is registered anew with
-// [CancelPrevious].
+// [Scheduler.Unschedule] comes before, the task is registered anew with
+// [CancelPrevious], or another job has its unique key, or its group takes no more, when
+// its turn comes (then it counts as refused; a shutdown hands it back all the same).
 //
 // Errors: [ErrNotFound] if there is no task of that name; [ErrClosed] once the
 // queue's shutdown has begun; [ErrOverlap] if the overlap policy skips it;

@@ -82,11 +82,8 @@ func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 	if t.cal != nil {
 		grace += s.grace
 	}
-	if !d.missed && d.late <= grace {
+	if !d.missed && !t.paused && d.late <= grace { // paused: a task that has taken the run over since
 		keep = max(keep, 1)
-	}
-	if t.paused {
-		keep = 0
 	}
 	if skipped := d.total - uint64(keep); skipped > 0 {
 		s.miss(t, all[max(len(all)-keep-1, 0)], skipped)
@@ -119,23 +116,28 @@ func (s *Scheduler) makeUp(c *core.Core, t *periodicTask, all []dueTime, now tim
 	for _, at := range all {
 		t.postponed = append(t.postponed, dueRun{at: at})
 	}
-	s.postponeAtMost(t, max(int(t.cfg.missed), 1))
+	s.postponeAtMost(t, int(t.cfg.missed))
 	s.goOn(c, t, now)
 }
 
-// postponeAtMost drops the oldest of the runs postponed, but for those of RunNow.
+// postponeAtMost drops the oldest of the runs postponed that are not RunNow's: these
+// take no place among the missed ones.
 func (s *Scheduler) postponeAtMost(t *periodicTask, limit int) {
-	over := len(t.postponed) - limit
+	over := -limit
+	for _, r := range t.postponed {
+		if !r.manual {
+			over++
+		}
+	}
 	if over <= 0 {
 		return
 	}
 	var last dueTime
 	dropped := uint64(0)
 	t.postponed = slices.DeleteFunc(t.postponed, func(r dueRun) bool {
-		if over == 0 || r.manual {
+		if dropped == uint64(over) || r.manual {
 			return false
 		}
-		over--
 		dropped++
 		last = r.at
 		return true
@@ -203,31 +205,38 @@ func (s *Scheduler) cancelPrevious(c *core.Core, t *periodicTask, now time.Durat
 // enqueue makes a job of a run, and says why it is refused if it is. A run takes no
 // room, unless another one of its task, which it overlaps, waits without taking any.
 func (s *Scheduler) enqueue(c *core.Core, t *periodicTask, due dueRun, now time.Duration) error {
-	return s.makeJob(c, t, due, !t.waits(), now)
-}
-
-func (s *Scheduler) makeJob(c *core.Core, t *periodicTask, due dueRun, roomless bool, now time.Duration) error {
-	r := s.newRun()
-	r.s, r.t, r.due = s, t, due.at
-	r.makeRecord(due.manual)
-	r.record.Roomless = roomless
+	r := s.makeRun(t, due)
+	r.record.Roomless = !t.waits()
 	id := s.queue.mail.lastID + 1
 	if err := s.offer(c, &r.record, id, now); err != nil {
 		t.past().refused++
 		s.tellSkipped(t, r.due, 1, err)
 		return err
 	}
-	s.queue.mail.lastID = id
+	s.enqueued(r, ID(id))
+	return nil
+}
+
+func (s *Scheduler) makeRun(t *periodicTask, due dueRun) *run {
+	r := s.newRun()
+	r.s, r.t, r.due = s, t, due.at
+	r.makeRecord(due.manual)
+	return r
+}
+
+// enqueued is what follows once a run is a job.
+func (s *Scheduler) enqueued(r *run, id ID) {
+	t := r.t
+	s.queue.mail.lastID = uint64(id)
 	r.link()
 	if r.record.Roomless {
 		t.waiting = r
 	}
 	t.runs++
-	t.setLast(due.at, s.clock)
+	t.setLast(r.due, s.clock)
 	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskFired{s.clock.now(), t.name, s.clock.tellDue(r.due), ID(id)})
+		s.queue.herald.emit(TaskFired{s.clock.now(), t.name, s.clock.tellDue(r.due), id})
 	}
-	return nil
 }
 
 func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duration) error {
@@ -275,7 +284,8 @@ func (s *Scheduler) followUp(c *core.Core, now time.Duration) {
 }
 
 // handBack makes jobs of all runs that are due or postponed, so that a shutdown which
-// is about to make its report hands them back like those that wait in the queue.
+// is about to make its report hands them back like those that wait in the queue. What is
+// postponed has been accepted, so nothing is asked any more.
 func (s *Scheduler) handBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -286,8 +296,10 @@ func (s *Scheduler) handBack() {
 		}
 		s.due, s.dueHead = nil, 0
 		for _, t := range tasks {
-			for _, r := range t.postponed {
-				_ = s.makeJob(c, t, r, true, now) // it is counted if it is refused
+			for _, due := range t.postponed {
+				r, id := s.makeRun(t, due), s.queue.mail.lastID+1
+				c.AcceptAnyway(&r.record, id, now)
+				s.enqueued(r, ID(id))
 			}
 			t.postponed = nil
 		}

@@ -159,6 +159,23 @@ func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 	return v, existing
 }
 
+// AcceptAnyway accepts a job that was promised before, so that a report has it: whatever the
+// room and the holder of its unique key, which stays that, and in its group only if that
+// is not complete. Seal is to follow.
+func (c *Core) AcceptAnyway(j *Job, id uint64, now time.Duration) {
+	if g := j.Group; g != nil && g.over() {
+		j.Group = nil
+	} else if g != nil {
+		c.join(j)
+	}
+	holder := c.holder(j)
+	j.Roomless = true
+	c.admit(j, id, now)
+	if holder != nil {
+		c.hold(holder)
+	}
+}
+
 func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
 	if old := c.holder(j); old != nil {
 		if v, done := c.collide(j, old, id, now); done {
