@@ -73,7 +73,9 @@ would start if all did at this moment, ageing ([Priority]) included. A job that 
 delayed, or is retried, stands in line from the moment it is due. A job with a
 [WithKey] whose key is busy stands aside, and lets others pass, until it is its
 turn; so does one that needs a token ([WithRateLimit]), or whose kind is paused.
-Keys take turns, however many jobs each of them has.
+Keys take turns, however many jobs each of them has. Where more than a thousand jobs
+have their tokens, and jobs share a limiter that differ in the last one they ask, a
+position can be too high.
 
 # Options
 

@@ -82,7 +82,7 @@ func (c *Core) Proceed(r *Run, now time.Duration) bool {
 // follow another without further ado. Proceed keeps it so.
 func (c *Core) Easy() bool {
 	return !c.cfg.Watched && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
-		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+len(c.granted) == 0
+		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants == 0
 }
 
 // begin takes a job from the line to the place r.
@@ -145,7 +145,7 @@ func (c *Core) asideOf(j *Job) (*line, place) {
 func (c *Core) pick(now time.Duration) (Entry, bool) {
 	best := 1
 	var ahead [3]*Job
-	if c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+len(c.granted) > 0 {
+	if c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants > 0 {
 		ahead = c.firstAhead()
 		h := c.heads(ahead)
 		best = max(h.next(now), 0)
@@ -158,13 +158,9 @@ func (c *Core) pick(now time.Duration) (Entry, bool) {
 
 // firstAhead returns the first job of each that goes before the list of its lane.
 func (c *Core) firstAhead() (firsts [3]*Job) {
-	if len(c.granted) > 0 {
-		firsts = c.tokened()
-	}
+	firsts = c.tokened()
 	for i := range c.lanes {
-		if j := c.lanes[i].front.first(); j != nil && (firsts[i] == nil || j.seq < firsts[i].seq) {
-			firsts[i] = j
-		}
+		firsts[i] = earlier(firsts[i], c.lanes[i].front.first())
 	}
 	return firsts
 }
@@ -237,13 +233,14 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 	return due, ok
 }
 
-// Ready returns how many jobs stand in the lanes and may be claimed: an upper
-// bound, as it counts those of paused kinds that nobody has come across yet.
+// Ready returns how many jobs may be claimed: an upper bound of those in the lanes, as
+// it counts those of paused kinds that nobody has come across yet; and of those that
+// have waited for a token one for each limit that has it.
 func (c *Core) Ready() int {
 	if c.paused || c.closed {
 		return 0
 	}
-	return c.inLanes() + len(c.granted)
+	return c.inLanes() + c.grants
 }
 
 func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len() }

@@ -60,8 +60,15 @@ type Core struct {
 	limits    table[any, *Limit] // by their limiters
 	limitSeq  uint64
 	sets      table[string, *limitSet]
-	granted   []*limitSet // those of which a job could start
-	completed []*Group    // their completion jobs are to be accepted
+	tangled   int      // of limits
+	expected  int      // jobs that wait for a token that is there or likely to come
+	completed []*Group // their completion jobs are to be accepted
+
+	// The limits with whose tokens jobs could start, by the turn of the first of each
+	// priority: granted for every priority of which there are some, leading for the
+	// highest alone. They are grants.
+	granted, leading [3]timerheap.Heap[*Limit]
+	grants           int
 
 	runs      []*Run // every worker's place
 	running   int
@@ -122,8 +129,8 @@ func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
 	if c.cfg.Watched {
 		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
 	}
-	tokens := c.withTokens()
-	return c.startsAs(Normal, len(tokens[1])+l.len(), tokens, now)
+	ahead := c.ahead()
+	return c.startsAs(Normal, ahead.counts[1]+l.listed(), ahead, now)
 }
 
 // Verdict is the answer to an offer.

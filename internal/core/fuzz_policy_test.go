@@ -15,11 +15,20 @@ func (d *duel) moreRules(j *Job) {
 		j.UniqueFor = time.Duration(d.s.below(40)) * time.Second
 	}
 	if rules&48 == 48 {
-		j.Limiters = [][]any{{"x"}, {"y"}, {"x", "y"}, {"y", "x"}}[d.s.below(4)]
+		j.Limiters = someLimiters(d.s)
 	}
 	if rules&192 == 192 {
 		j.Group = d.someGroup()
 	}
+}
+
+// someLimiters makes up in which order a job asks which. While no more than one of the first
+// two rows is there, nothing is tangled.
+func someLimiters(s chooser) []any {
+	return [][]any{
+		{"x"}, {"y"}, {"x", "z"}, {"y", "z"},
+		{"z"}, {"x", "y"}, {"y", "x"}, {"z", "x", "y"},
+	}[s.below(8)]
 }
 
 // someGroup is one of two, or the successor of one that takes no more.

@@ -55,7 +55,7 @@ func (d *duel) requeueBoth() {
 }
 
 func (d *duel) tokenBoth() {
-	key := string(rune('x' + d.s.below(2)))
+	key := string(rune('x' + d.s.below(3)))
 	l := d.limit(key)
 	if l == nil || !l.asking {
 		return

@@ -78,6 +78,17 @@ func (w *world) post(name string) bool {
 	return true
 }
 
+// postNow is post for a caller who asks for the position; 0 if there is no room.
+func (w *world) postNow(name string) (position int) {
+	defer w.follow()
+	if w.c.Room() == 0 {
+		return 0
+	}
+	w.last++
+	w.names[w.last] = name
+	return w.c.Post(noop, w.last, w.now)
+}
+
 // offer enqueues a job with a record, and returns its position beside the verdict.
 func (w *world) offer(j *Job) (v Verdict, old *Job, position int) {
 	defer w.follow()

@@ -37,13 +37,46 @@ func (w *world) checkLimits() {
 	for _, s := range w.c.sets.m {
 		w.must(users[s] == s.users && s.users > 0, "users[s] is not s.users")
 		missing := s.missing()
-		w.must(s.ready == (s.waiting() > 0 && missing == nil), "a set is not ready that is")
-		w.must(s.ready == slices.Contains(w.c.granted, s), "s.ready is not being granted")
+		w.must(s.counted == s.waiting(), "s.counted is not s.waiting()")
 		w.must(s.waiting() == 0 || missing == nil || missing.asking, "jobs wait for a token that nobody asked for")
+		for i := range s.lines {
+			fits := s.lines[i].first() != nil && (missing == nil || missing == s.last())
+			w.must(s.fit[i].Queued() == fits, "a set does not fit that does")
+			w.must(!fits || int64(s.fit[i].Due) == s.lines[i].first().seq, "a set is not where its turn is")
+		}
 	}
+	tangled := 0
 	for _, l := range w.c.limits.m {
 		w.must(!l.spare || !l.asking, "a second token is on its way")
-		w.must(len(l.sets) > 0 || l.asking, "a limit of nobody is kept")
+		w.must(l.used() || l.asking, "a limit of nobody is kept")
+		lasts, waiting := map[*Limit]bool{}, 0
+		for _, s := range w.c.sets.m {
+			if slices.Contains(s.limits, l) {
+				lasts[s.last()] = true
+			}
+			if m := s.missing(); m == l || m == nil && s.last() == l {
+				waiting += s.waiting()
+			}
+		}
+		w.must(l.waiting == waiting, "l.waiting is not waiting")
+		if len(lasts) > 1 {
+			tangled++
+		}
+		w.checkGranted(l)
+	}
+	w.must(w.c.tangled == tangled, "tangled is not w.c.tangled")
+}
+
+// checkGranted: a limit is where its first jobs of each priority have their turn.
+func (w *world) checkGranted(l *Limit) {
+	highest := true
+	for i := range l.fit {
+		first := l.first(i)
+		w.must(l.granted[i].Queued() == (first != nil), "a limit is not granted that is")
+		w.must(l.leading[i].Queued() == (first != nil && highest), "a limit does not lead that does")
+		w.must(first == nil || int64(l.granted[i].Due) == first.seq, "a limit is not where its turn is")
+		w.must(first == nil || !highest || int64(l.leading[i].Due) == first.seq, "a limit does not lead where its turn is")
+		highest = highest && first == nil
 	}
 }
 

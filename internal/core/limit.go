@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/timerheap"
 )
 
 // A Limit is what a rate limiter is to the core: jobs under it start one for each
@@ -15,11 +17,20 @@ import (
 type Limit struct {
 	Key any // the limiter
 
-	spare   bool        // there is a token
-	asking  bool        // one is on its way
-	failing bool        // the limiter gave an error the last time
-	seq     uint64      // which limit of the core it is
-	sets    []*limitSet // that it is one of
+	spare   bool   // there is a token
+	asking  bool   // one is on its way
+	failing bool   // the limiter gave an error the last time
+	seq     uint64 // which limit of the core it is
+	waiting int    // jobs of the sets that are at it
+
+	inner []*limitSet    // that it is one of, but not the last
+	over  map[*Limit]int // how many of inner have which last one; nil without
+	outer int            // sets that it is the last of
+
+	// Of the sets that it is the last of those that lack no other token, by the turn of
+	// their first job of each priority.
+	fit              [3]timerheap.Heap[*limitSet]
+	granted, leading [3]timerheap.Item[*Limit] // its places in the core's
 }
 
 // A limitSet is the limits of jobs that need a token of each, in the order in which
@@ -27,16 +38,24 @@ type Limit struct {
 // for their kind use up nothing of the queue's. The jobs wait here, since for tokens
 // they are all alike. None has what another one waits for, so the order need not be
 // the same in all sets.
+//
+// Very many limits and sets are common: one for each customer, with the queue's limit
+// behind it, or none. So nothing that happens often looks at more sets than one and
+// those with one of its limits that is not the last of theirs.
 type limitSet struct {
-	limits []*Limit
-	key    string
-	users  int              // jobs under it that have not settled
-	lines  [3]line          // those whose turn came before their tokens, by priority
-	turned [3]time.Duration // when one of each last started
-	ready  bool             // one of Core.granted
+	limits  []*Limit
+	key     string
+	users   int              // jobs under it that have not settled
+	lines   [3]line          // those whose turn came before their tokens, by priority
+	turned  [3]time.Duration // when one of each last started
+	at      *Limit           // the first without a token or, if only the last can be, that
+	counted int              // of the jobs in lines, in at.waiting
+	fit     [3]timerheap.Item[*limitSet]
 }
 
 func (s *limitSet) waiting() int { return s.lines[0].len() + s.lines[1].len() + s.lines[2].len() }
+
+func (s *limitSet) last() *Limit { return s.limits[len(s.limits)-1] }
 
 // missing returns the first limit that has no token, or nil.
 func (s *limitSet) missing() *Limit {
@@ -93,9 +112,8 @@ func (c *Core) setOf(j *Job) *limitSet {
 	if s == nil {
 		s = &limitSet{limits: limits, key: string(key)}
 		c.sets.put(s.key, s)
-		for _, l := range limits {
-			l.sets = append(l.sets, s)
-		}
+		s.at = s.last()
+		c.link(s)
 	}
 	s.users++
 	return s
@@ -112,16 +130,61 @@ func (c *Core) unlimit(j *Job) {
 		return
 	}
 	c.sets.remove(s.key)
+	c.unlink(s)
 	for _, l := range s.limits {
-		i := slices.Index(l.sets, s)
-		l.sets = slices.Delete(l.sets, i, i+1)
 		c.dismiss(l)
 	}
 }
 
+// link makes s known to its limits, and unlink forgets it.
+func (c *Core) link(s *limitSet) {
+	last := s.last()
+	c.entangle(last, func() { last.outer++ })
+	for _, l := range s.limits[:len(s.limits)-1] {
+		c.entangle(l, func() {
+			l.inner = append(l.inner, s)
+			if l.over == nil {
+				l.over = map[*Limit]int{}
+			}
+			l.over[last]++
+		})
+	}
+}
+
+func (c *Core) unlink(s *limitSet) {
+	last := s.last()
+	c.entangle(last, func() { last.outer-- })
+	for _, l := range s.limits[:len(s.limits)-1] {
+		c.entangle(l, func() {
+			i := slices.Index(l.inner, s)
+			l.inner = slices.Delete(l.inner, i, i+1)
+			if l.over[last]--; l.over[last] == 0 {
+				delete(l.over, last)
+			}
+		})
+	}
+}
+
+// entangle changes which sets l is of, and keeps count of the tangled limits.
+func (c *Core) entangle(l *Limit, change func()) {
+	if l.tangled() {
+		c.tangled--
+	}
+	change()
+	if l.tangled() {
+		c.tangled++
+	}
+}
+
+// tangled reports whether sets with different last limits have l in common. Where no
+// limit is so, the jobs that can start with the tokens there are one for each last limit.
+func (l *Limit) tangled() bool { return len(l.over) > 1 || len(l.over) > 0 && l.outer > 0 }
+
+func (l *Limit) used() bool { return len(l.inner) > 0 || l.outer > 0 }
+
 // dismiss forgets a limit that nobody uses, once no token is on its way to it.
 func (c *Core) dismiss(l *Limit) {
-	if len(l.sets) == 0 && !l.asking {
+	if !l.used() && !l.asking {
 		c.limits.remove(l.Key)
 	}
 }
@@ -140,12 +203,7 @@ func (c *Core) limited(j *Job, fromLane bool, now time.Duration) bool {
 		return true
 	}
 	s.turned[High-j.Priority] = now
-	for _, l := range s.limits {
-		l.spare = false
-	}
-	for _, l := range s.limits {
-		c.reviewAll(l)
-	}
+	c.consume(s)
 	return false
 }
 
@@ -163,40 +221,119 @@ func (c *Core) Asking() (asking []*Limit) {
 	return asking
 }
 
-// review finds out whether the first job of s can start or, if it cannot, sends for
-// the token that it wants first.
-func (c *Core) review(s *limitSet) {
-	missing, waiting := s.missing(), s.waiting() > 0
-	if ready := waiting && missing == nil; ready != s.ready {
-		s.ready = ready
-		if ready {
-			c.granted = append(c.granted, s)
-		} else {
-			i := slices.Index(c.granted, s)
-			c.granted = slices.Delete(c.granted, i, i+1)
-		}
+// consume takes a token of each limit of s.
+func (c *Core) consume(s *limitSet) {
+	for _, l := range s.limits {
+		l.spare = false
 	}
-	if waiting && missing != nil && !missing.asking {
-		missing.asking = true
-		c.effect(Effect{Kind: NeedToken, Limit: missing})
+	for _, l := range s.limits {
+		c.reviewInner(l)
+	}
+	for _, l := range s.limits { // whose sets know by now what else they lack
+		c.seatLimit(l)
+		c.want(l)
 	}
 }
 
-func (c *Core) reviewAll(l *Limit) {
-	for _, s := range l.sets {
+// review is called after each change to the lines of s, or to a token other than its
+// last: it finds out where s is, and sends for the token that its jobs lack first.
+func (c *Core) review(s *limitSet) {
+	last, at := s.last(), s.last()
+	if l := s.missing(); l != nil {
+		at = l
+	}
+	c.expect(s.at, -s.counted)
+	s.at, s.counted = at, s.waiting()
+	c.expect(s.at, s.counted)
+	for i := range s.lines {
+		var first *Job
+		if at == last {
+			first = s.lines[i].first()
+		}
+		seat(&last.fit[i], &s.fit[i], s, first)
+	}
+	c.seatLimit(last)
+	if s.counted > 0 {
+		c.want(at)
+	}
+}
+
+func (c *Core) reviewInner(l *Limit) {
+	for _, s := range l.inner {
 		c.review(s)
+	}
+}
+
+// expect counts n jobs more that wait at l.
+func (c *Core) expect(l *Limit, n int) {
+	l.waiting += n
+	if !l.failing {
+		c.expected += n
+	}
+}
+
+// fail notes whether a token of l is likely to come.
+func (c *Core) fail(l *Limit, failing bool) {
+	n := l.waiting
+	c.expect(l, -n)
+	l.failing = failing
+	c.expect(l, n)
+}
+
+// want sends for a token of l, if jobs lack just that and it is not on its way.
+func (c *Core) want(l *Limit) {
+	if l.waiting > 0 && !l.spare && !l.asking {
+		l.asking = true
+		c.effect(Effect{Kind: NeedToken, Limit: l})
+	}
+}
+
+// seatLimit puts l where it belongs among those whose token a job could start with.
+func (c *Core) seatLimit(l *Limit) {
+	higher := false
+	for i := range l.fit {
+		first := l.first(i)
+		seat(&c.granted[i], &l.granted[i], l, first)
+		if higher {
+			first = nil
+		}
+		seat(&c.leading[i], &l.leading[i], l, first)
+		higher = higher || first != nil
+	}
+	c.grants = c.leading[0].Len() + c.leading[1].Len() + c.leading[2].Len()
+}
+
+// first returns the job of a priority that is the first to start with the token of l,
+// nil if there is none or no token.
+func (l *Limit) first(i int) *Job {
+	if it := l.fit[i].First(); it != nil && l.spare {
+		return it.Value.lines[i].first()
+	}
+	return nil
+}
+
+// seat puts v into the heap, or moves it, by the turn of its first job. Without one it
+// takes v out.
+func seat[T any](h *timerheap.Heap[T], it *timerheap.Item[T], v T, first *Job) {
+	if first == nil {
+		h.Remove(it)
+		return
+	}
+	turn := time.Duration(first.seq) // for a time
+	if !it.Queued() || it.Due != turn {
+		it.Value = v
+		h.Add(it, turn)
 	}
 }
 
 // tokened returns the first job of each priority, by turn, that has waited for tokens
 // which are there by now.
-func (c *Core) tokened() (firsts [3]*Job) {
-	for _, s := range c.granted {
-		for i := range s.lines {
-			j := s.lines[i].first()
-			if j != nil && (firsts[i] == nil || j.seq < firsts[i].seq) {
-				firsts[i] = j
-			}
+func (c *Core) tokened() (firsts [3]*Job) { return firstAmong(&c.granted) }
+
+func firstAmong(limits *[3]timerheap.Heap[*Limit]) (firsts [3]*Job) {
+	for i := range limits {
+		if it := limits[i].First(); it != nil {
+			firsts[i] = it.Value.first(i)
 		}
 	}
 	return firsts
@@ -204,8 +341,10 @@ func (c *Core) tokened() (firsts [3]*Job) {
 
 // Grant hands in a token of the limiter.
 func (c *Core) Grant(l *Limit) {
-	l.asking, l.failing, l.spare = false, false, true
-	c.reviewAll(l)
+	c.fail(l, false)
+	l.asking, l.spare = false, true
+	c.reviewInner(l)
+	c.seatLimit(l)
 	c.dismiss(l)
 }
 
@@ -213,18 +352,11 @@ func (c *Core) Grant(l *Limit) {
 // still wanted, so that it is to be asked again; until then the jobs that wait for
 // it are no reason to go on with a drain.
 func (c *Core) Fail(l *Limit) (again bool) {
-	l.failing = true
-	l.asking = slices.ContainsFunc(l.sets, func(s *limitSet) bool { return s.waiting() > 0 && s.missing() == l })
+	c.fail(l, true)
+	l.asking = l.waiting > 0
 	c.dismiss(l)
 	return l.asking
 }
 
 // Expected returns how many jobs wait for a token that is there or likely to come.
-func (c *Core) Expected() (n int) {
-	for _, s := range c.sets.m {
-		if l := s.missing(); l == nil || !l.failing {
-			n += s.waiting()
-		}
-	}
-	return n
-}
+func (c *Core) Expected() int { return c.expected }

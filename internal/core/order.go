@@ -119,9 +119,67 @@ func firstOf(jobs [3][]*Job) (firsts [3]*Job) {
 	return firsts
 }
 
-// ahead returns what goes before the lists of the lanes, by turn: what was put in
+// earlier returns that of two jobs whose turn comes first; either may be nil.
+func earlier(a, b *Job) *Job {
+	if a == nil || b != nil && b.seq < a.seq {
+		return b
+	}
+	return a
+}
+
+// An ahead is what goes before the lists of the lanes: how many jobs, and the first.
+type ahead struct {
+	counts [3]int
+	firsts [3]*Job
+}
+
+// maxTangled is how many jobs with tokens a position looks at where their limits are
+// tangled, to find out for which of them these suffice. Of more it takes it that they do
+// for one of each last limit.
+const maxTangled = 1000
+
+// ahead counts what allAhead returns.
+func (c *Core) ahead() (a ahead) {
+	if c.grants > 0 && c.tangled > 0 && c.fitting(maxTangled) {
+		jobs := c.withTokens()
+		a.firsts = firstOf(jobs)
+		for i := range jobs {
+			a.counts[i] = len(jobs[i])
+		}
+	} else if c.grants > 0 {
+		a.firsts = firstAmong(&c.leading)
+		for i := range c.leading {
+			a.counts[i] = c.leading[i].Len()
+		}
+	}
+	for i := range c.lanes {
+		front := &c.lanes[i].front
+		a.counts[i] += front.len()
+		a.firsts[i] = earlier(a.firsts[i], front.first())
+	}
+	return a
+}
+
+// fitting reports whether the sets of which a job could start are no more than most.
+func (c *Core) fitting(most int) bool {
+	if c.grants > most {
+		return false
+	}
+	for i := range c.leading {
+		for it := range c.leading[i].All() {
+			for k := range it.Value.fit {
+				if most -= it.Value.fit[k].Len(); most < 0 {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// allAhead returns what goes before the lists of the lanes, by turn: what was put in
 // front of them, and what has waited for its tokens.
-func (c *Core) ahead() [3][]*Job {
+func (c *Core) allAhead() [3][]*Job {
 	jobs := c.withTokens()
 	for i := range c.lanes {
 		if front := &c.lanes[i].front; front.len() > 0 {
@@ -135,12 +193,18 @@ func (c *Core) ahead() [3][]*Job {
 // withTokens returns the jobs that have waited for tokens which are there by now, as
 // far as these suffice for all, by priority: they go before the others.
 func (c *Core) withTokens() (jobs [3][]*Job) {
-	if len(c.granted) == 0 {
+	if c.grants == 0 {
 		return jobs
 	}
 	var firsts []*Job
-	for _, s := range c.granted {
-		firsts = append(firsts, s.first())
+	for i := range c.granted {
+		for l := range c.granted[i].All() {
+			for s := range l.Value.fit[i].All() {
+				if j := s.Value.first(); j.Priority == High-Priority(i) {
+					firsts = append(firsts, j)
+				}
+			}
+		}
 	}
 	slices.SortFunc(firsts, func(a, b *Job) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
@@ -160,15 +224,14 @@ func (c *Core) withTokens() (jobs [3][]*Job) {
 
 // startsAs returns as which job from now on the nth of a lane would start, given what
 // goes before the lists. What is not in the lane stands behind it.
-func (c *Core) startsAs(p Priority, nth int, ahead [3][]*Job, now time.Duration) int {
+func (c *Core) startsAs(p Priority, nth int, a ahead, now time.Duration) int {
 	lane := int(High - p)
-	if c.inLanes() == c.lanes[lane].len() && len(c.granted) == 0 {
+	if c.inLanes() == c.lanes[lane].len() && c.grants == 0 {
 		return nth // as nearly always
 	}
-	h := c.heads(firstOf(ahead))
-	var counts [3]int
+	h, counts := c.heads(a.firsts), a.counts
 	for i := range c.lanes {
-		counts[i] = len(ahead[i]) + c.lanes[i].listed()
+		counts[i] += c.lanes[i].listed()
 	}
 	if !h.there[lane] {
 		h.there[lane], h.since[lane] = true, now
@@ -193,22 +256,31 @@ func (c *Core) Place(j *Job, now time.Duration) int {
 	if j.State != Pending {
 		return 0
 	}
-	ahead := c.ahead()
-	l, first := c.lane(j.Priority), ahead[High-j.Priority]
-	nth := len(first) + l.listed() + 1 // unless it stands in line
+	a, l := c.ahead(), c.lane(j.Priority)
+	before := a.counts[High-j.Priority]
+	nth := before + l.listed() + 1 // unless it stands in line
 	switch j.place {
 	case inFront, atLimit:
-		if i := slices.Index(first, j); i >= 0 {
+		if i := c.placeAhead(j); i >= 0 {
 			nth = i + 1
 		}
 	case inList:
-		nth = len(first) + l.place(j) + 1
+		nth = before + l.place(j) + 1
 	case inKey:
 		nth += c.keys.get(j.Key).queue.place(j)
 	case behindLane:
 		nth += l.behind.place(j)
 	}
-	return c.startsAs(j.Priority, nth, ahead, now)
+	return c.startsAs(j.Priority, nth, a, now)
+}
+
+// placeAhead returns how many of what goes before the list of its lane come before j,
+// which is none of it, -1, while it waits for a token.
+func (c *Core) placeAhead(j *Job) int {
+	if j.place == atLimit && j.set.missing() != nil {
+		return -1
+	}
+	return slices.Index(c.allAhead()[High-j.Priority], j)
 }
 
 // Position returns where the pending job j, which is the last of its line, stands,
@@ -219,16 +291,15 @@ func (c *Core) Position(j *Job, now time.Duration) int {
 	if j.State != Pending {
 		return 0
 	}
-	ahead := c.ahead()
-	l := c.lane(j.Priority)
-	nth := len(ahead[High-j.Priority]) + l.listed()
+	a, l := c.ahead(), c.lane(j.Priority)
+	nth := a.counts[High-j.Priority] + l.listed()
 	switch j.place {
 	case inKey:
 		nth += c.keys.get(j.Key).queue.len()
 	case behindLane:
 		nth += l.behind.len()
 	}
-	return c.startsAs(j.Priority, nth, ahead, now)
+	return c.startsAs(j.Priority, nth, a, now)
 }
 
 // WaitingJobs returns the waiting jobs in the order in which they will start, as
@@ -236,7 +307,7 @@ func (c *Core) Position(j *Job, now time.Duration) int {
 // or waits for a token, then what waits for its time. Plain jobs get a record of their own.
 func (c *Core) WaitingJobs(now time.Duration) []*Job {
 	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
-	ahead := c.ahead()
+	ahead := c.allAhead()
 	lines := ahead
 	var counts [3]int
 	for i := range c.lanes {

@@ -85,10 +85,14 @@ func (c *Core) heldBack(tokens [3][]*Job) (now, later []*Job) {
 			now = append(now, aside.all()...)
 		}
 	}
+	there := map[*Job]bool{}
+	for _, j := range slices.Concat(tokens[:]...) {
+		there[j] = true
+	}
 	for _, s := range c.sets.m {
 		for i := range s.lines {
 			for _, j := range s.lines[i].all() {
-				if !slices.Contains(tokens[i], j) {
+				if !there[j] {
 					now = append(now, j)
 				}
 			}

@@ -6,6 +6,8 @@ package timerheap
 
 import (
 	"container/heap"
+	"iter"
+	"slices"
 	"time"
 )
 
@@ -52,6 +54,17 @@ func (h *Heap[T]) Next() (time.Duration, bool) {
 	}
 	return h.h[0].Due, true
 }
+
+// First returns the earliest item without taking it, nil if there is none.
+func (h *Heap[T]) First() *Item[T] {
+	if len(h.h) == 0 {
+		return nil
+	}
+	return h.h[0]
+}
+
+// All yields the items, in no order.
+func (h *Heap[T]) All() iter.Seq[*Item[T]] { return slices.Values(h.h) }
 
 // Pop removes and returns the earliest item, if it is due at now.
 func (h *Heap[T]) Pop(now time.Duration) (*Item[T], bool) {

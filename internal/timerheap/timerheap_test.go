@@ -52,6 +52,22 @@ func TestPopOnlyWhatIsDue(t *testing.T) {
 	require.False(t, ok)
 }
 
+func TestFirstAndAllTakeNothing(t *testing.T) {
+	var h Heap[int]
+	require.Nil(t, h.First())
+	require.Empty(t, slices.Collect(h.All()))
+	items := make([]Item[int], 10)
+	for i := range items {
+		items[i].Value = i
+		h.Add(&items[i], time.Duration(10-i))
+	}
+	require.Same(t, &items[9], h.First())
+	all := values(slices.Collect(h.All()))
+	slices.Sort(all)
+	require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, all)
+	require.Equal(t, 10, h.Len())
+}
+
 func TestTiesInOrderOfAdding(t *testing.T) {
 	var h Heap[int]
 	items := make([]Item[int], 100)

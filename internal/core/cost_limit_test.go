@@ -1,0 +1,133 @@
+package core
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// spoil makes it a panic to look at a limit set whose job has a higher ID than that, or
+// at what is only its own.
+func spoil(c *Core, above uint64) {
+	for _, s := range c.sets.m {
+		j := s.first()
+		if j.ID <= above {
+			continue
+		}
+		own := c.limits.get(j.ID)
+		for i := range own.granted {
+			own.granted[i].Value, own.leading[i].Value = nil, nil
+		}
+		s.limits, s.at = nil, nil
+		for i := range s.fit {
+			s.fit[i].Value = nil
+		}
+	}
+}
+
+// A limit for each customer is common. So a step looks at none but those of the first
+// job and of its own, however many there are.
+func TestStepsLookAtFewLimits(t *testing.T) {
+	const n, untouched = 1000, 20
+	for _, a := range []struct {
+		name   string
+		limits func(id uint64) []any
+		there  int // jobs for which the tokens suffice
+	}{
+		{"one each", func(id uint64) []any { return []any{id} }, n},
+		{"one each, then that of all", func(id uint64) []any { return []any{id, "all"} }, 1},
+	} {
+		t.Run(a.name, func(t *testing.T) {
+			c, r := quiet()
+			offer := func(id uint64) int {
+				j := newJob("")
+				j.Limiters = a.limits(id)
+				v, _ := c.Accept(j, id, 0)
+				require.Equal(t, Accepted, v)
+				return c.Position(j, 0)
+			}
+			grant := func() {
+				for asking := c.Asking(); len(asking) > 0; asking = c.Asking() {
+					for _, l := range asking {
+						c.Grant(l)
+					}
+				}
+			}
+			for id := uint64(1); id <= n; id++ {
+				offer(id)
+			}
+			require.False(t, c.Claim(r, 0), "no token is there")
+			grant()
+			spoil(c, untouched)
+			last := uint64(n)
+			for id := uint64(1); id+2 < untouched; id += 2 {
+				left := n + 1 - int(id)
+				require.Equal(t, left, c.Expected()) //nolint:testifylint // the core's, not what is expected of it
+				last++
+				require.Equal(t, min(a.there, left)+int(last)-n, c.Post(noop, last, 0))
+				last++
+				require.Equal(t, min(a.there, left)+int(last)-n, offer(last))
+				require.True(t, c.Claim(r, 0))
+				require.Equal(t, id, r.ID)
+				require.False(t, c.Fail(c.limits.get(id)), "nobody wants another")
+				c.Settle(r, Result{}, 0)
+				grant()
+				require.True(t, c.Cancel(id+1, 0))
+				require.False(t, c.Idle())
+			}
+		})
+	}
+}
+
+// Many jobs with their tokens are listed before the others, in their order.
+func TestManyWithTokensAreListed(t *testing.T) {
+	const n = 2000
+	c, r := quiet()
+	for id := uint64(1); id <= n; id++ {
+		j := newJob("")
+		j.Limiters = []any{id}
+		c.Accept(j, id, 0)
+	}
+	require.False(t, c.Claim(r, 0))
+	for i, l := range c.Asking() {
+		if i%2 == 1 {
+			c.Grant(l)
+		}
+	}
+	for i, j := range c.WaitingJobs(0) {
+		want := 2 * (i + 1)
+		if i >= n/2 {
+			want = 2*(i-n/2) + 1
+		}
+		require.Equal(t, uint64(want), j.ID)
+		if i%100 == 0 {
+			require.Equal(t, min(i, n/2)+1, c.Place(j, 0), "those without a token stand behind all")
+		}
+	}
+}
+
+// Where limits are tangled, positions stay exact as long as that costs little.
+func TestPositionsAmongTangledLimits(t *testing.T) {
+	for _, a := range []struct{ users, want int }{
+		{maxTangled / 2, maxTangled/2 + 1},     // of the two jobs of each user one has the token
+		{maxTangled/2 + 1, maxTangled + 2 + 1}, // taken for as many as there are
+	} {
+		c, r := quiet()
+		id := uint64(0)
+		for u := range a.users {
+			for _, limits := range [][]any{{u}, {u, id}} {
+				id++
+				j := newJob("")
+				j.Limiters = limits
+				c.Accept(j, id, 0)
+			}
+		}
+		require.False(t, c.Claim(r, 0))
+		for asking := c.Asking(); len(asking) > 0; asking = c.Asking() {
+			for _, l := range asking {
+				c.Grant(l)
+			}
+		}
+		require.Equal(t, a.want, c.Post(noop, id+1, 0))
+	}
+}
