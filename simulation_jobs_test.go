@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // A ledger keeps what the simulation has seen of every job, to be compared with
@@ -59,7 +60,7 @@ func (l *ledger) run(fn dray.Func) dray.Func {
 		}
 		odd := rand.New(rand.NewPCG(uint64(info.ID), uint64(l.runs[info.ID]))).Int64N(int64(time.Millisecond))
 		l.mu.Unlock()
-		time.Sleep(time.Duration(odd)) // runs of one task would end at one moment
+		virtual.Sleep(time.Duration(odd)) // runs of one task would end at one moment
 		defer func() {
 			l.mu.Lock()
 			l.running--

@@ -9,6 +9,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // supervised runs children until the row ends, or until the supervisor gives up.
@@ -32,7 +33,7 @@ func (s *scene) supervised(opts []dray.SupervisorOption, children ...dray.Child)
 func failing(n int, fail func() error) dray.Service {
 	return dray.ServiceFunc(func(ctx context.Context) error {
 		if n--; n >= 0 {
-			time.Sleep(time.Second)
+			virtual.Sleep(time.Second)
 			return fail()
 		}
 		<-ctx.Done()
@@ -110,7 +111,7 @@ var children = []row{
 	}},
 	{"ChildAbandoned", "", func(s *scene) ([]fields, []record) {
 		end := s.supervised(nil, dray.Child{Name: "web", Shutdown: 3 * time.Second,
-			Service: dray.ServiceFunc(func(context.Context) error { time.Sleep(time.Hour); return nil })})
+			Service: dray.ServiceFunc(func(context.Context) error { virtual.Sleep(time.Hour); return nil })})
 		at := s.wait(time.Minute).Add(3 * time.Second)
 		end()
 		return []fields{ofChild(at, fields{"Waited": 3 * time.Second})},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // A row is one thing that happens, and all that is told of it: every event of its
@@ -172,7 +173,7 @@ var attempts = []row{
 	{"JobProgress", "", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		a := s.add(q, func(ctx context.Context) error {
-			time.Sleep(2 * time.Second)
+			virtual.Sleep(2 * time.Second)
 			dray.Progress(ctx, 3, 10)
 			return nil
 		})
@@ -204,13 +205,13 @@ var attempts = []row{
 	}},
 	{"JobSnoozed", "", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		a := s.add(q, func(context.Context) error { time.Sleep(time.Second); return dray.Snooze(time.Hour) })
+		a := s.add(q, func(context.Context) error { virtual.Sleep(time.Second); return dray.Snooze(time.Hour) })
 		at := s.wait(time.Second)
 		return []fields{{"Time": at, "Job": but(job(1, dray.Delayed, 0, a), func(j *dray.JobInfo) { j.RunAt = at.Add(time.Hour) })}}, nil
 	}},
 	{"JobInterrupted", "", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		a := s.add(q, func(ctx context.Context) error { <-ctx.Done(); time.Sleep(time.Millisecond); return errBoom })
+		a := s.add(q, func(ctx context.Context) error { <-ctx.Done(); virtual.Sleep(time.Millisecond); return errBoom })
 		at := s.wait(time.Second).Add(time.Millisecond)
 		require.NoError(s, q.Close())
 		return []fields{{"Time": at, "Err": isErr(errBoom, "boom"), "Job": sameBut(job(1, dray.Pending, 0, a), isErr(errBoom, "boom"))}}, nil
@@ -269,7 +270,7 @@ var stuckJobs = []row{
 var failures = []row{
 	{"JobFailed", "the last of two attempts", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		k, err := dray.Handle(q, "letter", func(context.Context, int) error { time.Sleep(2 * time.Second); return errBoom })
+		k, err := dray.Handle(q, "letter", func(context.Context, int) error { virtual.Sleep(2 * time.Second); return errBoom })
 		require.NoError(s, err)
 		a := s.wait(time.Second)
 		require.NoError(s, k.Enqueue(s.Context(), 1, append(retry, dray.WithKey("ada"))...))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // hourly registers the task "report".
@@ -29,7 +30,7 @@ func (s slowAfter) Next(after time.Time) time.Time {
 	if after.Before(time.Time(s)) {
 		return time.Time(s)
 	}
-	time.Sleep(10 * time.Minute)
+	virtual.Sleep(10 * time.Minute)
 	return time.Time{}
 }
 
@@ -126,7 +127,7 @@ var tasks = []row{
 		q := s.started()
 		n := 0
 		a := s.hourly(q, func(context.Context) error {
-			time.Sleep(time.Minute)
+			virtual.Sleep(time.Minute)
 			if n++; n == 1 {
 				return nil
 			}

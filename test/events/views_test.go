@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // flat is a struct as fields; those of an embedded struct are its own.
@@ -103,7 +104,7 @@ var views = []view{
 		q := s.started()
 		k, err := dray.Handle(q, "letter", func(ctx context.Context, _ int) error {
 			dray.Progress(ctx, 1, 4)
-			time.Sleep(time.Minute)
+			virtual.Sleep(time.Minute)
 			return errBoom
 		})
 		require.NoError(s, err)
@@ -285,7 +286,7 @@ func periodic(s *scene) (fields, any) {
 	n := 0
 	require.NoError(s, q.Scheduler().Schedule("report", dray.Every(time.Hour), func(context.Context) error {
 		n++
-		time.Sleep(map[int]time.Duration{1: 90 * time.Minute}[n])
+		virtual.Sleep(map[int]time.Duration{1: 90 * time.Minute}[n])
 		return errBoom
 	}, dray.WithLastRun(at.Add(-3*time.Hour-time.Minute)), dray.WithMissed(dray.SkipMissed), dray.WithUnique("u", dray.RejectDuplicate), dray.WithLock(lock)))
 	// Missed are 3; at 0:59 the first one runs until 2:29, so that the one of 1:59 overlaps.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // inJob is user code that runs as a job, or as a part of one.
@@ -213,9 +214,9 @@ func (w *world) inPool(do func(*dray.Pool) error) error {
 	p, err := dray.NewPool(2, dray.WithShutdownTimeout(time.Second))
 	require.NoError(w.t, err)
 	go func() {
-		time.Sleep(2 * time.Hour)
+		virtual.Sleep(2 * time.Hour)
 		require.NoError(w.t, p.RunAsync(w.count("beside it in the pool")))
-		time.Sleep(time.Second)
+		virtual.Sleep(time.Second)
 		_ = p.Close()
 	}()
 	return do(p)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // maxKept is how much memory a queue keeps of a burst, as its documentation has it. A
@@ -98,7 +99,7 @@ func TestMemoryOfBursts(t *testing.T) {
 				} else {
 					require.NoError(t, q.Resume())
 				}
-				time.Sleep(100 * time.Hour)
+				virtual.Sleep(100 * time.Hour)
 				require.Less(t, heap(), before+maxKept)
 				require.NoError(t, q.Close())
 			})
@@ -130,11 +131,11 @@ func TestMemoryOfManyWorkers(t *testing.T) {
 		}
 		before := stack()
 		for range n {
-			require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error { time.Sleep(time.Second); return ctx.Err() }))
+			require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error { virtual.Sleep(time.Second); return ctx.Err() }))
 		}
-		time.Sleep(2 * time.Second)
+		virtual.Sleep(2 * time.Second)
 		busy := stack() - before
-		time.Sleep(time.Hour)
+		virtual.Sleep(time.Hour)
 		idle := stack() - before
 		require.Greater(t, busy/n, int64(2048), "what a goroutine takes")
 		require.Less(t, idle/n, int64(1000), "more than the runtime keeps of a goroutine")

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // An ending is how a job comes to its end.
@@ -78,7 +79,7 @@ func endings() []ending {
 		{name: "timed out", act: obeys, jobs: append(attempts(1), dray.WithTimeout(time.Second)), runs: 1, settled: failed},
 		{name: "timed out, then retried", act: obeys, jobs: append(attempts(2), dray.WithTimeout(time.Second)), runs: 2, settled: failed},
 		{name: "stuck, then returned", jobs: append(attempts(1), dray.WithTimeout(time.Second)), runs: 1, settled: failed,
-			act: func(_ context.Context, sc *scene) error { time.Sleep(time.Minute); return sc.err() }},
+			act: func(_ context.Context, sc *scene) error { virtual.Sleep(time.Minute); return sc.err() }},
 		{name: "past its deadline while running", act: obeys, jobs: append(attempts(1), dray.WithDeadline(time.Hour)), runs: 1, settled: failed},
 		{name: "past its deadline while waiting", before: blocked, jobs: []dray.JobOption{dray.WithDeadline(time.Hour)}, settled: failed},
 
