@@ -14,5 +14,5 @@ func Sleep(d time.Duration) {
 	if line, _, _ := bytes.Cut(head[:runtime.Stack(head[:], false)], []byte("\n")); !bytes.Contains(line, []byte("synctest bubble")) {
 		panic("a sleep in real time")
 	}
-	time.Sleep(d)
+	time.Sleep(d) //nolint:forbidigo // in a bubble
 }
