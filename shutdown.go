@@ -23,6 +23,11 @@ import (
 // shutdown timeout, that of Serve: then the error is [context.DeadlineExceeded], or
 // [ErrRestart] if that was why. Called from inside a job of this queue it does not
 // wait for that job, which is then in Report.Abandoned and settles when it returns.
+//
+// As the child of a [Supervisor] a queue is stopped by the end of Serve, and needs no
+// Shutdown before that. One that was shut down all the same cannot be started again: if
+// it is [Permanent], each try is a failed restart ([ErrClosed]), until the supervisor
+// gives up; if it is [Transient], its end is a normal one.
 func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 	done, err := doneOf(ctx)
 	if err != nil {
