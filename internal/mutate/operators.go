@@ -15,6 +15,7 @@ type mutant struct {
 	operator   string
 	begin, end int
 	text       string
+	race       bool // only the race detector can be counted on to find it
 }
 
 // A file is a source file with its syntax tree, and the mutants found so far.
@@ -33,7 +34,7 @@ func (f *file) replace(op string, n ast.Node, format string, args ...any) {
 }
 
 func (f *file) replaceRange(op string, from, to token.Pos, text string) {
-	f.mutants = append(f.mutants, mutant{f.name, op, f.offset(from), f.offset(to), text})
+	f.mutants = append(f.mutants, mutant{f.name, op, f.offset(from), f.offset(to), text, false})
 }
 
 // walk collects the mutants of n and what is below it.

@@ -1,10 +1,35 @@
 package main
 
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+)
+
 // A mutation is one bug: in file, old becomes new. The texts are short, so that they
 // outlive most changes around them; old must be there exactly once.
 type mutation struct {
 	file, old, new string
 	race           bool // only the race detector can be counted on to find it
+}
+
+// fromTable returns the table's mutants of files with only in their name. The error
+// says which rows do not fit the code as it is.
+func fromTable(only string) (mutants []mutant, err error) {
+	for _, m := range table {
+		if !strings.Contains(m.file, only) {
+			continue
+		}
+		source, failed := os.ReadFile(m.file)
+		if failed == nil && strings.Count(string(source), m.old) != 1 {
+			failed = fmt.Errorf("%s: %q is not there once", m.file, m.old)
+		}
+		err = errors.Join(err, failed)
+		begin := strings.Index(string(source), m.old)
+		mutants = append(mutants, mutant{m.file, fmt.Sprintf("%q -> %q", m.old, m.new), begin, begin + len(m.old), m.new, m.race})
+	}
+	return mutants, err
 }
 
 // table has the mutations, by file.
@@ -24,15 +49,15 @@ var table = []mutation{
 	{file: "internal/core/core.go", old: "if j.State == Delayed {\n\t\tc.delayed--", new: "if j.State == Delayed {\n\t\tc.retries--"},
 	{file: "internal/core/core.go", old: "k.queue.len() > 0 || k.taken", new: "k.taken"},
 	{file: "internal/core/blocked.go", old: "c.held >= c.cfg.Capacity {", new: "c.held > c.cfg.Capacity {"},
-	{file: "internal/core/blocked.go", old: "\tc.release(j)\n\t\t\tc.quit(j)", new: "\tc.quit(j)"},
+	{file: "internal/core/blocked.go", old: "\tc.release(j)\n\tc.quit(j)\n\treturn true", new: "\tc.quit(j)\n\treturn true"},
 	{file: "internal/core/unique.go", old: "case j.UniquePolicy == ReplacePending && (", new: "case false && ("},
 	{file: "internal/core/claim.go", old: "c.running >= c.Limit() {", new: "c.running > c.Limit() {"},
 	{file: "internal/core/claim.go", old: "min(c.stuck, c.cfg.StuckAllowance)", new: "c.stuck"},
 	{file: "internal/core/claim.go", old: "\tc.running++\n", new: "\n"},
 	{file: "internal/core/claim.go", old: "\tj.Attempt++\n", new: "\n"},
 	{file: "internal/core/claim.go", old: "c.runs[r.pos].pos = r.pos", new: "_ = r"},
-	{file: "internal/core/line.go", old: "since[i] <= since[best]", new: "since[i] < since[best]"},
-	{file: "internal/core/core.go", old: "const ageing = time.Minute", new: "const ageing = time.Hour"},
+	{file: "internal/core/order.go", old: "h.rank(i, now) == top && !h.passed(i, top, now)", new: "h.rank(i, now) == top"},
+	{file: "internal/core/order.go", old: "const ageing = time.Minute", new: "const ageing = time.Hour"},
 	{file: "internal/core/claim.go", old: "\t\tc.undelay(j)\n\t\tc.ready(j, now)", new: "\t\tc.undelay(j)"},
 	{file: "internal/core/claim.go", old: "if r.Cause >= cause {", new: "if r.Cause != NotCancelled {"},
 	{file: "internal/core/claim.go", old: "\t\tc.stuck++\n", new: "\n"},
@@ -53,7 +78,7 @@ var table = []mutation{
 	{file: "internal/core/settle.go", old: "\tif c.release(j) {\n\t\tc.spend(j)\n\t}\n", new: ""},
 	{file: "internal/core/settle.go", old: "if c.cfg.Watched || j.Ref != nil || j.member {", new: "if c.cfg.Watched || j.member {"},
 	{file: "internal/core/cancel.go", old: "if !j.started {", new: "if false {"},
-	{file: "internal/core/settle.go", old: "\tc.unlimit(j)\n\tc.pending++\n", new: "\tc.unlimit(j)\n"},
+	{file: "internal/core/settle.go", old: "\tc.pending++\n\tc.list(j)", new: "\tc.list(j)"},
 	{file: "internal/core/failures.go", old: "len(c.failures) >= c.cfg.FailuresKept", new: "len(c.failures) > c.cfg.FailuresKept"},
 	{file: "internal/core/cancel.go", old: "c.held--\n\t\tc.settled(j, Cancelled)", new: "c.settled(j, Cancelled)"},
 	{file: "internal/core/room.go", old: "e.ID < c.eldest.ID", new: "e.ID > c.eldest.ID"},
@@ -85,7 +110,7 @@ var table = []mutation{
 	{file: "worker.go", old: "ErrGoexit})\n\t\tgo w.main()", new: "ErrGoexit})"},
 	{file: "worker.go", old: "w.woken, e.waking = false, false", new: "w.woken = false"},
 	{file: "worker.go", old: "w.end = notYet\n\tif w.result", new: "if w.result"},
-	{file: "worker.go", old: "\t\tw.gone = true\n", new: "\n"},
+	{file: "idle.go", old: "\tw.gone = true\n", new: "\n"},
 	{file: "worker.go", old: "\tw.getUp()\n", new: "\n"},
 	{file: "worker.go", old: "\t\tw.locked = false\n\t\tw.engine.mu.Unlock()", new: "\t\tw.locked = false"},
 	{file: "worker.go", old: "e.core.Closed() || e.core.Surplus()", new: "e.core.Closed()"},
@@ -96,15 +121,15 @@ var table = []mutation{
 	{file: "shutdown.go", old: "\tq.excuseCaller()\n", new: "\n"},
 	{file: "serve.go", old: "\t\tq.halt()\n", new: "\n"},
 	{file: "lifecycle.go", old: "\tq.refuse()\n\treturn l.failure", new: "\treturn l.failure"},
-	{file: "report.go", old: "\t\tc.Seal()\n", new: "\n"},
-	{file: "report.go", old: "l.taken.Swap(true)", new: "l.taken.Load()"},
+	{file: "report.go", old: "e.base = &queueValues{context.Background()}", new: "_ = e.base"},
+	{file: "restore.go", old: "l.taken.Swap(true)", new: "l.taken.Load()"},
 	{file: "tree.go", old: "newSupervisorConfig(RestForOne)", new: "newSupervisorConfig(OneForOne)"},
-	{file: "task.go", old: "t.ended, t.err = true, o.err", new: "t.ended = true"},
+	{file: "task.go", old: "t.ended, t.err, t.queue = true, o.err, nil", new: "t.ended, t.queue = true, nil"},
 
 	// The pool.
-	{file: "pool.go", old: "s.Pending >= s.Idle", new: "s.Pending > s.Idle"},
-	{file: "pool.go", old: "\tp.halt()\n", new: "\n"},
-	{file: "pool.go", old: "\tp.close()\n", new: "\n"},
+	{file: "pool.go", old: "s.Idle-s.Pending", new: "s.Idle"},
+	{file: "pool.go", old: "\tp.halt()\n\tp.close()\n\tp.mu.Lock()", new: "\tp.close()\n\tp.mu.Lock()"},
+	{file: "pool.go", old: "\tp.close()\n\tp.timer.Stop()", new: "\tp.timer.Stop()"},
 	{file: "engine.go", old: "e.armed = never\n\t\tc.Advance(now)", new: "c.Advance(now)"},
 
 	// The supervisor.
@@ -130,7 +155,7 @@ var table = []mutation{
 
 	// The scheduler.
 	{file: "scheduler_task.go", old: "t.armed || t.paused || t.gone", new: "t.armed || t.gone"},
-	{file: "scheduler.go", old: "\tdelete(s.tasks, name)\n\ts.disarm(t)\n", new: "\tdelete(s.tasks, name)\n"},
+	{file: "scheduler.go", old: "\ts.disarm(t)\n\ts.queue.step", new: "\ts.queue.step"},
 	{file: "scheduler.go", old: "s.poke() // the loop", new: "_ = e // the loop"},
 	{file: "scheduler.go", old: "c.PauseTask(name)\n", new: "\n"},
 	{file: "scheduler_clock.go", old: "d = min(d, minus(e.Due, now.mono))", new: "_ = e"},
@@ -145,12 +170,12 @@ var table = []mutation{
 	{file: "scheduler_loop.go", old: "total: uint64(n) + 1, newest", new: "total: uint64(n), newest"},
 
 	// Rate limits.
-	{file: "internal/core/limit.go", old: "\t\tl.spare, l.holder = false, j\n\t}\n\treturn", new: "\t\tl.holder = j\n\t}\n\treturn"},
-	{file: "internal/core/limit.go", old: "l.failing, l.spare", new: "_, l.spare"},
-	{file: "internal/core/limit.go", old: "\t\tl.holder = nil\n\t\tc.want(l)", new: "\t\tl.holder = nil"},
-	{file: "internal/core/limit.go", old: "l.holder, l.spare = nil, true", new: "l.holder = nil"},
-	{file: "internal/core/limit.go", old: "l.users == 0 && !l.asking", new: "l.users == 0"},
-	{file: "internal/core/limit.go", old: "cmp.Compare(b.width, a.width), ", new: ""},
+	{file: "internal/core/limit.go", old: "\t\tl.spare = false\n", new: "\t\t_ = l\n"},
+	{file: "internal/core/limit.go", old: "\tc.fail(l, false)\n", new: "\n"},
+	{file: "internal/core/limit.go", old: "\t\tc.seatLimit(l)\n\t\tc.want(l)", new: "\t\tc.seatLimit(l)"},
+	{file: "internal/core/limit.go", old: "!l.spare && !l.asking", new: "!l.asking"},
+	{file: "internal/core/limit.go", old: "!l.used() && !l.asking", new: "!l.used()"},
+	{file: "internal/core/limit.go", old: "!it.Queued() || it.Due != turn", new: "!it.Queued()"},
 	{file: "internal/core/limit.go", old: "if !l.failing {", new: "if true {"},
 	{file: "limiter.go", old: "\tt.stop()\n", new: ""},
 	{file: "limiter.go", old: "go f.run(ErrGoexit)", new: "_ = f"},
@@ -166,14 +191,14 @@ var table = []mutation{
 	{file: "batch.go", old: "first := m.list.Len() == 0", new: "first := false"},
 
 	// Unique periods and deadlines.
-	{file: "internal/core/unique.go", old: "j.EnqueuedAt+j.UniqueFor", new: "j.UniqueFor"},
+	{file: "internal/core/unique.go", old: "Sum(j.EnqueuedAt, j.UniqueFor)", new: "j.UniqueFor"},
 	{file: "internal/core/unique.go", old: "s.timer.Due > now", new: "s.timer.Due >= now"},
 	{file: "internal/core/claim.go", old: "c.spent.remove(it.Value.key)", new: "_ = it"},
 	{file: "internal/core/failures.go", old: " && s.id != failed", new: ""},
 	{file: "internal/core/deadline.go", old: "ok && t >= at", new: "ok && t > at"},
 	{file: "internal/core/deadline.go", old: "(cause == NotCancelled || d < at)", new: "cause == NotCancelled"},
 	{file: "internal/core/deadline.go", old: "c.expiries.Remove(j.expiry)", new: "_ = j"},
-	{file: "internal/core/settle.go", old: "!c.replaced(j) && j.lateAt(now+res.Delay)", new: "!c.replaced(j) && j.lateAt(now)"},
+	{file: "internal/core/settle.go", old: "!c.replaced(j) && j.lateAt(Sum(now, res.Delay))", new: "!c.replaced(j) && j.lateAt(now)"},
 	{file: "internal/core/settle.go", old: "cause = max(cause, Expired)", new: "cause = Expired"},
 	{file: "internal/core/cancel.go", old: "key != \"\" && j.Key == key", new: "j.Key == key"},
 
@@ -195,7 +220,7 @@ var table = []mutation{
 	{file: "internal/agenda/agenda.go", old: "i >= 0; i--", new: "i > 0; i--"},
 	{file: "internal/agenda/agenda.go", old: "x.Due == y.Due && x.Item.Before(y.Item)", new: "false"},
 	{file: "scheduler_task.go", old: "e.Item.stale = false", new: "_ = e"},
-	{file: "scheduler_task.go", old: "tt.agenda.Len() > tt.armed+tt.armed/2+sweepSlack", new: "false"},
+	{file: "scheduler_task.go", old: "n <= sweepAlways || n > tt.armed+tt.armed/2", new: "n < 0"},
 
 	// Clocks that are set, and zones.
 	{file: "scheduler_clock.go", old: "if by > 0 {", new: "if true {"},
