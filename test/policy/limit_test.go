@@ -13,8 +13,8 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
-// A bucket gives one token each interval, and saves up none.
-type bucket struct {
+// A tokenBucket gives one token each interval, and saves up none.
+type tokenBucket struct {
 	interval time.Duration
 	given    atomic.Int32
 
@@ -22,7 +22,7 @@ type bucket struct {
 	next time.Time
 }
 
-func (b *bucket) Wait(ctx context.Context) error {
+func (b *tokenBucket) Wait(ctx context.Context) error {
 	b.mu.Lock()
 	now := time.Now()
 	if b.next.Before(now) {
@@ -56,8 +56,8 @@ func TestWaitingForOneLimiterKeepsNoOthersToken(t *testing.T) {
 		},
 	} {
 		bubble(t, name, func(t *testing.T) {
-			shared := &bucket{interval: 100 * time.Millisecond}
-			users := []dray.Limiter{&bucket{interval: time.Minute}, &bucket{interval: time.Millisecond}}
+			shared := &tokenBucket{interval: 100 * time.Millisecond}
+			users := []dray.Limiter{&tokenBucket{interval: time.Minute}, &tokenBucket{interval: time.Millisecond}}
 			opts, _ := levels(nil, shared)
 			q := start(t, append(opts, dray.WithWorkers(2))...)
 			var done [2]record[time.Duration]
@@ -82,7 +82,7 @@ func TestWaitingForOneLimiterKeepsNoOthersToken(t *testing.T) {
 func TestLowJobsTokenDoesNotHoldUpAHighOne(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		q := start(t, dray.WithWorkers(1))
-		l := &bucket{interval: 40 * time.Second}
+		l := &tokenBucket{interval: 40 * time.Second}
 		gate := make(chan struct{})
 		t.Cleanup(sync.OnceFunc(func() { close(gate) }))
 		add(t, q, nop, dray.WithRateLimit(l)) // it has the first token
@@ -106,7 +106,7 @@ func TestLowJobsTokenDoesNotHoldUpAHighOne(t *testing.T) {
 // gives more than one token ahead of the jobs.
 func TestLimitersInOppositeOrders(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
-		x, y := &bucket{interval: 10 * time.Millisecond}, &bucket{interval: 15 * time.Millisecond}
+		x, y := &tokenBucket{interval: 10 * time.Millisecond}, &tokenBucket{interval: 15 * time.Millisecond}
 		q := start(t, dray.WithWorkers(3))
 		var got record[int]
 		for i := range 100 {
@@ -174,7 +174,7 @@ func TestOrderInWhichLimitersAreAsked(t *testing.T) {
 func TestLowJobsAgeUnderALimiter(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		q := start(t, dray.WithWorkers(4))
-		limit := dray.WithRateLimit(&bucket{interval: time.Second})
+		limit := dray.WithRateLimit(&tokenBucket{interval: time.Second})
 		var low record[time.Duration]
 		begin := time.Now()
 		for range 400 {

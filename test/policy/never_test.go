@@ -12,8 +12,6 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
-const year = 365 * 24 * time.Hour
-
 // What is to run after all time does not run now.
 func TestNeverIsNotNow(t *testing.T) {
 	far := time.Date(9999, 12, 31, 23, 59, 59, 999, time.UTC)

@@ -235,8 +235,8 @@ func TestManyHungStrings(t *testing.T) {
 	}
 }
 
-// seconds is a schedule of each full second, made for speed.
-func seconds(after time.Time) time.Time { return after.Truncate(time.Second).Add(time.Second) }
+// everySecond is a schedule of each full second, made for speed.
+func everySecond(after time.Time) time.Time { return after.Truncate(time.Second).Add(time.Second) }
 
 // Of missed runs of a calendar 10 million are counted one by one; the newest is made up
 // for however many there are.
@@ -251,7 +251,7 @@ func TestTenMillionMissedRuns(t *testing.T) {
 			q := started(t)
 			now := time.Now()
 			var due time.Time
-			require.NoError(t, q.Scheduler().Schedule("x", foreign(seconds), func(ctx context.Context) error {
+			require.NoError(t, q.Scheduler().Schedule("x", foreign(everySecond), func(ctx context.Context) error {
 				if due.IsZero() {
 					_, due, _ = dray.TaskFrom(ctx)
 				}

@@ -18,12 +18,6 @@ func oddStart() { time.Sleep(73*time.Hour + 11*time.Minute + 17*time.Second + 30
 
 func nop(context.Context) error { return nil }
 
-// pass lets virtual time pass, and everything happen that does in it.
-func pass(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
-
 func started(t *testing.T, opts ...dray.Option) *dray.Queue {
 	t.Helper()
 	q, err := dray.New(opts...)

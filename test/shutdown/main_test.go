@@ -64,13 +64,6 @@ func balanced(t testing.TB, q *dray.Queue) dray.Stats {
 	return s
 }
 
-func labels(left []dray.Leftover) (ls []string) {
-	for _, l := range left {
-		ls = append(ls, l.Label)
-	}
-	return ls
-}
-
 // A service is something that is served, again and again.
 type service interface {
 	Serve(ctx context.Context) error
