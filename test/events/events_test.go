@@ -31,9 +31,7 @@ func TestEveryEvent(t *testing.T) {
 				ofTheQueue := r.event == "QueueStarted" || r.event == "QueueStopped"
 				requireRecords(s, logged, s.logged(ofTheQueue), ofTheQueue)
 				note(seen, r.event, s.of(r.event), infos)
-				for _, l := range s.logged(true) {
-					noteRecord(written, l)
-				}
+				s.noteRecords(written)
 			})
 		})
 	}

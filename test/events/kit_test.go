@@ -51,6 +51,7 @@ type notebook struct {
 	mu      sync.Mutex
 	events  []dray.Event
 	records []record
+	orders  map[string][][]string // by message: in which the attributes of a record came
 }
 
 func (n *notebook) observe(ev dray.Event) {
@@ -107,8 +108,9 @@ func (h handler) Handle(_ context.Context, r slog.Record) error {
 	if h.book.slowLog != nil {
 		<-h.book.slowLog
 	}
-	attrs := fields{}
+	attrs, order := fields{}, []string{}
 	keep := func(a slog.Attr) bool {
+		order = append(order, a.Key)
 		attrs[a.Key] = a.Value.Any()
 		if a.Value.Kind() == slog.KindInt64 {
 			attrs[a.Key] = int(a.Value.Int64())
@@ -125,6 +127,10 @@ func (h handler) Handle(_ context.Context, r slog.Record) error {
 	h.book.mu.Lock()
 	defer h.book.mu.Unlock()
 	h.book.records = append(h.book.records, record{r.Level, r.Message, attrs})
+	if h.book.orders == nil {
+		h.book.orders = map[string][][]string{}
+	}
+	h.book.orders[r.Message] = append(h.book.orders[r.Message], order)
 	return nil
 }
 

@@ -15,15 +15,30 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
-// noteRecord counts how often a message was written, under "", and each attribute.
-func noteRecord(written map[string]map[string]int, r record) {
-	if written[r.message] == nil {
-		written[r.message] = map[string]int{}
+// noteRecords counts how often a message was written, under "", and each attribute, and
+// each attribute that came before another one.
+func (n *notebook) noteRecords(written map[string]map[string]int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count := func(message, what string) {
+		if written[message] == nil {
+			written[message] = map[string]int{}
+		}
+		written[message][what]++
 	}
-	written[r.message][""]++
-	written[r.message]["level "+r.level.String()]++
-	for name := range r.attrs {
-		written[r.message][name]++
+	for _, r := range n.records {
+		count(r.message, "")
+		count(r.message, "level "+r.level.String())
+	}
+	for message, orders := range n.orders {
+		for _, order := range orders {
+			for i, name := range order {
+				count(message, name)
+				for _, behind := range order[i+1:] {
+					count(message, name+" < "+behind)
+				}
+			}
+		}
 	}
 }
 
@@ -50,7 +65,16 @@ func requireDocumented(t *testing.T, written map[string]map[string]int) {
 			require.Positive(t, seen[bare], "%q without %q", message, bare)
 			require.Equal(t, name == bare, seen[bare] == seen[""], "%q of %q: is it always there?", name, message)
 		}
+		order := strings.Fields(strings.NewReplacer("[", "", "]", "").Replace("dray " + cells[4]))
+		for i, name := range order {
+			for _, before := range order[:i] {
+				require.Zero(t, seen[name+" < "+before], "%q: %q comes before %q", message, name, before)
+			}
+		}
 		for name := range seen {
+			if strings.Contains(name, " < ") {
+				continue
+			}
 			level, isLevel := strings.CutPrefix(name, "level ")
 			require.True(t, attrs[name] || isLevel && strings.Contains(cells[2], level), "%q is written with %q", message, name)
 		}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,3 +64,41 @@ func TestLogOfWhatIsDiscarded(t *testing.T) {
 		})
 	}
 }
+
+// Jobs that were put aside while their kind was paused are first when it is resumed,
+// also for a worker that has run one plain job after the other.
+func TestWhatWasPutAsideGoesFirst(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1))
+		var got record[string]
+		k, err := dray.Handle(q, "k", func(_ context.Context, s string) error { got.add(s); return nil })
+		require.NoError(t, err)
+		require.NoError(t, q.PauseKind("k"))
+		plain := func(name string) { require.NoError(t, q.Enqueue(t.Context(), got.job(name, time.Second))) }
+		require.NoError(t, k.Enqueue(t.Context(), "aside 1"))
+		require.NoError(t, k.Enqueue(t.Context(), "aside 2"))
+		for _, name := range []string{"1", "2", "3", "4"} {
+			plain(name)
+		}
+		elapse(1500 * time.Millisecond) // in the second of them
+		require.NoError(t, q.ResumeKind("k"))
+		elapse(time.Hour)
+		require.Equal(t, []string{"1", "2", "aside 1", "aside 2", "3", "4"}, got.all())
+	})
+}
+
+// An error is asked for its text once for each attempt, however often that is told.
+func TestErrorIsAskedOnce(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		asked := &counting{}
+		q := start(t, dray.WithWorkers(1), dray.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), dray.WithObserver(func(dray.Event) {}))
+		add(t, q, func(context.Context) error { return asked }, dray.WithMaxAttempts(3))
+		elapse(time.Hour)
+		require.Equal(t, uint64(1), q.Stats().Failed)
+		require.EqualValues(t, 3, asked.times.Load())
+	})
+}
+
+type counting struct{ times atomic.Int32 }
+
+func (c *counting) Error() string { c.times.Add(1); return "counting" }
