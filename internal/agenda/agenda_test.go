@@ -3,6 +3,7 @@ package agenda_test
 import (
 	"container/heap"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -150,4 +151,21 @@ func BenchmarkContainerHeapOfNodesMillion(b *testing.B) {
 		heap.Push(&s, &node{due: time.Duration(rand.Int64N(1e12))})
 		heap.Pop(&s)
 	}
+}
+
+// A burst that is over leaves no memory behind.
+func TestSweepFreesMemory(t *testing.T) {
+	var before, full, after runtime.MemStats
+	var a agenda.Agenda[item]
+	measure := func(m *runtime.MemStats) { runtime.GC(); runtime.ReadMemStats(m) }
+	measure(&before)
+	for i := range 1_000_000 {
+		a.Add(time.Duration(i), item(i))
+	}
+	measure(&full)
+	a.Sweep(func(e agenda.Entry[item]) bool { return e.Item < 10 })
+	measure(&after)
+	require.Equal(t, 10, a.Len())
+	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(full.HeapAlloc-before.HeapAlloc)/100)
+	runtime.KeepAlive(&a)
 }

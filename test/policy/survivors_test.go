@@ -87,6 +87,27 @@ func TestWhatWasPutAsideGoesFirst(t *testing.T) {
 	})
 }
 
+// The oldest waiting job may be one that was put aside.
+func TestOldestPendingOfWhatWasPutAside(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1))
+		var got record[string]
+		k, err := dray.Handle(q, "k", func(context.Context, string) error { return nil })
+		require.NoError(t, err)
+		require.NoError(t, q.PauseKind("k"))
+		add(t, q, got.job("first", time.Hour))
+		elapse(time.Minute)
+		require.NoError(t, k.Enqueue(t.Context(), "aside"))
+		elapse(time.Minute)
+		add(t, q, got.job("second", time.Hour))
+		elapse(time.Hour) // in the second, which has gone past the one aside
+		require.NoError(t, q.ResumeKind("k"))
+		add(t, q, got.job("third", time.Hour))
+		elapse(time.Second)
+		require.Equal(t, time.Minute+time.Hour+time.Second, q.Stats().OldestPending)
+	})
+}
+
 // An error is asked for its text once for each attempt, however often that is told.
 func TestErrorIsAskedOnce(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {

@@ -291,6 +291,15 @@ func TestSupervisorWithinItself(t *testing.T) {
 	_, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(
 		dray.Child{Name: "a", Service: s[0]}, dray.Child{Name: "b", Service: s[0]}))
 	require.NoError(t, err, "twice is no circle")
+
+	outer, inner := build(t, dray.OneForOne), build(t, dray.OneForOne)
+	for _, name := range []string{"a", "b"} {
+		require.NoError(t, outer.Add(dray.Child{Name: name, Service: inner}))
+	}
+	require.NoError(t, outer.Remove("a"))
+	require.Error(t, nest(inner, outer), "it is still there once")
+	require.NoError(t, outer.Remove("b"))
+	require.NoError(t, nest(inner, outer))
 }
 
 func TestSupervisorWithinItselfWhileItRuns(t *testing.T) {
