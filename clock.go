@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,7 @@ func (c *clock) look() reference {
 	if by := c.skew(); by != 0 {
 		r.wall, r.moment = plus(r.wall, by), t.Round(0).Add(by)
 	}
+	r.wall = min(r.wall, math.MaxInt64-1) // what is 292 years away, or more, is not due
 	return r
 }
 

@@ -54,6 +54,9 @@ What a job returns decides, and where its context was cancelled, why:
 	an error        past its deadline      failed
 	an error        any other         retrying while it has attempts left, else failed
 
+A job whose unique key another one took over while it ran ([ReplacePending]) is evicted
+where it would go on: its error is [ErrReplaced] and what its attempt returned.
+
 Where its context had ended, the error of a failed attempt is that of the job and
 [ErrTimeout] or [ErrDeadline] as well, and that of a cancelled job [ErrCancelled].
 
@@ -73,7 +76,9 @@ would start if all did at this moment, ageing ([Priority]) included. A job that 
 delayed, or is retried, stands in line from the moment it is due. A job with a
 [WithKey] whose key is busy stands aside, and lets others pass, until it is its
 turn; so does one that needs a token ([WithRateLimit]), or whose kind is paused.
-Keys take turns, however many jobs each of them has. Where more than a thousand jobs
+Keys take turns, however many jobs each of them has. Jobs lists what stands aside behind
+all that does not; the position of such a job counts what is ahead of it in its priority,
+and of its key, as it may well be its turn by then. Where more than a thousand jobs
 have their tokens, and jobs share a limiter that differ in the last one they ask, a
 position can be too high.
 
@@ -148,7 +153,7 @@ dray's.
 
 # Latency statistics
 
-Stats.Wait and Stats.Run count every attempt. Jobs with options are timed one by
+Stats.Wait and Stats.Run count every attempt, once it has ended. Jobs with options are timed one by
 one. Plain jobs are too while they take a microsecond or longer; a worker that
 finds them shorter reads the clock once for up to 64 of them, and counts each as
 having taken the average. If they took longer after all, one of them is counted

@@ -45,6 +45,7 @@ type engine struct {
 	crashed *PanicError   // a broken rule, for the owner to die of
 	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
 	drained chan struct{} // non-nil while somebody waits for the core to be idle
+	started chan struct{} // non-nil while somebody waits for all that is in line to have started
 	tokens  tokens
 
 	runsEnded bool // runs of periodic tasks, for which others wait; set in a step, cleared at its end
@@ -223,6 +224,10 @@ func (e *engine) summon() {
 
 // announce tells those who wait for the end of work.
 func (e *engine) announce() {
+	if e.started != nil && e.core.Ready() == 0 {
+		close(e.started)
+		e.started = nil
+	}
 	if e.drained != nil && e.core.Idle() {
 		e.core.Halt(true) // a job that comes due from here on is handed back
 		close(e.drained)

@@ -29,7 +29,7 @@ var (
 	ErrNoWorkers = errors.New("dray: no idle worker")
 	// ErrUnknownKind is returned for a kind that was never registered with [Handle].
 	ErrUnknownKind = errors.New("dray: unknown kind")
-	// ErrStarted is returned by the second Start or Serve of the same value.
+	// ErrStarted is returned by a Start or Serve of what runs already.
 	ErrStarted = errors.New("dray: already started")
 	// ErrNilFunc is returned where a function is nil that dray would have to call.
 	ErrNilFunc = errors.New("dray: nil func")

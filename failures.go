@@ -35,7 +35,8 @@ func (q *Queue) Failures() []Failure {
 
 // Requeue enqueues a kept failure again, with the options it had but no delay and
 // no group, and forgets the failure. It counts as a new job and gets a new ID, as
-// the old one has settled; there is always room for it. Errors, in which case
+// the old one has settled; there is always room for it, though [DropOldest] may
+// evict it later as any other. Errors, in which case
 // nothing is changed: [ErrNotFound] if no failure with that ID is kept,
 // [ErrDuplicate] if another job holds its unique key and is not to be replaced,
 // [ErrClosed].

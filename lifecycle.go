@@ -26,6 +26,7 @@ type life struct {
 	serving bool               // the tree runs
 	ending  bool               // Serve's context has ended, and its caller takes the queue to the end of that run
 	rested  bool               // the last run has ended so: what still runs was cancelled and given its time
+	open    bool               // and jobs are still accepted, as it is to be served again
 	stop    context.CancelFunc // of the tree, while it runs
 	ended   chan struct{}      // closed when that run of the tree has ended
 	failure error              // why the tree ended by itself

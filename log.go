@@ -130,6 +130,7 @@ func (l *logger) lifecycle(ev Event) {
 	case notReturned:
 		l.Warn("user code has not returned", "error", e.err)
 	case QueueStarted:
+		l.stopped = false
 		l.Info("queue started", "workers", e.Workers)
 	case QueueStopped:
 		l.end(e)
@@ -167,7 +168,8 @@ func rejection(why error) int {
 }
 
 func eviction(why error) int {
-	if why == ErrReplaced { //nolint:errorlint // dray made it
+	caused, ok := why.(*core.Caused)                             //nolint:errorlint // dray made it
+	if why == ErrReplaced || ok && caused.Cause == ErrReplaced { //nolint:errorlint // as above
 		return evictedReplaced
 	}
 	return evictedForRoom
@@ -214,14 +216,20 @@ func (l *logger) write(t *tally, now time.Time) {
 
 // end writes what was put off, and the books.
 func (l *logger) end(e QueueStopped) {
-	l.stopped = true
+	l.stopped = !e.open
 	if l.timer != nil {
 		l.timer.Stop()
+		l.wakeAt = time.Time{}
 	}
 	s := e.Stats
 	l.reconcile("jobs rejected", s.Rejected, rejectedFull, rejectedDuplicate, rejectedGroup)
 	l.reconcile("jobs evicted", s.Evicted, evictedForRoom, evictedReplaced)
-	l.writeDue(time.Now())
+	now := time.Now()
+	for i := range l.tallies {
+		if l.tallies[i].count > 0 {
+			l.write(&l.tallies[i], now)
+		}
+	}
 	level := slog.LevelInfo
 	if e.Waiting+e.Interrupted+e.Abandoned > 0 {
 		level = slog.LevelWarn
@@ -239,6 +247,7 @@ func (l *logger) reconcile(message string, books uint64, tallies ...int) {
 		books -= l.tallies[i].total
 	}
 	if books > 0 {
+		l.tallies[tallies[0]].total += books
 		l.Warn(message, "count", books, "reason", "events dropped")
 	}
 }

@@ -96,11 +96,12 @@ type (
 		Job JobInfo
 		Err error // ErrCancelled, and what the job returned if it was running
 	}
-	// JobEvicted: the waiting job was dropped. Final.
+	// JobEvicted: the waiting job was dropped, or the attempt of one was the last whose
+	// unique key another job took over meanwhile. Final.
 	JobEvicted struct {
 		happened
 		Job JobInfo
-		Err error // ErrEvicted: by an overflow policy; ErrReplaced: by another job of its unique key
+		Err error // ErrEvicted: by an overflow policy; ErrReplaced: by another job of its unique key, with the error of its attempt
 	}
 	// JobRetrying: an attempt failed; the next one starts at Job.RunAt.
 	JobRetrying struct {
@@ -234,7 +235,8 @@ type (
 
 // Events of the queue.
 type (
-	// QueueStarted: the queue began to run jobs.
+	// QueueStarted: the queue began to run jobs. A Pool, which is ready from the beginning,
+	// does not tell it.
 	QueueStarted struct {
 		happened
 		Workers int
@@ -259,9 +261,12 @@ type (
 		happened
 		Err error
 	}
-	// QueueStopped: the shutdown is complete. The books are those at that moment.
+	// QueueStopped: a run has ended: by a shutdown, or by the end of a [Queue.Serve] that may
+	// be called again. The books are those at that moment, and after all that was told
+	// before. A shutdown between two runs is told if jobs were accepted since the last one.
 	QueueStopped struct {
 		happened
+		open bool // jobs are still accepted
 		Stats                           Stats
 		Waiting, Interrupted, Abandoned int
 	}

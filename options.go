@@ -86,8 +86,8 @@ func WithWorkers(n int) Option {
 }
 
 // WithCapacity sets how many jobs may wait, at least 1, or [Unbounded]. Running
-// jobs do not count, nor those that wait for a retry or after a [Snooze].
-// Defaults to 10,000.
+// jobs do not count, nor those that wait for a retry or after a [Snooze], nor the runs
+// of periodic tasks and the completion jobs of groups. Defaults to 10,000.
 func WithCapacity(n int) Option {
 	return queueOption(func(c *config) error {
 		c.capacity = n
@@ -106,7 +106,7 @@ const (
 	Reject     Overflow = iota // Enqueue returns ErrQueueFull; counted in Rejected
 	Block                      // Enqueue waits for room until its context ends, first come first served
 	DropNewest                 // the new job is accepted and evicted at once
-	DropOldest                 // of the jobs that have never started the one accepted first is evicted, whatever its priority
+	DropOldest                 // of the jobs that take room, see [WithCapacity], the one accepted first is evicted, whatever its priority
 )
 
 // WithOverflow sets the overflow policy. Defaults to [Reject].
@@ -236,7 +236,8 @@ func WithKey(key string) JobOption {
 	return jobOption(func(p *policy) error { p.key = key; return nil })
 }
 
-// WithKeyLimit lets n jobs of a key run at once; at least 1. Defaults to 1.
+// WithKeyLimit lets n jobs of a key run at once; at least 1. Where jobs of one key
+// differ, what counts is the limit of the one that is to start. Defaults to 1.
 func WithKeyLimit(n int) JobOption {
 	return jobOption(func(p *policy) error {
 		p.keyLimit = n
@@ -253,7 +254,7 @@ type UniquePolicy uint8
 // The policies for a unique key that is taken.
 const (
 	KeepExisting    UniquePolicy = iota // nothing is added; a receipt is that of the job there is
-	ReplacePending                      // the other one is evicted, unless it runs: then this one waits besides
+	ReplacePending                      // the other one is evicted; one that runs when its attempt has ended, unless that settles it
 	RejectDuplicate                     // ErrDuplicate; counted in Rejected
 )
 

@@ -26,6 +26,8 @@ type Pool struct {
 	closed  bool          // under mu
 	ending  chan struct{} // under mu; closed when the Serve whose context has ended is over
 	rested  bool          // under mu: a Serve has ended, and nothing has begun since
+	halted  bool          // under mu: and what it left running was cancelled and given its time
+	hold    bool          // under the engine's locks: nothing is taken
 	over    chan struct{} // closed at the end of Close
 	err     error         // Close's result, written before over is closed
 }
@@ -116,7 +118,7 @@ func (p *Pool) Idle() int {
 }
 
 func (p *Pool) idle(c *core.Core) int {
-	if p.mail.closed || c.Barred() {
+	if p.mail.closed || p.hold {
 		return 0
 	}
 	s := c.Snapshot()
@@ -138,8 +140,8 @@ func (p *Pool) Start() error {
 	}
 	p.started = true
 	if p.rested {
-		p.rested = false
-		p.step(func(c *core.Core, _ time.Duration) { p.reopen(c); c.Open() })
+		p.rested, p.halted = false, false
+		p.step(func(c *core.Core, _ time.Duration) { p.hold = false; p.reopen(c); c.Open() })
 	}
 	return nil
 }
@@ -214,10 +216,10 @@ func (p *Pool) serveNothing(restart bool) error {
 	return nil
 }
 
-// rest lets nothing more start until the pool is served again. It is called under mu.
+// rest takes nothing more until the pool is served again. It is called under mu.
 func (p *Pool) rest(restart bool) {
 	p.rested = true
-	p.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })
+	p.step(func(*core.Core, time.Duration) { p.hold = true })
 	if !restart {
 		p.refuse()
 	}
@@ -239,7 +241,7 @@ func (p *Pool) endRun(restart bool) {
 	p.halt()
 	p.close()
 	p.mu.Lock()
-	p.started, p.ending = false, nil
+	p.started, p.ending, p.halted = false, nil, true
 	p.mu.Unlock()
 	close(ending)
 	if !restart {
@@ -271,12 +273,15 @@ func (p *Pool) Close() error {
 func (p *Pool) end() {
 	unlabel()
 	p.mu.Lock()
-	ending, rested := p.ending, p.rested
+	ending := p.ending
 	p.mu.Unlock()
 	if ending != nil {
 		<-ending
 	}
-	if !rested {
+	p.mu.Lock()
+	halted := p.halted
+	p.mu.Unlock()
+	if !halted {
 		p.halt()
 	}
 	p.close()
@@ -288,6 +293,15 @@ func (p *Pool) end() {
 		p.err = errors.Join(p.err, err)
 	}
 	close(p.over)
+}
+
+// halt ends what the pool has taken. All of it starts, as nothing else would become of
+// it: its workers are there.
+func (p *Pool) halt() {
+	started := make(chan struct{})
+	p.step(func(*core.Core, time.Duration) { p.engine.started = started })
+	<-started
+	p.engine.halt()
 }
 
 // valuesFrom is a context with the values of another one.

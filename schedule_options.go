@@ -164,7 +164,8 @@ type Locker interface {
 	// that wraps ErrLocked. Instances whose clocks differ, or that have few runs
 	// to do, ask for the same run one after the other; so a Locker should
 	// remember the due time of the last run for each task, and return ErrLocked
-	// for one that is not later.
+	// for one that is not later. Runs of RunNow are due when it is called: missed runs that
+	// are made up for after one are then refused.
 	//
 	// ctx has the values of the attempt's, and ends with it while Lock is called, but
 	// not with its return. The run gets held besides: ctx, or a context derived from it

@@ -123,7 +123,10 @@ func (s *Scheduler) sleep() time.Duration {
 		d = min(d, minus(e.Due, now.mono))
 	}
 	if e, ok := s.calendar.first(); ok {
-		d = min(d, minus(e.Due, now.wall), watchInterval)
+		d = min(d, watchInterval)
+		if e.Due < math.MaxInt64 { // else it is not due in the time that can be told
+			d = min(d, minus(e.Due, now.wall))
+		}
 	}
 	return d
 }

@@ -126,7 +126,7 @@ func (q *Queue) endRun(restart bool) {
 		q.halt()
 	}
 	q.stopTree()
-	if q.rest() {
+	if q.rest(restart) {
 		q.conclude(cut, reason, true)
 		_ = q.flush()
 		return
@@ -176,18 +176,21 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 }
 
 // rest ends the run, and reports whether the shutdown that began meanwhile is to be
-// concluded. Observers hear of one stop for each run: of the last from conclude.
-func (q *Queue) rest() (final bool) {
+// concluded. Observers hear of one stop for each run: of the last from conclude, as
+// of a shutdown that follows a run after which jobs were accepted.
+func (q *Queue) rest(restart bool) (final bool) {
 	l := &q.life
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ending, l.rested = false, true
+	l.ending, l.rested, l.open = false, true, restart
 	if !l.closing {
 		q.step(func(c *core.Core, now time.Duration) {
 			c.Halt(true)
 			books := q.stats(c, now)
 			books.Restarts = q.tree.restarts()
-			q.herald.emit(stopped(q.clock.now(), books, c.WaitingJobs(now)))
+			ev := stopped(q.clock.now(), books, c.WaitingJobs(now))
+			ev.open = restart
+			q.herald.emit(ev)
 		})
 	}
 	return l.closing

@@ -104,10 +104,10 @@ func (q *Queue) wind() {
 	unlabel()
 	l := &q.life
 	l.mu.Lock()
-	rested := l.rested
+	rested, open := l.rested, l.open
 	l.mu.Unlock()
 	if rested {
-		q.conclude(true, nil, false)
+		q.conclude(true, nil, open)
 		return
 	}
 	cut, reason := false, error(nil)

@@ -48,8 +48,8 @@ func (f ServiceFunc) Serve(ctx context.Context) error { return f(ctx) }
 // ErrAbandoned is wrapped by the errors of [Supervisor.Serve],
 // [Supervisor.Terminate] and [Supervisor.Remove] when a child did not end within
 // its shutdown time, so that its goroutine may still be running; and by those of
-// [Queue.Shutdown], [Queue.Close] and [Pool.Close] for an observer, a log handler or a
-// limiter that did not return.
+// [Queue.Shutdown], [Queue.Close] and [Pool.Close] for an observer, a log handler, a
+// limiter, or another function of a user's that did not return, such as a schedule's.
 var ErrAbandoned = errors.New("dray: abandoned")
 
 // A Supervisor runs services, its children, and restarts those that fail, by

@@ -159,7 +159,7 @@ func (t *Task[R]) Done() <-chan struct{} {
 
 // Wait waits for the result until ctx ends, which leaves the job alone. The error
 // is that of the job's last attempt, which is [ErrCancelled], too, if the job was
-// cancelled; [ErrEvicted] if it never started; [ErrShutdown] if a shutdown handed it
+// cancelled; [ErrEvicted] if it was dropped or replaced; [ErrShutdown] if a shutdown handed it
 // back; or the cause of ctx's end. A result that is there is returned also if ctx has
 // ended; so it is by Run, [Group.Wait] and all that waits here.
 func (t *Task[R]) Wait(ctx context.Context) (R, error) {

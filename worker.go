@@ -75,7 +75,8 @@ func (w *worker) main() {
 // a job can bring about, and has another one go on in its place.
 func (w *worker) depart() {
 	if !w.left {
-		w.engine.herald.emit(WorkerStopped{w.engine.clock.now(), w.number, ErrGoexit})
+		at := w.engine.clock.now()
+		w.engine.herald.emit(WorkerStopped{at, w.number, ErrGoexit}, WorkerStarted{at, w.number})
 		go w.main()
 	}
 }

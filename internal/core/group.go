@@ -92,11 +92,13 @@ func (c *Core) HandBack(j *Job) {
 	}
 }
 
-// admitCompleted accepts the completion jobs of groups, whatever the room: they
-// follow from jobs that were accepted. It returns how many IDs it used.
+// admitCompleted accepts the completion jobs of groups, which take no room and are not
+// evicted: they follow from jobs that were accepted. It returns how many IDs it used.
 func (c *Core) admitCompleted(id uint64, now time.Duration) (used uint64) {
 	for _, g := range c.completed {
-		c.admit(g.Completion(), id+used, now)
+		j := g.Completion()
+		j.Roomless = true
+		c.admit(j, id+used, now)
 		g.Completion = nil // so that a group that is kept does not keep what it captures
 		used++
 	}

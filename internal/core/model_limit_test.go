@@ -151,7 +151,7 @@ func (m *model) members(name string) (n int) {
 func (m *model) completeGroups() {
 	m.lookAtGroups()
 	for _, name := range m.over {
-		m.admit(&mjob{Job: newJob(name)})
+		m.admit(&mjob{Job: newJob(name), roomless: true})
 	}
 	m.over = nil
 }

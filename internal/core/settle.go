@@ -103,7 +103,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	j.Attempt--
 	switch {
 	case c.replaced(j):
-		c.end(j, Evicted, ErrReplaced, took)
+		c.endReplaced(j, res, took)
 	case cause == Shutdown:
 		c.cutOff(j, res, now)
 	case j.lateAt(Sum(now, res.Snooze)):
@@ -133,13 +133,23 @@ func (c *Core) failed(j *Job, res Result, cause Cause, took, now time.Duration) 
 		c.keep(j, now)
 		c.end(j, Failed, res.Err, took)
 	case c.replaced(j):
-		c.end(j, Evicted, ErrReplaced, took)
+		c.endReplaced(j, res, took)
 	default:
 		c.counts.Retried++
 		j.RunAt = Sum(now, res.Delay)
 		c.again(j, Retrying)
 		c.noteErr(DidRetry, j, res.Err, now)
 	}
+}
+
+// endReplaced ends a job that would go on, were it not for another one that took over its
+// unique key while it ran. What its attempt returned is told with that.
+func (c *Core) endReplaced(j *Job, res Result, took time.Duration) {
+	why := ErrReplaced
+	if res.Kind != Snooze && res.Err != nil {
+		why = &Caused{Cause: ErrReplaced, Err: res.Err}
+	}
+	c.end(j, Evicted, why, took)
 }
 
 // again lets j wait for its next run. It keeps its place in its key: what is

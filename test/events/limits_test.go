@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -59,4 +60,55 @@ func TestStacksAtTheirLimit(t *testing.T) {
 			require.NoError(t, q.Close())
 		})
 	}
+}
+
+// After a run has ended, and while it is to begin again, what is many is still told as
+// a number; and workers that begin and end are told in pairs.
+func TestNumbersAfterARestart(t *testing.T) {
+	for name, cause := range map[string]error{"restart": dray.ErrRestart, "end": context.Canceled} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *scene) {
+				q := s.made(dray.WithCapacity(1), dray.WithWorkers(1))
+				require.NoError(s, q.Pause())
+				for range 3 {
+					ctx, cancel := context.WithCancelCause(s.Context())
+					ended := make(chan error, 1)
+					go func() { ended <- q.Serve(ctx) }()
+					synctest.Wait()
+					for range 1000 {
+						_ = q.Enqueue(context.Background(), nop)
+						s.wait(time.Millisecond)
+					}
+					cancel(cause)
+					require.NoError(s, <-ended)
+					if cause == dray.ErrRestart { //nolint:errorlint // of the table
+						for range 1000 {
+							_ = q.Enqueue(context.Background(), nop)
+							s.wait(time.Millisecond)
+						}
+					}
+				}
+				_, err := q.Shutdown(context.Background())
+				require.NoError(s, err)
+				sum, lines := s.counts("jobs rejected")
+				require.Equal(s, q.Stats().Rejected, sum)
+				require.LessOrEqual(s, lines, 16)
+			}, func(*scene) {})
+		})
+	}
+}
+
+func TestWorkersAreToldInPairs(t *testing.T) {
+	play(t, func(s *scene) {
+		q := s.made(dray.WithWorkers(1))
+		require.NoError(s, q.Start())
+		for range 5 {
+			require.NoError(s, q.Enqueue(context.Background(), func(context.Context) error { runtime.Goexit(); return nil }))
+		}
+		_, err := q.Shutdown(context.Background())
+		require.NoError(s, err)
+	}, func(s *scene) {
+		require.Len(s, s.of("WorkerStopped"), 6)
+		require.Len(s, s.of("WorkerStarted"), 6)
+	})
 }

@@ -123,3 +123,59 @@ func TestErrorIsAskedOnce(t *testing.T) {
 type counting struct{ times atomic.Int32 }
 
 func (c *counting) Error() string { c.times.Add(1); return "counting" }
+
+// A completion job is not evicted: what it follows from was accepted.
+func TestCompletionIsNotEvicted(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		q := start(t, dray.WithWorkers(1), dray.WithCapacity(1), dray.WithOverflow(dray.DropOldest))
+		var got record[string]
+		g, err := dray.NewGroup(q, dray.WithCompletion(func(context.Context, error) error { got.add("completion"); return nil }))
+		require.NoError(t, err)
+		add(t, q, got.job("member", time.Second), dray.WithGroup(g))
+		synctest.Wait()
+		add(t, q, got.job("busy", time.Minute))
+		require.NoError(t, g.Wait(t.Context()))
+		synctest.Wait()
+		for range 10 {
+			add(t, q, got.job("later", time.Second))
+		}
+		elapse(time.Hour)
+		require.Equal(t, []string{"member", "busy", "completion", "later"}, got.all())
+		require.Equal(t, uint64(9), q.Stats().Evicted)
+	})
+}
+
+// A job that is replaced while it runs ends with what its attempt returned.
+func TestReplacedWhileItRuns(t *testing.T) {
+	for name, c := range map[string]struct {
+		returns error
+		wraps   error
+	}{"error": {errBoom, errBoom}, "snooze": {dray.Snooze(time.Second), nil}} {
+		bubble(t, name, func(t *testing.T) {
+			var evicted record[error]
+			q := start(t, dray.WithWorkers(1), dray.WithObserver(func(ev dray.Event) {
+				if e, ok := ev.(dray.JobEvicted); ok {
+					evicted.add(e.Err)
+				}
+			}))
+			unique := dray.WithUnique("u", dray.ReplacePending)
+			task, err := dray.Submit(t.Context(), q, func(context.Context) (int, error) {
+				time.Sleep(time.Second)
+				return 0, c.returns
+			}, unique, dray.WithMaxAttempts(3))
+			require.NoError(t, err)
+			synctest.Wait()
+			add(t, q, nop, unique)
+			_, err = task.Wait(t.Context())
+			require.ErrorIs(t, err, dray.ErrReplaced)
+			synctest.Wait()
+			require.Len(t, evicted.all(), 1)
+			require.ErrorIs(t, evicted.all()[0], dray.ErrReplaced)
+			if c.wraps != nil {
+				require.ErrorIs(t, err, c.wraps)
+				require.ErrorIs(t, evicted.all()[0], c.wraps)
+			}
+			require.Equal(t, uint64(1), q.Stats().Evicted)
+		})
+	}
+}

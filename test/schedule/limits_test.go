@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 	"github.com/a622d8ee/dray/test/goroutines"
 )
 
@@ -264,6 +265,27 @@ func TestTenMillionMissedRuns(t *testing.T) {
 			require.LessOrEqual(t, i.Due, uint64(min(n, limit+10)))
 			require.Equal(t, i.Due-1, i.Missed)
 			require.NoError(t, q.Close())
+		})
+	}
+}
+
+// On a clock that is set as far ahead as can be told, what is later is never due.
+func TestNothingIsDueAtTheEndOfTime(t *testing.T) {
+	for name, when := range map[string]dray.Schedule{
+		"At":    dray.At(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)),
+		"Daily": dray.Daily(23, 59, time.UTC),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := draytest.New(t)
+				draytest.SetClock(t, q, math.MaxInt64)
+				runs := 0
+				require.NoError(t, q.Scheduler().Schedule("x", when, func(context.Context) error { runs++; return nil }))
+				time.Sleep(30 * 24 * time.Hour)
+				synctest.Wait()
+				require.Zero(t, runs)
+				require.NoError(t, q.Close())
+			})
 		})
 	}
 }

@@ -102,3 +102,41 @@ func TestPoolCloseWhileServeEnds(t *testing.T) {
 		}
 	}
 }
+
+// What a pool has taken is run, however soon it is closed, or its Serve ends.
+func TestPoolRunsWhatItHasTaken(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, p *dray.Pool, v *serving){
+		"close":   func(t *testing.T, p *dray.Pool, _ *serving) { require.NoError(t, p.Close()) },
+		"restart": func(t *testing.T, _ *dray.Pool, v *serving) { v.end(t, dray.ErrRestart) },
+		"end":     func(t *testing.T, _ *dray.Pool, v *serving) { v.end(t, context.Canceled) },
+	} {
+		bubble(t, name, func(t *testing.T) {
+			p, err := dray.NewPool(3)
+			require.NoError(t, err)
+			v := serve(p)
+			var ran record[int]
+			for i := range 3 {
+				require.NoError(t, p.RunAsync(func(ctx context.Context) error { ran.add(i); <-ctx.Done(); return ctx.Err() }))
+			}
+			end(t, p, v)
+			require.Len(t, ran.get(), 3)
+			require.NoError(t, p.Close())
+		})
+	}
+}
+
+// A pool whose Serve had nothing to begin ends what it has taken when it is closed.
+func TestPoolClosesAfterServeOfAnEndedContext(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		p, err := dray.NewPool(1)
+		require.NoError(t, err)
+		cause := make(chan error, 1)
+		require.NoError(t, p.RunAsync(func(ctx context.Context) error { <-ctx.Done(); cause <- context.Cause(ctx); return nil }))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.NoError(t, p.Serve(ctx))
+		require.ErrorIs(t, p.RunAsync(nop), dray.ErrClosed)
+		require.NoError(t, p.Close())
+		require.ErrorIs(t, <-cause, dray.ErrShutdown)
+	})
+}

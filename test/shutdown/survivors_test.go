@@ -102,3 +102,37 @@ func TestGroupThatIsHandedBack(t *testing.T) {
 		require.ErrorIs(t, g.Wait(t.Context()), dray.ErrShutdown)
 	})
 }
+
+// Of a run that ends to begin again observers hear a stop, and of a shutdown after it
+// another one, whose books have what was accepted and refused in between.
+func TestStopIsToldWithTheLastBooks(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		var stops record[dray.QueueStopped]
+		q := newQueue(t, dray.WithCapacity(2), dray.WithObserver(func(ev dray.Event) {
+			if e, ok := ev.(dray.QueueStopped); ok {
+				stops.add(e)
+			}
+		}))
+		serve(q).end(t, dray.ErrRestart)
+		for range 5 {
+			_ = q.Enqueue(t.Context(), nop)
+		}
+		report, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Len(t, report.Waiting, 2)
+		require.Len(t, stops.get(), 2)
+		last := stops.get()[1]
+		require.Equal(t, []uint64{2, 3, 2}, []uint64{last.Stats.Enqueued, last.Stats.Rejected, uint64(last.Waiting)})
+	})
+	bubble(t, "nothing comes in between", func(t *testing.T) {
+		var stops record[dray.QueueStopped]
+		q := newQueue(t, dray.WithObserver(func(ev dray.Event) {
+			if e, ok := ev.(dray.QueueStopped); ok {
+				stops.add(e)
+			}
+		}))
+		serve(q).end(t, context.Canceled)
+		require.NoError(t, q.Close())
+		require.Len(t, stops.get(), 1)
+	})
+}
