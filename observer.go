@@ -266,7 +266,7 @@ type (
 	// before. A shutdown between two runs is told if jobs were accepted since the last one.
 	QueueStopped struct {
 		happened
-		open bool // jobs are still accepted
+		open                            bool // jobs are still accepted
 		Stats                           Stats
 		Waiting, Interrupted, Abandoned int
 	}
