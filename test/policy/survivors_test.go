@@ -179,3 +179,43 @@ func TestReplacedWhileItRuns(t *testing.T) {
 		})
 	}
 }
+
+// Groups that are complete in the same step get jobs of their own.
+func TestGroupsThatAreCompleteAtOnce(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		q := queue(t, dray.WithWorkers(1))
+		var ids record[dray.ID]
+		k, err := dray.Handle(q, "k", func(context.Context, int) error { return nil })
+		require.NoError(t, err)
+		groups := make([]*dray.Group, 5)
+		for i := range groups {
+			groups[i], err = dray.NewGroup(q, dray.WithCompletion(func(ctx context.Context, _ error) error {
+				info, _ := dray.JobFrom(ctx)
+				ids.add(info.ID)
+				return nil
+			}))
+			require.NoError(t, err)
+			require.NoError(t, k.Enqueue(t.Context(), i, dray.WithGroup(groups[i])))
+			groups[i].Close()
+		}
+		n := q.CancelKind("k")
+		require.Equal(t, len(groups), n)
+		require.NoError(t, q.Start())
+		elapse(time.Hour)
+		require.Equal(t, []dray.ID{6, 7, 8, 9, 10}, ids.all())
+	})
+}
+
+// What was restored has the error that it was handed back with.
+func TestRestoredJobHasItsLastError(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		q := queue(t)
+		require.NoError(t, q.Restore(dray.Report{Waiting: []dray.Leftover{{
+			JobInfo: dray.JobInfo{Attempt: 1, LastError: errBoom}, Func: nop,
+		}}}))
+		for j := range q.Jobs() {
+			require.ErrorIs(t, j.LastError, errBoom)
+		}
+		require.Equal(t, 1, q.Stats().Pending)
+	})
+}

@@ -276,3 +276,60 @@ func TestContextOfALockEndsWithTheRun(t *testing.T) {
 		})
 	}
 }
+
+// Last is when the last run was due: by a calendar a time that it has named.
+func TestLastIsWhenTheRunWasDue(t *testing.T) {
+	for name, when := range map[string]dray.Schedule{
+		"Daily": dray.Daily(3, 30, time.UTC), "Every": dray.Every(24 * time.Hour), "InZone": dray.InZone(dray.Daily(3, 30, time.UTC), time.UTC),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			oddStart()
+			q := started(t)
+			var due time.Time
+			require.NoError(t, q.Scheduler().Schedule("x", when, func(ctx context.Context) error {
+				_, due, _ = dray.TaskFrom(ctx)
+				return nil
+			}))
+			for range 3 {
+				pass(24 * time.Hour)
+				require.False(t, due.IsZero(), name)
+				last := q.Scheduler().Tasks()[0].Last
+				require.True(t, last.Equal(due), "%s: %v, due at %v", name, last, due)
+			}
+		})
+	}
+}
+
+// A Locker that does not give the lock can leave to its context what it has begun.
+func TestContextOfALockThatIsNotGivenEnds(t *testing.T) {
+	for name, answer := range map[string]func() error{
+		"locked": func() error { return dray.ErrLocked },
+		"error":  func() error { return errors.New("no connection") },
+		"panic":  func() error { panic("no connection") },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := started(t)
+			ended := make(chan struct{})
+			locker := lockFunc(func(ctx context.Context) error {
+				go func() { <-ctx.Done(); close(ended) }()
+				return answer()
+			})
+			require.NoError(t, q.Scheduler().Schedule("x", dray.Every(time.Hour), nop, dray.WithLock(locker)))
+			require.NoError(t, q.Scheduler().RunNow("x"))
+			synctest.Wait()
+			select {
+			case <-ended:
+			default:
+				t.Errorf("%s: the context goes on", name)
+			}
+			require.NoError(t, q.Close())
+			<-ended
+		})
+	}
+}
+
+type lockFunc func(context.Context) error
+
+func (f lockFunc) Lock(ctx context.Context, _ string, _ time.Time) (context.Context, func(), error) {
+	return nil, nil, f(ctx)
+}
