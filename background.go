@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // background is the goroutines of a queue, besides its workers, that foreign code may
@@ -71,7 +73,7 @@ func (b *background) wait(limit time.Duration) []error {
 	}
 }
 
-func (b *background) left() (errs []error) {
+func (b *background) left() (all []error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	names := make([]string, 0, len(b.guests))
@@ -80,7 +82,7 @@ func (b *background) left() (errs []error) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		errs = append(errs, wrapf(ErrAbandoned, "%s", name))
+		all = append(all, errs.Wrapf(ErrAbandoned, "%s", name))
 	}
-	return errs
+	return all
 }

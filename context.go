@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // A jobContext is the context of one attempt at one job. Most jobs never look at
@@ -287,7 +288,7 @@ func insideOf(ctx context.Context) (c *jobContext, err error) {
 
 func contextThrew(err *error) {
 	if v := recover(); v != nil {
-		*err = wrapf(newPanicError(v), "context")
+		*err = errs.Wrapf(newPanicError(v), "context")
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // An ending is told when its job has settled. It is called under the engine's
@@ -131,7 +132,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	}
 	event := JobStuck{happened: e.clock.now(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause), task: taskName(f.Run.Job)}
 	go func() {
-		unlabel()
+		guard.Unlabel()
 		event.Stack = stackOf(w.goid.Load())
 		e.herald.emit(event)
 	}()

@@ -2,11 +2,11 @@ package dray
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // Sentinel errors. All of them work with [errors.Is] through any wrapping;
@@ -14,28 +14,28 @@ import (
 var (
 	// ErrClosed is returned by every call that needs a queue, pool or
 	// supervisor that still takes work, once its shutdown has begun.
-	ErrClosed = errors.New("dray: closed")
+	ErrClosed = errs.Closed // "dray: closed"
 	// ErrQueueFull is returned by the enqueue calls under [Reject], and under
 	// [Block] where waiting could never end: from inside a job of the same queue.
 	ErrQueueFull = errors.New("dray: queue full")
 	// ErrDuplicate is returned where a name or a unique key is already taken:
 	// by an enqueue call under [RejectDuplicate], by [Handle], [Supervisor.Add]
 	// and [Queue.Restore].
-	ErrDuplicate = errors.New("dray: duplicate")
+	ErrDuplicate = errs.Duplicate // "dray: duplicate"
 	// ErrNotFound is returned where nothing has the given name or ID, for a job
 	// also when it has already settled.
-	ErrNotFound = errors.New("dray: not found")
+	ErrNotFound = errs.NotFound // "dray: not found"
 	// ErrNoWorkers is returned by [Pool.Run] and [Pool.RunAsync] when no worker is idle.
 	ErrNoWorkers = errors.New("dray: no idle worker")
 	// ErrUnknownKind is returned for a kind that was never registered with [Handle].
 	ErrUnknownKind = errors.New("dray: unknown kind")
 	// ErrStarted is returned by a Start or Serve of what runs already.
-	ErrStarted = errors.New("dray: already started")
+	ErrStarted = errs.Started // "dray: already started"
 	// ErrNilFunc is returned where a function is nil that dray would have to call.
 	ErrNilFunc = errors.New("dray: nil func")
 	// ErrGoexit is the error of a job, or of a supervised child, that ended its
 	// goroutine with [runtime.Goexit] (as t.FailNow does) instead of returning.
-	ErrGoexit = errors.New("dray: runtime.Goexit called")
+	ErrGoexit = errs.Goexit // "dray: runtime.Goexit called"
 	// ErrEvicted is the error of a waiting job that an overflow policy dropped, or
 	// that another one replaced: see ErrReplaced.
 	ErrEvicted = core.ErrEvicted
@@ -48,7 +48,7 @@ var (
 	// ErrIntensity is returned by [Supervisor.Serve], and by [Queue.Serve] for
 	// the queue's own tree, when children crashed more often than the restart
 	// intensity allows. It wraps the last failure.
-	ErrIntensity = errors.New("dray: restart intensity exceeded")
+	ErrIntensity = errs.Intensity // "dray: restart intensity exceeded"
 
 	// ErrTimeout is the [context.Cause] inside a job whose [WithTimeout] elapsed, and
 	// the error of an attempt that failed after that, beside what it returned.
@@ -66,7 +66,7 @@ var (
 	// child which it stops in order to start it again, because a sibling failed or
 	// [Supervisor.Restart] was called. A queue or pool that is stopped for it does
 	// not drain, and stays open: see [Queue.Serve].
-	ErrRestart = errors.New("dray: restart")
+	ErrRestart = errs.Restart // "dray: restart"
 )
 
 // errNilQueue is what functions return that take a queue, if they get none.
@@ -90,9 +90,9 @@ type PanicError struct {
 // Error returns the panic value without the stack.
 func (e *PanicError) Error() string {
 	if e.text != "" {
-		return prefix + "panic: " + e.text
+		return errs.Prefix + "panic: " + e.text
 	}
-	return prefix + "panic: " + bareText(e.Value)
+	return errs.Prefix + "panic: " + errs.Text(e.Value)
 }
 
 // Unwrap returns the panic value when it is an error, or nil.
@@ -102,21 +102,6 @@ func (e *PanicError) Unwrap() error {
 		return nil
 	}
 	return err
-}
-
-// prefix begins the text of every error of dray, and comes once in a chain: an
-// error that goes into another one is shown without it.
-const prefix = "dray: "
-
-// bareText is the text of an error, or of what was thrown, without the prefix; its
-// type, if its Error or String panics even with what fmt prints of that.
-func bareText(v any) (text string) {
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("%T", v)
-		}
-	}()
-	return strings.TrimPrefix(fmt.Sprint(v), prefix)
 }
 
 // panicIn returns the panic that err tells of, or nil. It asks foreign errors.
@@ -149,29 +134,3 @@ func (e *PanicError) place() string {
 func isPanic(line string) bool {
 	return strings.HasPrefix(line, "panic(") || strings.HasPrefix(line, "runtime.gopanic(")
 }
-
-// A wrapped is an error with what dray was about when it happened. Its text is
-// made when it is asked for, as the error within may be foreign code.
-type wrapped struct {
-	about string
-	err   error
-}
-
-func wrapf(err error, format string, args ...any) error {
-	return &wrapped{about: fmt.Sprintf(format, args...), err: err}
-}
-
-func (w *wrapped) Error() string { return prefix + w.about + ": " + bareText(w.err) }
-func (w *wrapped) Unwrap() error { return w.err }
-
-// An intensityError is ErrIntensity with the failure that was one too many.
-type intensityError struct {
-	child string
-	err   error
-}
-
-func (e *intensityError) Error() string {
-	return fmt.Sprintf("%v: child %q: %s", ErrIntensity, e.child, bareText(e.err))
-}
-
-func (e *intensityError) Unwrap() []error { return []error{ErrIntensity, e.err} }

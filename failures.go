@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // Failure is a failed job that was kept: see [Queue.Failures].
@@ -49,15 +50,15 @@ func (q *Queue) Requeue(id ID) error {
 // kept, and give an error that is [ErrDuplicate] and joins one for each of them.
 func (q *Queue) RequeueAll() (requeued int, err error) {
 	err = q.stepOpen(func(c *core.Core) error {
-		var errs []error
+		var all []error
 		for _, f := range slices.Backward(c.Failures()) {
 			if err := q.requeue(c, ID(f.Job.ID)); err != nil {
-				errs = append(errs, wrapf(err, "RequeueAll: job %d", f.Job.ID))
+				all = append(all, errs.Wrapf(err, "RequeueAll: job %d", f.Job.ID))
 				continue
 			}
 			requeued++
 		}
-		return errors.Join(errs...)
+		return errors.Join(all...)
 	})
 	return requeued, err
 }

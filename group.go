@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // A Group is jobs of one queue that are waited for, and cancelled, as one. Jobs are
@@ -51,7 +52,7 @@ type GroupOption func(*Group) error
 func WithCompletion(fn func(ctx context.Context, err error) error, opts ...JobOption) GroupOption {
 	return func(g *Group) error {
 		if fn == nil {
-			return wrapf(ErrNilFunc, "WithCompletion")
+			return errs.Wrapf(ErrNilFunc, "WithCompletion")
 		}
 		p, err := g.queue.jobs.with(opts)
 		if err != nil {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"reflect"
 	"runtime"
-	"runtime/pprof"
 	"sync"
+
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // maxUndelivered bounds the events that wait for a slow observer. At about
@@ -122,7 +124,7 @@ func (o *outlet) tell() {
 			go o.tell()
 		}
 	}()
-	unlabel()
+	guard.Unlabel()
 	o.setGoid(goid())
 	for o.told < len(o.batch) || o.take() {
 		ev := o.batch[o.told]
@@ -170,14 +172,14 @@ func (h *herald) flush(ctx context.Context) error {
 	if h == nil {
 		return nil
 	}
-	var errs []error
+	var all []error
 	for _, o := range h.outlets {
 		if !o.flush(ctx) {
-			errs = append(errs, wrapf(ErrAbandoned, "%s", o.name()))
+			all = append(all, errs.Wrapf(ErrAbandoned, "%s", o.name()))
 		}
 	}
-	h.report(errs)
-	return errors.Join(errs...)
+	h.report(all)
+	return errors.Join(all...)
 }
 
 // report has the log say what did not return, unless that is the log.
@@ -225,7 +227,3 @@ type notReturned struct {
 	happened
 	err error
 }
-
-// unlabel takes off the goroutine's pprof labels: those of the call that started it,
-// or of the job that it ran. A job has the labels that it gives itself and no other.
-func unlabel() { pprof.SetGoroutineLabels(context.Background()) }

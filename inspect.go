@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // An error that a job returns, or the value that it panics with, is user code: its
@@ -43,7 +45,7 @@ func inspect(err error) (f finding, safe error) {
 	f.text, safe = text, err
 	if thrown := cmp.Or(walked, told); thrown != nil {
 		f.thrown = true
-		f.panic, safe = thrown, &unsafeError{strings.TrimPrefix(text, prefix), thrown}
+		f.panic, safe = thrown, &unsafeError{strings.TrimPrefix(text, errs.Prefix), thrown}
 		if p, ok := err.(*PanicError); ok && p != nil { //nolint:errorlint // it is about the outermost
 			f.panic = &PanicError{Value: p.Value, Stack: p.Stack, text: p.text, bare: true}
 			safe = f.panic
@@ -127,7 +129,7 @@ type unsafeError struct {
 }
 
 func (e *unsafeError) Error() string {
-	return prefix + e.text + " (a method of this error throws: " + bareText(e.cause) + ")"
+	return errs.Prefix + e.text + " (a method of this error throws: " + errs.Text(e.cause) + ")"
 }
 
 func (e *unsafeError) Unwrap() error { return e.cause }

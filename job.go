@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // Func is a job: what a worker calls. Its context is cancelled when the job is
@@ -159,7 +160,7 @@ func Snooze(d time.Duration) error { return &snooze{delay: max(d, 0)} }
 // discard is the signal that Discard returns.
 type discard struct{ err error }
 
-func (d *discard) Error() string { return prefix + "discarded: " + bareText(d.reason()) }
+func (d *discard) Error() string { return errs.Prefix + "discarded: " + errs.Text(d.reason()) }
 func (d *discard) Unwrap() error { return d.err }
 
 func (d *discard) reason() error {

@@ -3,6 +3,8 @@ package dray
 import (
 	"context"
 	"fmt"
+
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // A Kind is a named sort of job with a typed payload and one handler: see
@@ -19,10 +21,10 @@ type Kind[T any] struct {
 // already, a nil queue, an empty name, or that of an option.
 func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opts ...JobOption) (*Kind[T], error) {
 	if q == nil {
-		return nil, wrapf(errNilQueue, "Handle(%q)", kind)
+		return nil, errs.Wrapf(errNilQueue, "Handle(%q)", kind)
 	}
 	if fn == nil {
-		return nil, wrapf(ErrNilFunc, "Handle(%q)", kind)
+		return nil, errs.Wrapf(ErrNilFunc, "Handle(%q)", kind)
 	}
 	jobs, err := q.jobs.with(opts)
 	if err != nil {
@@ -41,7 +43,7 @@ func (q *Queue) register(kind string, jobs policy) error {
 	q.kindsMu.Lock()
 	defer q.kindsMu.Unlock()
 	if _, ok := q.kinds[kind]; ok {
-		return wrapf(ErrDuplicate, "Handle(%q)", kind)
+		return errs.Wrapf(ErrDuplicate, "Handle(%q)", kind)
 	}
 	q.kinds[kind] = jobs
 	return nil

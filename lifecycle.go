@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // ErrStillRunning is returned by Close, and by Shutdown past its deadline, when
@@ -91,7 +93,7 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 
 // grow runs the tree. If that ends by itself, the queue fails closed.
 func (q *Queue) grow(tree context.Context) error {
-	unlabel()
+	guard.Unlabel()
 	err := q.tree.Serve(tree)
 	l := &q.life
 	l.mu.Lock()
@@ -105,7 +107,7 @@ func (q *Queue) grow(tree context.Context) error {
 		return nil
 	}
 	q.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })
-	l.failure = wrapf(err, "queue %s", q.name)
+	l.failure = errs.Wrapf(err, "queue %s", q.name)
 	q.refuse()
 	return l.failure
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // A Limiter hands out tokens: see [WithRateLimit]. A *rate.Limiter of
@@ -76,7 +78,7 @@ func (e *engine) fetchAgain(c *core.Core) {
 // limiter takes the goroutine along, another one goes on.
 func (f fetcher) run(failed error) {
 	ended := false
-	unlabel()
+	guard.Unlabel()
 	defer func() {
 		if !ended {
 			go f.run(ErrGoexit)
@@ -170,7 +172,7 @@ func (e *engine) loseFetchers() {
 	defer e.mu.Unlock()
 	e.tokens.lost = nil
 	for l := range e.tokens.fetchers {
-		e.tokens.lost = append(e.tokens.lost, wrapf(ErrAbandoned, "limiter %T", l.Key))
+		e.tokens.lost = append(e.tokens.lost, errs.Wrapf(ErrAbandoned, "limiter %T", l.Key))
 	}
 	e.herald.report(e.tokens.lost)
 }

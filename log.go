@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 const (
@@ -25,10 +27,10 @@ type logger struct {
 	*slog.Logger
 	wake    func() // has the observer get a logDue
 	tallies [tallies]tally
-	timer   *time.Timer     // calls wake; nil before the first time
-	wakeAt  time.Time       // when it does so; zero if not at all
-	asked   *inquiry[*note] // the last error of a child
-	stopped bool            // the books are closed: nothing is put off any more
+	timer   *time.Timer        // calls wake; nil before the first time
+	wakeAt  time.Time          // when it does so; zero if not at all
+	asked   *guard.Call[*note] // the last error of a child
+	stopped bool               // the books are closed: nothing is put off any more
 }
 
 // A tally is the jobs of one topic, which are logged as numbers. The first is logged at
@@ -148,7 +150,7 @@ func (l *logger) skipped(e TaskSkipped) {
 	if errors.Is(e.Err, ErrLocked) {
 		level = slog.LevelDebug
 	}
-	reason := bareText(e.Err)
+	reason := errs.Text(e.Err)
 	if e.Err == ErrCancelled { //nolint:errorlint // dray made it
 		reason = "task unscheduled"
 	}
@@ -283,9 +285,9 @@ func errAttrs(err error, about *note) []any {
 // is not to wait for it. So it is done aside; one that does not answer within askPatience
 // holds up the log for that long, and no other is asked until it does.
 func (l *logger) ask(err error) *note {
-	if l.asked == nil || l.asked.over() {
-		l.asked = inquire(func() *note { f, _ := inspect(err); return &f.note })
-		if n, ok := l.asked.wait(); ok {
+	if l.asked == nil || l.asked.Over() {
+		l.asked = guard.Begin(func() *note { f, _ := inspect(err); return &f.note })
+		if n, ok := l.asked.Wait(); ok {
 			return n
 		}
 	}

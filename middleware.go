@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // Job is what a [Middleware] sees of the job around which it is called.
@@ -118,12 +119,12 @@ func chain(ms []Middleware, h Handler) (_ Handler, err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = wrapf(newPanicError(v), "WithMiddleware")
+			err = errs.Wrapf(newPanicError(v), "WithMiddleware")
 		}
 	}()
 	for _, m := range slices.Backward(ms) {
 		if h = m(h); h == nil {
-			return nil, wrapf(ErrNilFunc, "WithMiddleware: it returned a nil handler")
+			return nil, errs.Wrapf(ErrNilFunc, "WithMiddleware: it returned a nil handler")
 		}
 	}
 	return h, nil

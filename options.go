@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // Option configures a queue: see [New]. Every [JobOption] is one too, as a
@@ -158,7 +159,7 @@ type periodic struct {
 func WithPeriodic(name string, when Schedule, fn Func, opts ...TaskOption) Option {
 	return queueOption(func(c *config) error {
 		if slices.ContainsFunc(c.periodic, func(p periodic) bool { return p.name == name }) {
-			return wrapf(ErrDuplicate, "WithPeriodic(%q)", name)
+			return errs.Wrapf(ErrDuplicate, "WithPeriodic(%q)", name)
 		}
 		c.periodic = append(c.periodic, periodic{name, when, fn, opts})
 		return nil
@@ -204,7 +205,7 @@ func WithBackoff(b Backoff) JobOption {
 	return jobOption(func(p *policy) error {
 		p.backoff = b
 		if b == nil {
-			return wrapf(ErrNilFunc, "WithBackoff")
+			return errs.Wrapf(ErrNilFunc, "WithBackoff")
 		}
 		return nil
 	})

@@ -26,7 +26,10 @@ func BenchmarkOwnerRestart(b *testing.B) {
 func benchOwnerRestart(b *testing.B, waiting int) {
 	q, err := New(WithCapacity(Unbounded))
 	require.NoError(b, err)
-	require.NoError(b, WithIntensity(math.MaxInt, time.Second).applySupervisor(&q.tree.cfg))
+	tree := q.treeConfig()
+	tree.limit = math.MaxInt
+	q.tree, err = newSupervisor(tree)
+	require.NoError(b, err)
 	var crashed atomic.Int64 // when; zero while there is nothing to measure
 	back := make(chan time.Duration, 1)
 	var armed atomic.Bool

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // A policy is what the job options add up to.
@@ -67,7 +68,7 @@ func (p policy) ask(ctx context.Context) (err error) {
 // a nil one does.
 func optionThrew(err *error) {
 	if v := recover(); v != nil {
-		*err = wrapf(newPanicError(v), "option")
+		*err = errs.Wrapf(newPanicError(v), "option")
 	}
 }
 
@@ -185,7 +186,7 @@ func WithMiddleware(ms ...Middleware) JobOption { return middlewareOption(ms) }
 
 func (o middlewareOption) check() error {
 	if slices.ContainsFunc(o, func(m Middleware) bool { return m == nil }) {
-		return wrapf(ErrNilFunc, "WithMiddleware")
+		return errs.Wrapf(ErrNilFunc, "WithMiddleware")
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // PoolOption configures a [Pool].
@@ -271,7 +272,7 @@ func (p *Pool) Close() error {
 // end is the one run of what Close does. What a Serve that ended has waited for in
 // vain is not waited for again.
 func (p *Pool) end() {
-	unlabel()
+	guard.Unlabel()
 	p.mu.Lock()
 	ending := p.ending
 	p.mu.Unlock()

@@ -56,7 +56,7 @@ func New(opts ...Option) (_ *Queue, err error) {
 			return nil, err
 		}
 	}
-	q.tree, err = q.plant()
+	q.tree, err = newSupervisor(q.treeConfig())
 	return q, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // Restore takes over what another queue left: first Report.Interrupted, then
@@ -38,19 +39,19 @@ func (q *Queue) Restore(r Report) error {
 	for i, l := range left {
 		j, err := q.revive(l)
 		if err != nil {
-			return wrapf(err, "Restore: job %d", l.ID)
+			return errs.Wrapf(err, "Restore: job %d", l.ID)
 		}
 		jobs[i] = j
 	}
 	return q.stepOpen(func(c *core.Core) error {
-		var errs []error
+		var all []error
 		for i, l := range left {
 			begun := l.record == nil && (i < len(r.Interrupted) || l.Attempt > 0 || l.State == Retrying)
 			if err := q.restore(c, l, jobs[i], begun); err != nil {
-				errs = append(errs, wrapf(err, "Restore: job %d", l.ID))
+				all = append(all, errs.Wrapf(err, "Restore: job %d", l.ID))
 			}
 		}
-		return errors.Join(errs...)
+		return errors.Join(all...)
 	})
 }
 
@@ -130,7 +131,7 @@ func (q *Queue) defaultsOf(kind string) (policy, error) {
 	defer q.kindsMu.RUnlock()
 	p, ok := q.kinds[kind]
 	if !ok {
-		return policy{}, wrapf(ErrUnknownKind, "%q", kind)
+		return policy{}, errs.Wrapf(ErrUnknownKind, "%q", kind)
 	}
 	return p, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // A Scheduler makes jobs of periodic tasks when they are due. A run is a job of the
@@ -80,7 +81,7 @@ func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOp
 		replaces := s.has(name)
 		t, err := s.newTask(name, when, fn, replaces, opts)
 		if err != nil {
-			return wrapf(err, "Schedule(%q)", name)
+			return errs.Wrapf(err, "Schedule(%q)", name)
 		}
 		if done, err := s.register(t, replaces); done {
 			return err

@@ -3,6 +3,8 @@ package dray
 import (
 	"slices"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 const (
@@ -189,7 +191,7 @@ func (s *Scheduler) hang(q *question) {
 	s.makeKnown(q)
 	s.underBoth(func() {
 		t.hung = true
-		t.lastErr = wrapf(ErrTimeout, "the schedule of task %q has not returned", t.name)
+		t.lastErr = errs.Wrapf(ErrTimeout, "the schedule of task %q has not returned", t.name)
 	})
 	if !t.gone {
 		s.tellSkipped(t, q.known.newest, 0, ErrTimeout)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // A runLock is what a run of a task with a Locker keeps from one attempt to the next:
@@ -67,7 +68,7 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 		l.leftToAnother()
 		return false, nil
 	case err != nil:
-		return false, wrapf(err, "lock of task %q", l.task)
+		return false, errs.Wrapf(err, "lock of task %q", l.task)
 	case held == nil:
 		held = whole
 	}
@@ -107,7 +108,7 @@ func (l *runLock) attempt(ctx context.Context) error {
 
 // lost is how a run ends whose lock is lost: it is not tried again.
 func (l *runLock) lost(why ...error) error {
-	return Discard(errors.Join(append(why, wrapf(context.Cause(l.held), "lock of task %q is lost", l.task))...))
+	return Discard(errors.Join(append(why, errs.Wrapf(context.Cause(l.held), "lock of task %q is lost", l.task))...))
 }
 
 // isLast reports whether the run ends with this attempt, as far as its worker can
@@ -142,7 +143,7 @@ func (l *runLock) release() error {
 		return nil
 	}
 	if thrown := guarded(unlock); thrown != nil {
-		return wrapf(thrown, "unlock of task %q", l.task)
+		return errs.Wrapf(thrown, "unlock of task %q", l.task)
 	}
 	return nil
 }

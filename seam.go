@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/seam"
 )
 
@@ -82,7 +83,7 @@ func (w *worker) lend(done chan struct{}) {
 			go w.lend(done) // after a Goexit
 		}
 	}()
-	unlabel()
+	guard.Unlabel()
 	w.goid.Store(goid())
 	for !w.left {
 		w.serve()

@@ -3,6 +3,8 @@ package dray
 import (
 	"context"
 	"errors"
+
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // Shutdown stops the intake, lets the workers finish what is in line, and says
@@ -101,7 +103,7 @@ func (e *engine) flush() error {
 
 // wind takes the queue from its last accepted job to its end.
 func (q *Queue) wind() {
-	unlabel()
+	guard.Unlabel()
 	l := &q.life
 	l.mu.Lock()
 	rested, open := l.rested, l.open

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/restart"
+	"github.com/a622d8ee/dray/internal/supervise"
 )
 
 // Service is anything that a [Supervisor] can run: a [Queue], a [Pool], another
@@ -50,7 +53,7 @@ func (f ServiceFunc) Serve(ctx context.Context) error { return f(ctx) }
 // its shutdown time, so that its goroutine may still be running; and by those of
 // [Queue.Shutdown], [Queue.Close] and [Pool.Close] for an observer, a log handler, a
 // limiter, or another function of a user's that did not return, such as a schedule's.
-var ErrAbandoned = errors.New("dray: abandoned")
+var ErrAbandoned = errs.Abandoned // "dray: abandoned"
 
 // A Supervisor runs services, its children, and restarts those that fail, by
 // the rules of Erlang/OTP:
@@ -81,18 +84,8 @@ var ErrAbandoned = errors.New("dray: abandoned")
 //
 // A supervisor is made by [NewSupervisor]; the zero value is not usable.
 type Supervisor struct {
-	cfg    supervisorConfig // immutable
-	herald *herald          // immutable; nil when nobody listens
-	asker  *delayAsker      // immutable; nil without a backoff
-
-	restarted atomic.Uint64 // written by the keeper, read by anyone
-
-	mu     sync.Mutex // held for moments, never while waiting
-	keeper *keeper    // guarded by mu; not nil while there are children to look after
-	booted *keeper    // guarded by mu; what Boot has begun and Serve has still to take over, perhaps over
-	tree   *tree      // the keeper's while there is one, guarded by mu otherwise
-
-	inner map[*Supervisor]int // guarded by nesting: the children that are supervisors
+	cfg supervisorConfig // immutable
+	sup *supervise.Supervisor
 }
 
 // NewSupervisor returns a supervisor that is not running yet: see [Supervisor.Serve].
@@ -118,21 +111,29 @@ func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 	if cfg.strategy > OneForAll {
 		return nil, fmt.Errorf("dray: NewSupervisor: unknown strategy %v", cfg.strategy)
 	}
-	s := &Supervisor{cfg: cfg, herald: cfg.herald}
-	if s.herald == nil {
-		s.herald = newHerald(cfg.common)
+	if cfg.herald == nil {
+		cfg.herald = newHerald(cfg.common)
 	}
-	if cfg.backoff != nil {
-		s.asker = &delayAsker{backoff: cfg.backoff}
-	}
-	s.tree = newTree(&s.cfg, s.herald != nil)
-	s.tree.release = s.unlink
+	s := &Supervisor{cfg: cfg, sup: supervise.New(supervise.Config{
+		Config: restart.Config{
+			Name: cfg.name, Strategy: restart.Strategy(cfg.strategy), Auto: restart.AutoShutdown(cfg.auto),
+			Intensity: cfg.limit, Period: cfg.period,
+		},
+		Backoff: cfg.backoff, Emit: cfg.emit(), Tell: cfg.clock.tellTime,
+		Panicked: func(v any) error { return &PanicError{Value: v} }, SetStack: setStack, MaxStack: maxStack,
+	})}
 	for _, c := range cfg.children {
 		if err := s.add(c, true); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+func setStack(err error, stack []byte) {
+	if p, ok := err.(*PanicError); ok { //nolint:errorlint // the one that Panicked made
+		p.Stack = stack
+	}
 }
 
 // Serve starts the children and supervises them until ctx ends; then it stops
@@ -153,7 +154,13 @@ func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 // may be called again: it starts all children afresh, also those that were
 // terminated and those temporary ones of [WithChildren] that had ended, and counts
 // restarts from zero.
-func (s *Supervisor) Serve(ctx context.Context) error { return s.serve(ctx, false) }
+func (s *Supervisor) Serve(ctx context.Context) error {
+	end, err := endFor(ctx, false)
+	if err != nil {
+		return err
+	}
+	return s.sup.Serve(end)
+}
 
 // Boot starts the children and returns when all are up; the next Serve goes on from
 // there. Serve alone does both. Boot is for a service that runs the supervisor and
@@ -168,86 +175,24 @@ func (s *Supervisor) Serve(ctx context.Context) error { return s.serve(ctx, fals
 // [ErrStarted] while the supervisor is running.
 func (s *Supervisor) Boot(ctx context.Context) error { return s.boot(ctx, false) }
 
-// The two phases of a nested supervisor, whose ctx comes from its parent.
-func (s *Supervisor) bootNested(ctx context.Context) error  { return s.boot(ctx, true) }
-func (s *Supervisor) serveNested(ctx context.Context) error { return s.serve(ctx, true) }
-
-func (s *Supervisor) serve(ctx context.Context, ours bool) error {
-	end, err := newEnd(ctx, ours)
-	if err != nil {
-		return err
-	}
-	k, taken, err := s.open(end)
-	switch {
-	case err != nil:
-		return err
-	case taken:
-		k.adopt(end)
-		<-k.closed
-	default:
-		k.run()
-	}
-	return k.outcome
-}
-
 func (s *Supervisor) boot(ctx context.Context, ours bool) error {
-	end, err := newEnd(ctx, ours)
-	switch {
-	case err != nil:
-		return err
-	case end.before:
-		return causeOf(ctx)
-	}
-	k, err := s.openNew(end)
+	end, err := endFor(ctx, ours)
 	if err != nil {
 		return err
 	}
-	k.boots = true
-	go func() {
-		unlabel()
-		k.run()
-	}()
-	<-k.up
-	if !k.failed {
-		return nil
-	}
-	<-k.closed
-	if k.outcome == nil {
+	if err = s.sup.Boot(end); err == supervise.ErrEnded { //nolint:errorlint // as it is
 		return causeOf(ctx)
 	}
-	return k.outcome
+	return err
 }
 
-// open makes the caller the supervisor's goroutine, unless there is one, or has it
-// take over what Boot has begun.
-func (s *Supervisor) open(end end) (k *keeper, taken bool, err error) {
-	s.mu.Lock()
-	k, s.booted = s.booted, nil
-	s.mu.Unlock()
-	if k != nil {
-		return k, true, nil
-	}
-	k, err = s.openNew(end)
-	return k, false, err
-}
-
-func (s *Supervisor) openNew(end end) (*keeper, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.keeper != nil {
-		return nil, wrapf(ErrStarted, "supervisor %q", s.cfg.name)
-	}
-	s.keeper, s.booted = newKeeper(end, s), nil
-	return s.keeper, nil
-}
-
-// close gives the tree back to the lock. Calls that the keeper did not take any
-// more see the closed channel and try again.
-func (s *Supervisor) close(k *keeper) {
-	s.mu.Lock()
-	s.keeper = nil
-	s.mu.Unlock()
-	close(k.closed)
+// endFor looks at a context, which may be a user's. One of ours comes from another
+// supervisor, and answers at once.
+func endFor(ctx context.Context, ours bool) (end supervise.End, err error) {
+	defer contextThrew(&err)
+	return supervise.End{Context: ctx, Done: ctx.Done(), Before: ctx.Err() != nil, Quick: ours, Restart: func() bool {
+		return errors.Is(context.Cause(ctx), ErrRestart)
+	}}, nil
 }
 
 // Add appends a child. If the supervisor is running, Add starts the child and
@@ -265,14 +210,15 @@ func (s *Supervisor) Add(c Child) error {
 	return s.add(c, false)
 }
 
-func (s *Supervisor) add(c Child, given bool) error {
+func (s *Supervisor) add(c Child, initial bool) error {
 	if err := c.validate(s.cfg.auto); err != nil {
 		return err
 	}
-	if err := s.link(c.Name, c.Service); err != nil {
-		return err
-	}
-	return s.call(func(t *tree, w waiter) { t.add(c, given, w) })
+	service := c.service(s.cfg.shutdownTimeout)
+	start, _ := service.Phases()
+	return s.sup.Add(restart.Spec{
+		Name: c.Name, Type: restart.Type(c.Restart), Significant: c.Significant, SlowStart: start != nil, Initial: initial,
+	}, service)
 }
 
 // Remove stops a child and forgets it. It waits until the child has ended or
@@ -282,9 +228,7 @@ func (s *Supervisor) add(c Child, given bool) error {
 // still not ended. Other children go on.
 // It returns an error that wraps [ErrNotFound] for an unknown name, and
 // [ErrClosed] if the supervisor stops meanwhile.
-func (s *Supervisor) Remove(name string) error {
-	return s.call(func(t *tree, w waiter) { t.remove(name, w) })
-}
+func (s *Supervisor) Remove(name string) error { return s.sup.Remove(name) }
 
 // Restart stops a child if it is running and starts it again, whatever its
 // [Restart] says; that does not count towards the intensity, and other children
@@ -295,9 +239,7 @@ func (s *Supervisor) Remove(name string) error {
 // It returns an error that wraps [ErrNotFound] for an unknown name, [ErrClosed]
 // if the supervisor is not running or stops meanwhile, and [ErrShutdown] if
 // somebody else stops the child before its start is complete.
-func (s *Supervisor) Restart(name string) error {
-	return s.call(func(t *tree, w waiter) { t.restartByHand(name, w) })
-}
+func (s *Supervisor) Restart(name string) error { return s.sup.Restart(name) }
 
 // Terminate stops a child, waiting like [Supervisor.Remove], but keeps it: it
 // can be started again with [Supervisor.Restart], and is also started when the
@@ -306,43 +248,36 @@ func (s *Supervisor) Restart(name string) error {
 // It returns an error that wraps [ErrNotFound] for an unknown name,
 // [ErrAbandoned] if the child, or one below it, did not end in time, and
 // [ErrClosed] if the supervisor stops meanwhile.
-func (s *Supervisor) Terminate(name string) error {
-	return s.call(func(t *tree, w waiter) { t.terminate(name, w) })
-}
+func (s *Supervisor) Terminate(name string) error { return s.sup.Terminate(name) }
 
 // Children returns the children in their order, as they are at this moment, with
 // the children of nested supervisors. It never waits for a child, and for a
 // service's own Children method for at most a second, see [ChildInfo]; it can be
 // called before, during and after Serve.
-func (s *Supervisor) Children() []ChildInfo { return infosOf(s.list()) }
+func (s *Supervisor) Children() []ChildInfo { return childInfos(s.sup.Children()) }
 
 // restarts returns how many restarts there have been, over all calls of Serve.
-func (s *Supervisor) restarts() uint64 { return s.restarted.Load() }
+func (s *Supervisor) restarts() uint64 { return s.sup.Restarts() }
 
-// call runs do on the tree, wherever that is, and waits for the answer.
-func (s *Supervisor) call(do func(*tree, waiter)) error {
-	answer := make(chan error, 1) // buffered: giving it waits for nobody
-	for !s.handOver(func(t *tree) { do(t, answer) }) {
+// emit returns what makes events of what happens, or nil if nobody listens.
+func (c *supervisorConfig) emit() func(restart.Event, time.Time) {
+	if c.herald == nil {
+		return nil
 	}
-	return <-answer
-}
-
-// handOver returns false if the keeper closed before it took the request.
-func (s *Supervisor) handOver(do request) bool {
-	s.mu.Lock()
-	k := s.keeper
-	if k == nil {
-		do(s.tree)
-		s.tree.deliver()
-	}
-	s.mu.Unlock()
-	if k == nil {
-		return true
-	}
-	select {
-	case k.requests <- do:
-		return true
-	case <-k.closed:
-		return false
+	h, name, tell := c.herald, c.name, c.clock.tellTime
+	return func(e restart.Event, now time.Time) {
+		at := happened{tell(now)}
+		switch e.Kind {
+		case restart.Started:
+			h.emit(ChildStarted{at, name, e.Child.Name, e.Child.Restarts})
+		case restart.Failed:
+			h.emit(ChildFailed{at, name, e.Child.Name, e.Err})
+		case restart.Stopped:
+			h.emit(ChildStopped{at, name, e.Child.Name})
+		case restart.Abandoned:
+			h.emit(ChildAbandoned{at, name, e.Child.Name, e.Waited})
+		case restart.GaveUp:
+			h.emit(SupervisorFailed{at, name, e.Err})
+		}
 	}
 }

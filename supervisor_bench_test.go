@@ -130,8 +130,7 @@ func TestSupervisorManyChildrenComeAndGo(t *testing.T) {
 		require.Empty(t, s.Children())
 		cancel()
 		require.NoError(t, <-done)
-		require.Empty(t, s.tree.children)
-		require.Empty(t, s.tree.byName)
+		require.Empty(t, s.Children())
 	})
 }
 

@@ -68,55 +68,6 @@ func nameOf[T ~uint8](v T, names ...string) string {
 	return fmt.Sprintf("%T(%d)", v, uint8(v))
 }
 
-// A Child is a service under supervision and how to treat it.
-type Child struct {
-	// Name identifies the child within its supervisor. Required.
-	Name string
-	// Service is run by the child. Required.
-	Service Service
-	// Restart says when the child is restarted. Defaults to Permanent.
-	Restart Restart
-	// Shutdown is how long the supervisor waits for the child to end after it has
-	// ended its context. A goroutine cannot be killed: a child that takes longer is
-	// abandoned, which means that the supervisor reports it, goes on without it and
-	// ignores what it returns later. If its service is started again, two calls of
-	// Serve may overlap.
-	//
-	// Zero is the supervisor's default, see [WithShutdownTimeout], but no limit for a
-	// *Supervisor, a *Queue and a *Pool, which bound their own stop. A negative value
-	// is no limit: for a service that bounds its own stop, such as a type that embeds
-	// one of these three, or ServiceFunc(s.Serve).
-	Shutdown time.Duration
-	// Significant makes the end of the child count for [WithAutoShutdown], without
-	// which it is an error. A permanent child cannot be significant.
-	Significant bool
-}
-
-// grace is how long to wait for the child's end; negative for ever.
-func (c *Child) grace(byDefault time.Duration) time.Duration {
-	if c.Shutdown != 0 {
-		return c.Shutdown
-	}
-	if nested(c.Service) {
-		return -1
-	}
-	return byDefault
-}
-
-func (c *Child) validate(auto AutoShutdown) error {
-	switch {
-	case c.Name == "":
-		return errors.New("dray: child without a name")
-	case c.Restart > Temporary:
-		return fmt.Errorf("dray: child %q: unknown restart type %v", c.Name, c.Restart)
-	case c.Significant && c.Restart == Permanent:
-		return fmt.Errorf("dray: child %q: a permanent child cannot be significant", c.Name)
-	case c.Significant && auto == NeverShutdown:
-		return fmt.Errorf("dray: child %q: significant, but the supervisor has no WithAutoShutdown", c.Name)
-	}
-	return checkService(c.Name, c.Service)
-}
-
 // SupervisorOption is an option of [NewSupervisor]: [WithChildren],
 // [WithIntensity], [WithRestartBackoff], [WithAutoShutdown], and those that a
 // queue takes as well: [WithName], [WithLogger], [WithObserver],

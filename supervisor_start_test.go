@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -215,15 +214,6 @@ func TestSupervisorPanicStack(t *testing.T) {
 		require.LessOrEqual(t, len(p.Stack), 16<<10)
 		require.LessOrEqual(t, cap(p.Stack), 32<<10)
 	})
-}
-
-func TestFormatStack(t *testing.T) {
-	pcs := callers()
-	text := formatStack(pcs)
-	require.Contains(t, string(text), "tRunner(...)\n\t")
-	long := formatStack(slices.Repeat(pcs, 1000))
-	require.Len(t, long, maxStack)
-	require.Less(t, cap(long), 2*maxStack, "and no more than that was made")
 }
 
 // sup_flags, child_specs

@@ -88,22 +88,6 @@ func TestSupervisorLateReturnAfterServe(t *testing.T) {
 	})
 }
 
-// A timer whose time has not come is stopped, not left to fire for nothing.
-func TestSupervisorStopsTimers(t *testing.T) {
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
-		pending := func() bool { return s.sup.tree.children[0].timer.Stop() }
-		require.NoError(t, s.sup.Restart("a"))
-		require.False(t, pending(), "of its stop")
-		s.kill("a", "")
-		require.NoError(t, s.sup.Restart("a"))
-		require.False(t, pending(), "of its backoff")
-		s.kill("a", "")
-		backoff := s.sup.tree.children[0].timer
-		require.NoError(t, s.close())
-		require.False(t, backoff.Stop(), "of its backoff, ended by the stop")
-	}, WithRestartBackoff(func(int) time.Duration { return time.Hour }))
-}
-
 // A group restart goes on without a child that does not stop.
 func TestSupervisorAbandonsInGroup(t *testing.T) {
 	perform(t, OneForAll, "a b c", func(t *testing.T, s *stage) {

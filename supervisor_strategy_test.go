@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray/internal/restart"
 )
 
 // What OTP 25 really did, in order.
@@ -205,7 +207,7 @@ func TestSupervisorIntensityZero(t *testing.T) {
 		s.requireRecord("die b, stop a")
 		err := s.requireEnded()
 		require.ErrorIs(t, err, ErrIntensity)
-		require.ErrorIs(t, err, errNotAsked, "a normal end of a permanent child is a failure, and says so")
+		require.ErrorIs(t, err, restart.ErrUntold, "a normal end of a permanent child is a failure, and says so")
 	}, WithIntensity(0, time.Hour))
 }
 

@@ -1,11 +1,13 @@
 package dray
 
-import "context"
+import (
+	"context"
+)
 
-// plant makes the queue's own supervision tree, in the order of its start. Each
+// treeConfig is that of the queue's own supervision tree, in the order of its start. Each
 // child depends on those before it: when one crashes, it and those after it are
 // restarted (rest-for-one). The state they work on is in the engine and outlives them.
-func (q *Queue) plant() (*Supervisor, error) {
+func (q *Queue) treeConfig() supervisorConfig {
 	cfg := newSupervisorConfig(RestForOne)
 	cfg.name, cfg.clock = q.name, q.clock
 	cfg.herald = q.herald
@@ -14,7 +16,7 @@ func (q *Queue) plant() (*Supervisor, error) {
 		{Name: "pool", Service: crew{q.engine}},
 		{Name: "scheduler", Service: schedulerLoop{q.scheduler}},
 	}
-	return newSupervisor(cfg)
+	return cfg
 }
 
 // Children returns the queue's own supervision tree: owner, pool and scheduler.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // A worker runs one job at a time. Whatever a job does, its worker settles it and
@@ -64,7 +66,7 @@ func (e *engine) hire() *worker {
 // main is the worker's goroutine.
 func (w *worker) main() {
 	defer w.depart()
-	unlabel()
+	guard.Unlabel()
 	w.goid.Store(goid())
 	for !w.left {
 		w.serve()
@@ -121,7 +123,7 @@ func (w *worker) perform() {
 	if err != nil {
 		w.conclude(err, core.Error)
 	}
-	unlabel()
+	guard.Unlabel()
 }
 
 // contain, deferred, is where everything ends that does not return.
@@ -144,7 +146,7 @@ func (w *worker) contain() {
 		w.inJob = false
 		w.conclude(ErrGoexit, core.Error)
 	}
-	unlabel()
+	guard.Unlabel()
 }
 
 // conclude takes down that the job has failed. From the first line on it is
@@ -163,7 +165,7 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 // place that calls methods of such an error.
 func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 	if p, ok := err.(*PanicError); ok && kind == core.Panic { //nolint:errorlint // contain's
-		p.text = bareText(p.Value)
+		p.text = errs.Text(p.Value)
 	}
 	f, safe := inspect(err)
 	r := core.Result{Kind: kind, Err: safe}

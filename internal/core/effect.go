@@ -1,6 +1,8 @@
 package core
 
-import "time"
+import (
+	"time"
+)
 
 // EffectKind tells effects apart.
 type EffectKind uint8

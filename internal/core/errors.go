@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // The errors that the core itself gives a job.
@@ -11,7 +13,7 @@ var (
 	ErrTimeout   = errors.New("dray: job timed out")
 	ErrDeadline  = errors.New("dray: job past its deadline")
 	ErrCancelled = errors.New("dray: job cancelled")
-	ErrShutdown  = errors.New("dray: shut down") // where there is no line to go back to
+	ErrShutdown  = errs.Shutdown // where there is no line to go back to
 )
 
 // A Caused is what an attempt returned after its context had ended, with why it had.

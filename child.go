@@ -1,0 +1,191 @@
+package dray
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/restart"
+	"github.com/a622d8ee/dray/internal/supervise"
+)
+
+// A Child is a service under supervision and how to treat it.
+type Child struct {
+	// Name identifies the child within its supervisor. Required.
+	Name string
+	// Service is run by the child. Required.
+	Service Service
+	// Restart says when the child is restarted. Defaults to Permanent.
+	Restart Restart
+	// Shutdown is how long the supervisor waits for the child to end after it has
+	// ended its context. A goroutine cannot be killed: a child that takes longer is
+	// abandoned, which means that the supervisor reports it, goes on without it and
+	// ignores what it returns later. If its service is started again, two calls of
+	// Serve may overlap.
+	//
+	// Zero is the supervisor's default, see [WithShutdownTimeout], but no limit for a
+	// *Supervisor, a *Queue and a *Pool, which bound their own stop. A negative value
+	// is no limit: for a service that bounds its own stop, such as a type that embeds
+	// one of these three, or ServiceFunc(s.Serve).
+	Shutdown time.Duration
+	// Significant makes the end of the child count for [WithAutoShutdown], without
+	// which it is an error. A permanent child cannot be significant.
+	Significant bool
+}
+
+func (c *Child) validate(auto AutoShutdown) error {
+	switch {
+	case c.Name == "":
+		return errors.New("dray: child without a name")
+	case c.Restart > Temporary:
+		return fmt.Errorf("dray: child %q: unknown restart type %v", c.Name, c.Restart)
+	case c.Significant && c.Restart == Permanent:
+		return fmt.Errorf("dray: child %q: a permanent child cannot be significant", c.Name)
+	case c.Significant && auto == NeverShutdown:
+		return fmt.Errorf("dray: child %q: significant, but the supervisor has no WithAutoShutdown", c.Name)
+	}
+	return checkService(c.Name, c.Service)
+}
+
+// service returns how the child is run. dray's own services are told by their exact type:
+// a type that embeds one of them is the user's, and what it makes of the methods that it
+// inherits is not known.
+func (c *Child) service(shutdownTimeout time.Duration) *supervise.Service {
+	s := &supervise.Service{Limit: c.Shutdown}
+	own := true
+	switch service := c.Service.(type) {
+	case *Supervisor:
+		s.Inner, s.Nested = service.sup, true
+		s.Phases = service.phases
+	case *Queue:
+		s.Inner = service.tree.sup
+		s.Phases = service.phases
+	case *Pool:
+		s.Phases = service.phases
+	default:
+		own = false
+		s.Phases = func() (start, serve func(context.Context) error) {
+			if i, ok := service.(Initer); ok {
+				start = i.Init
+			}
+			return start, service.Serve
+		}
+		if l, ok := service.(interface{ Children() []ChildInfo }); ok {
+			s.Children = func() []supervise.Info { return infosOf(l.Children()) }
+		}
+	}
+	switch {
+	case s.Limit != 0:
+	case own: // its stop takes as long as that of what is below it, which has limits
+		s.Limit = -1
+	default:
+		s.Limit = shutdownTimeout
+	}
+	return s
+}
+
+// phases is Serve for a supervisor that this one is a child of.
+func (s *Supervisor) phases() (start, serve func(context.Context) error) {
+	start = func(ctx context.Context) error { return s.boot(ctx, true) }
+	serve = func(ctx context.Context) error {
+		end, err := endFor(ctx, true)
+		if err != nil {
+			return err
+		}
+		return s.sup.Serve(end)
+	}
+	return start, serve
+}
+
+// checkService finds a service that could only panic.
+func checkService(name string, s Service) error {
+	isNil := false
+	switch s := s.(type) {
+	case nil:
+		isNil = true
+	case ServiceFunc:
+		if s == nil {
+			return errs.Wrapf(ErrNilFunc, "child %q", name)
+		}
+	case *Supervisor:
+		isNil = s == nil
+	case *Queue:
+		isNil = s == nil
+	case *Pool:
+		isNil = s == nil
+	}
+	if isNil {
+		return fmt.Errorf("dray: child %q: nil service", name)
+	}
+	return nil
+}
+
+// ChildState is what a child of a supervisor is doing.
+type ChildState uint8
+
+const (
+	// ChildDown: not running: not started yet, ended normally, or terminated.
+	ChildDown ChildState = iota
+	// ChildStarting: its Init is running.
+	ChildStarting
+	// ChildRunning: its Serve is running.
+	ChildRunning
+	// ChildStopping: its context has ended and it has not returned yet.
+	ChildStopping
+	// ChildRestarting: it waits for its backoff, or for its turn in a group that
+	// is being restarted.
+	ChildRestarting
+	// ChildStuck: it was abandoned, because it did not end within its shutdown time.
+	ChildStuck
+)
+
+// String returns "down", "starting", "running", "stopping", "restarting" or "stuck".
+func (s ChildState) String() string {
+	return nameOf(s, "down", "starting", "running", "stopping", "restarting", "stuck")
+}
+
+// ChildInfo is one child in a snapshot.
+type ChildInfo struct {
+	Name  string
+	State ChildState
+	// Restarts counts the failures of this child that led to a restart, since its
+	// supervisor's Serve was called. Restarts that it owes to a sibling or to
+	// [Supervisor.Restart] are not among them.
+	Restarts uint64
+	// LastError is the last failure of the child, its stop included, or nil. It
+	// is a *PanicError after a panic, ErrGoexit after a Goexit.
+	LastError error
+	// Since is when State began, by the wall clock of now; zero if it is unchanged since
+	// the child was added.
+	Since time.Time
+	// Children are those of a nested [Supervisor] or [Queue]. Of any other service
+	// that has a method Children() []ChildInfo they are what that returns, which for
+	// a type that embeds a *Supervisor are the supervisor's. Such a method is given
+	// a second; one that panics, or has not returned by then, has no children, and
+	// is not called again before it has returned.
+	Children []ChildInfo
+}
+
+func childInfos(all []supervise.Info) []ChildInfo {
+	if all == nil {
+		return nil
+	}
+	infos := make([]ChildInfo, len(all))
+	for i, x := range all {
+		infos[i] = ChildInfo{x.Name, ChildState(x.State), x.Restarts, x.LastErr, x.Since, childInfos(x.Children)}
+	}
+	return infos
+}
+
+func infosOf(all []ChildInfo) []supervise.Info {
+	if all == nil {
+		return nil
+	}
+	infos := make([]supervise.Info, len(all))
+	for i, x := range all {
+		infos[i] = supervise.Info{Name: x.Name, State: restart.ChildState(x.State), Restarts: x.Restarts, LastErr: x.LastError, Since: x.Since, Children: infosOf(x.Children)}
+	}
+	return infos
+}

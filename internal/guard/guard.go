@@ -1,0 +1,69 @@
+// Package guard calls functions of users that should answer at once, and may block,
+// panic, exit their goroutine or call back.
+package guard
+
+import (
+	"context"
+	"runtime/pprof"
+	"time"
+)
+
+// Patience is how long the answer of such a function is waited for.
+const Patience = time.Second
+
+// A Call is one call of such a function, on a goroutine of its own.
+type Call[T any] struct {
+	began time.Time     // immutable
+	done  chan struct{} // closed when the call has ended
+	value T             // set before done is closed, if ok
+	ok    bool          // set before done is closed: the function has returned
+}
+
+// Begin calls f.
+func Begin[T any](f func() T) *Call[T] {
+	c := &Call[T]{began: time.Now(), done: make(chan struct{})}
+	go func() {
+		Unlabel()
+		defer close(c.done)
+		defer func() { _ = recover() }()
+		c.value = f()
+		c.ok = true
+	}()
+	return c
+}
+
+// Over reports whether the call has ended, without waiting.
+func (c *Call[T]) Over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Overdue reports whether there has been no answer within Patience. Of a nil Call, which
+// was never begun, it is false.
+func (c *Call[T]) Overdue() bool {
+	return c != nil && !c.Over() && time.Since(c.began) >= Patience
+}
+
+// Wait returns the answer, or false if there is none within Patience of the beginning.
+func (c *Call[T]) Wait() (value T, ok bool) {
+	if d := Patience - time.Since(c.began); d > 0 && !c.Over() {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-c.done:
+		case <-timer.C:
+		}
+	}
+	if !c.Over() {
+		return value, false
+	}
+	return c.value, c.ok
+}
+
+// Unlabel takes off the goroutine's pprof labels: those of the call that started it, or
+// of the job that it ran.
+func Unlabel() { pprof.SetGoroutineLabels(context.Background()) }

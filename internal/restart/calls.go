@@ -1,0 +1,147 @@
+package restart
+
+import "github.com/a622d8ee/dray/internal/errs"
+
+// The calls of users. Each gets one answer: at once, or when the child that it waits for
+// has come so far, or when the supervisor ends.
+
+// find returns the child, or answers that the call cannot be served.
+func (s *State) find(name string, reply Call) *Child {
+	c := s.byName[name]
+	switch {
+	case s.Closing():
+		reply(s.closed())
+	case c == nil:
+		reply(errs.Wrapf(errs.NotFound, "supervisor %q: child %q", s.cfg.Name, name))
+	default:
+		return c
+	}
+	return nil
+}
+
+// Add appends a child, and starts it if the supervisor is served. It reports whether
+// there was no reason against it.
+func (s *State) Add(spec Spec, reply Call) bool {
+	switch {
+	case s.Closing():
+		reply(s.closed())
+		return false
+	case s.byName[spec.Name] != nil:
+		reply(errs.Wrapf(errs.Duplicate, "supervisor %q: child %q", s.cfg.Name, spec.Name))
+		return false
+	}
+	s.last++
+	c := &Child{Spec: spec, seq: s.last}
+	s.Children = append(s.Children, c)
+	s.byName[c.Name] = c
+	switch {
+	case !s.serving:
+		reply(nil)
+	case s.plan.phase != planNone: // comes to it in its turn
+		c.due = true
+		c.enter(Restarting, s.Now)
+		reply(nil)
+	default:
+		c.reason = added
+		c.awaitStart = append(c.awaitStart, reply)
+		s.start(c)
+	}
+	return true
+}
+
+// Remove stops a child and forgets it.
+func (s *State) Remove(name string, reply Call) {
+	if c := s.find(name, reply); c != nil {
+		c.removing = true
+		if !s.takeDown(c, reply) {
+			s.forget(c)
+		}
+		s.advance()
+	}
+}
+
+// Terminate stops a child and keeps it, unless it is temporary.
+func (s *State) Terminate(name string, reply Call) {
+	if c := s.find(name, reply); c != nil {
+		if !s.takeDown(c, reply) && s.serving && c.Type == Temporary {
+			s.forget(c)
+		}
+		s.advance()
+	}
+}
+
+// takeDown stops a child directly, without regard to the plan, which then leaves it out.
+// It reports whether the answer is to come with the child's end; else it was given.
+func (s *State) takeDown(c *Child, reply Call) bool {
+	c.due, c.again = false, false
+	s.callOff(c)
+	if c.alive() {
+		c.awaitStop = append(c.awaitStop, reply)
+		s.stop(c)
+		return true
+	}
+	s.endWait(c)
+	if c.State == Restarting {
+		c.enter(Down, s.Now)
+	}
+	reply(nil)
+	return false
+}
+
+// callOff answers those who wait for a start that will not be.
+func (s *State) callOff(c *Child) {
+	if len(c.awaitStart) > 0 {
+		replyAll(&c.awaitStart, errs.Wrapf(errs.Shutdown, "supervisor %q: child %q stopped before it had started", s.cfg.Name, c.Name))
+	}
+}
+
+// endWait ends the backoff of a child that is not alive, if that is what it is in.
+func (s *State) endWait(c *Child) {
+	if s.plan.delay == c {
+		s.plan.delay = nil
+	}
+	s.shell.Disarm(c)
+}
+
+// Restart stops a child if it runs, and starts it again.
+func (s *State) Restart(name string, reply Call) {
+	c := s.find(name, reply)
+	switch {
+	case c == nil:
+		return
+	case !s.serving:
+		reply(errs.Wrapf(errs.Closed, "supervisor %q is not running", s.cfg.Name))
+		return
+	case c.removing:
+		reply(errs.Wrapf(errs.NotFound, "supervisor %q: child %q is being removed", s.cfg.Name, name))
+		return
+	case s.plan.awaits(c):
+		c.due = true
+		if !c.alive() {
+			c.enter(Restarting, s.Now)
+		}
+		s.endDelay()
+		reply(nil)
+	default:
+		s.restartDirectly(c, reply)
+	}
+	s.advance()
+}
+
+// restartDirectly restarts a child that is not part of the plan.
+func (s *State) restartDirectly(c *Child, reply Call) {
+	if c.State == Restarting { // one-for-one, in its backoff: a restart already counted
+		s.shell.Disarm(c)
+		s.start(c)
+		reply(nil)
+		return
+	}
+	c.awaitStart = append(c.awaitStart, reply)
+	c.reason = byHand
+	if c.alive() {
+		c.again = true
+		s.stop(c)
+		return
+	}
+	s.start(c)
+}

@@ -1,0 +1,53 @@
+package restart
+
+import "time"
+
+// Config is what the rules of one supervisor go by. Immutable.
+type Config struct {
+	Name      string
+	Strategy  Strategy
+	Intensity int           // restarts allowed
+	Period    time.Duration // within this time
+	Auto      AutoShutdown
+	Delayed   bool // a restart waits for Shell.Delay
+}
+
+// A Shell does what the rules decide, at once. It does not call the State meanwhile.
+type Shell interface {
+	// Start runs the child. Started is to be called if its start takes time, and
+	// Exited when it has ended.
+	Start(c *Child)
+	// Stop tells a child to end, and why. Expired is to be called if it does not within
+	// its limit.
+	Stop(c *Child, cause error)
+	// Delay has Expired called when the child's backoff has passed.
+	Delay(c *Child)
+	// Disarm has Expired not called any more, if it was to be.
+	Disarm(c *Child)
+	// Emit says what happened.
+	Emit(e Event)
+}
+
+// An Event is something that has happened to a child or to the supervisor.
+type Event struct {
+	Kind   EventKind
+	Child  *Child        // nil of GaveUp
+	Err    error         // of Failed and GaveUp
+	Waited time.Duration // of Abandoned
+}
+
+// EventKind says what.
+type EventKind uint8
+
+// The kinds of events.
+const (
+	Started   EventKind = iota // the start of a child is complete
+	Failed                     // a child has failed
+	Stopped                    // it has ended, and did not fail
+	Abandoned                  // it did not stop within its limit; it is not waited for
+	Forgotten                  // it is no child any more, for good
+	GaveUp                     // the supervisor has ended because of a failure
+)
+
+// A Call is where the answer to a user's call goes. It is called once.
+type Call func(error)

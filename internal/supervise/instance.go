@@ -1,0 +1,177 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
+	"github.com/a622d8ee/dray/internal/restart"
+)
+
+// An instance is one run of a child's service, on a goroutine of its own.
+type instance struct {
+	child  *restart.Child // of which the goroutine reads only the Spec
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	loop   *loop
+	gone   *atomic.Bool // set by the goroutine at the service's end, read by all; all that is kept of one that is abandoned
+}
+
+// main runs the service and reports its end, however it ends: after a Goexit the
+// deferred call is all that is left to run.
+func (i *instance) main() {
+	guard.Unlabel()
+	e := &exit{}
+	defer i.end(e)
+	e.run(i.work, i.loop.sup.cfg.Panicked)
+}
+
+func (i *instance) end(e *exit) {
+	e.told = i.ctx.Err() != nil
+	e.complete(i.loop.sup.cfg.Panicked)
+	if e.clear() {
+		i.report(e)
+		return
+	}
+	defer i.report(e) // inspect may end in a Goexit
+	e.inspect()
+}
+
+func (i *instance) report(e *exit) {
+	i.gone.Store(true)
+	i.cancel(e.err) // for what the service has left behind that heeds its context
+	i.loop.post(func() { i.loop.sup.state.exited(i, e) })
+}
+
+// work is what may fail: the start, then Serve.
+func (i *instance) work() error {
+	start, serve := serviceOf(i.child).Phases()
+	if start != nil {
+		if err := start(i.ctx); err != nil {
+			return err
+		}
+		i.loop.post(func() { i.loop.sup.state.started(i) })
+	}
+	return serve(i.ctx)
+}
+
+// An exit is how an instance ended.
+type exit struct {
+	err   error // nil: a normal end
+	told  bool  // after the supervisor had ended its context
+	threw bool  // by a panic or a Goexit
+
+	// What inspect has found out, for which err's methods need not be called again.
+	harmless  bool        // err says no more than that it was told to
+	leaks     bool        // err says that something was abandoned, but not what
+	abandoned []abandoned // what err says was abandoned
+
+	returned, recovered bool      // how far run came
+	stack               []uintptr // of a panic, until it has a text
+}
+
+// run calls f and keeps how it ended. It does not come back from a Goexit.
+func (e *exit) run(f func() error, panicked func(any) error) {
+	func() {
+		defer e.catch(panicked)
+		e.err = f()
+		e.returned = true
+	}()
+	e.recovered = !e.returned
+}
+
+// catch is deferred. A Goexit is left for complete to find, as nothing can tell it here
+// from a panic(nil) under GODEBUG=panicnil=1.
+func (e *exit) catch(panicked func(any) error) {
+	if e.returned {
+		return
+	}
+	if v := recover(); v != nil {
+		e.err = panicked(v)
+		e.stack = callers()
+	}
+}
+
+// complete is called once the service has ended for certain. Only a panic lets run go on
+// after f did not return; a panic while a Goexit was under way counts as a panic.
+func (e *exit) complete(panicked func(any) error) {
+	e.threw = !e.returned
+	switch {
+	case e.returned || e.err != nil:
+	case e.recovered:
+		e.err = panicked(new(runtime.PanicNilError))
+	default:
+		e.err = errs.Goexit
+	}
+}
+
+// clear reports whether it is clear what the error means, without a call of it.
+func (e *exit) clear() bool {
+	e.harmless = e.err == nil
+	if s, ok := e.err.(*serveError); ok { //nolint:errorlint // anything else may be foreign
+		e.abandoned = s.abandoned
+		return true
+	}
+	return e.err == nil || !e.told || e.threw
+}
+
+// inspect asks the error of a child that was told to stop what it means. The error's
+// methods are the user's and may do anything, so they are called once, here, on the
+// child's own goroutine. One that panics or exits instead of answering is a failure; one
+// that blocks keeps the child from having ended.
+func (e *exit) inspect() {
+	defer func() { _ = recover() }()
+	if inner, ok := errors.AsType[*serveError](e.err); ok {
+		e.abandoned = inner.abandoned
+	} else {
+		e.leaks = errors.Is(e.err, errs.Abandoned)
+	}
+	e.harmless = errors.Is(e.err, context.Canceled) || errors.Is(e.err, errs.Shutdown) || errors.Is(e.err, errs.Restart)
+}
+
+const (
+	// maxFrames is how many program counters are captured; as text, that many frames
+	// take about 16 KiB.
+	maxFrames = 128
+	// Not of interest: runtime.Callers, callers, catch.
+	skipFrames = 3
+)
+
+// pcs keeps the capture off the stack of the panicking goroutine, which would have to
+// grow for it: that costs as much as the rest of the restart.
+var pcs = sync.Pool{New: func() any { return new([maxFrames]uintptr) }}
+
+// callers captures a stack at a tenth of the cost of its text.
+func callers() []uintptr {
+	buf := pcs.Get().(*[maxFrames]uintptr) //nolint:forcetypeassert // the pool's own
+	defer pcs.Put(buf)
+	return slices.Clone(buf[:runtime.Callers(skipFrames, buf[:])])
+}
+
+// format gives the error of a panic its stack as text. It is called on the loop's
+// goroutine, before the error is given away.
+func (e *exit) format(cfg *Config) {
+	if e.stack != nil {
+		cfg.SetStack(e.err, textOf(e.stack, cfg.MaxStack))
+		e.stack = nil
+	}
+}
+
+// textOf is in the layout of debug.Stack.
+func textOf(stack []uintptr, limit int) []byte {
+	var text []byte
+	frames := runtime.CallersFrames(stack)
+	for {
+		f, more := frames.Next()
+		text = fmt.Appendf(text, "%s(...)\n\t%s:%d +0x%x\n", f.Function, f.File, f.Line, f.PC-f.Entry)
+		if !more || len(text) > limit {
+			return text[:min(len(text), limit):len(text)]
+		}
+	}
+}

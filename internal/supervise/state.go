@@ -1,0 +1,161 @@
+package supervise
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
+	"github.com/a622d8ee/dray/internal/restart"
+)
+
+// A state is the rules and what is done by them. It belongs to the loop, or to whoever
+// has the supervisor's lock while there is none.
+type state struct {
+	*restart.State
+	sup       *Supervisor
+	loop      *loop
+	exit      *exit       // what the state is being told of
+	abandoned []abandoned // what stops have left running, since Serve was called
+}
+
+func newState(s *Supervisor) *state {
+	st := &state{sup: s}
+	st.State = restart.New(s.cfg.Config, shell{st})
+	return st
+}
+
+// A child is what is known here of a restart.Child.
+type child struct {
+	instance *instance   // that is waited for; nil without
+	timer    *time.Timer // of its stop or backoff; nil unless armed
+	exit     *exit       // its last one with a panic, while the stack has no text
+}
+
+func childOf(c *restart.Child) *child {
+	if c.Shell == nil {
+		c.Shell = &child{}
+	}
+	return c.Shell.(*child) //nolint:forcetypeassert // nothing else is put there
+}
+
+func serviceOf(c *restart.Child) *Service {
+	return c.Data.(*Service) //nolint:forcetypeassert // as above
+}
+
+// shell is a state as its rules see it.
+type shell struct{ *state }
+
+// Start starts an instance of the child.
+func (s shell) Start(c *restart.Child) {
+	ctx, cancel := context.WithCancelCause(s.loop.base)
+	i := &instance{child: c, ctx: ctx, cancel: cancel, loop: s.loop, gone: new(atomic.Bool)}
+	childOf(c).instance = i
+	go i.main()
+}
+
+// Stop ends the context of the child's instance.
+func (s shell) Stop(c *restart.Child, cause error) {
+	childOf(c).instance.cancel(cause)
+	s.arm(c, serviceOf(c).Limit)
+}
+
+// Delay asks the backoff. A restart for which it does not answer in time goes ahead.
+func (s shell) Delay(c *restart.Child) {
+	s.arm(c, guard.Patience)
+	l, timer := s.loop, childOf(c).timer
+	s.sup.delay.ask(question{attempt: c.Failures, asked: s.Now, answer: func(d time.Duration) {
+		l.post(func() { s.delayed(c, timer, d) })
+	}})
+}
+
+// delayed has the child wait for d in all, unless it does not wait any more.
+func (s shell) delayed(c *restart.Child, timer *time.Timer, d time.Duration) {
+	if childOf(c).timer != timer {
+		return
+	}
+	s.Disarm(c)
+	if d -= s.Now.Sub(c.Since); d > 0 {
+		s.arm(c, d)
+		return
+	}
+	s.Expired(c)
+}
+
+// arm has Expired called after d, unless that is negative.
+func (s shell) arm(c *restart.Child, d time.Duration) {
+	if d < 0 {
+		return
+	}
+	l, of := s.loop, childOf(c)
+	var timer *time.Timer // read on the loop's goroutine, which writes it here
+	timer = time.AfterFunc(d, func() {
+		l.post(func() {
+			if of.timer == timer {
+				of.timer = nil
+				s.Expired(c)
+			}
+		})
+	})
+	of.timer = timer
+}
+
+// Disarm stops the child's timer. One that has fired finds that it is not the child's.
+func (s shell) Disarm(c *restart.Child) {
+	if of := childOf(c); of.timer != nil {
+		of.timer.Stop()
+		of.timer = nil
+	}
+}
+
+// Emit tells what happened, and does what follows from it here.
+func (s shell) Emit(e restart.Event) {
+	switch e.Kind {
+	case restart.Abandoned:
+		s.abandon(e.Child)
+	case restart.Forgotten:
+		s.sup.unlink(serviceOf(e.Child))
+		return
+	}
+	if s.sup.cfg.Emit != nil {
+		s.shown(e.Err)
+		s.sup.cfg.Emit(e, s.Now)
+	}
+}
+
+// abandon keeps what may still be running, rid of what has ended.
+func (s shell) abandon(c *restart.Child) {
+	of := childOf(c)
+	err := errs.Wrapf(errs.Abandoned, "supervisor %q: child %q", s.sup.cfg.Name, c.Name)
+	s.state.abandoned = append(stillRunning(s.state.abandoned), abandoned{err, of.instance.gone.Load})
+	of.instance = nil
+}
+
+// started: the start of an instance is complete.
+func (s *state) started(i *instance) {
+	if childOf(i.child).instance == i {
+		s.Started(i.child)
+	}
+}
+
+// exited: an instance has ended. That of an abandoned one is of no interest.
+func (s *state) exited(i *instance, e *exit) {
+	of := childOf(i.child)
+	if of.instance != i {
+		return
+	}
+	of.instance, of.exit, s.exit = nil, e, e
+	s.Exited(i.child, restart.Exit{Err: e.err, Told: e.told, Threw: e.threw, Harmless: e.harmless, Left: s.leave(i.child, e)})
+	s.shown(s.Failure)
+	s.exit = nil
+}
+
+// shown sees to it that the stack of a panic has its text before an error that may wrap
+// it is given away. To make the text takes longer than the restart itself, so it is not
+// made before.
+func (s *state) shown(err error) {
+	if err != nil && s.exit != nil {
+		s.exit.format(&s.sup.cfg)
+	}
+}
