@@ -185,7 +185,10 @@ func infosOf(all []ChildInfo) []supervise.Info {
 	}
 	infos := make([]supervise.Info, len(all))
 	for i, x := range all {
-		infos[i] = supervise.Info{Name: x.Name, State: restart.ChildState(x.State), Restarts: x.Restarts, LastErr: x.LastError, Since: x.Since, Children: infosOf(x.Children)}
+		infos[i] = supervise.Info{
+			Name: x.Name, State: restart.ChildState(x.State), Restarts: x.Restarts, LastErr: x.LastError,
+			Since: x.Since, Children: infosOf(x.Children),
+		}
 	}
 	return infos
 }

@@ -14,28 +14,28 @@ import (
 var (
 	// ErrClosed is returned by every call that needs a queue, pool or
 	// supervisor that still takes work, once its shutdown has begun.
-	ErrClosed = errs.Closed // "dray: closed"
+	ErrClosed = errs.ErrClosed // "dray: closed"
 	// ErrQueueFull is returned by the enqueue calls under [Reject], and under
 	// [Block] where waiting could never end: from inside a job of the same queue.
 	ErrQueueFull = errors.New("dray: queue full")
 	// ErrDuplicate is returned where a name or a unique key is already taken:
 	// by an enqueue call under [RejectDuplicate], by [Handle], [Supervisor.Add]
 	// and [Queue.Restore].
-	ErrDuplicate = errs.Duplicate // "dray: duplicate"
+	ErrDuplicate = errs.ErrDuplicate // "dray: duplicate"
 	// ErrNotFound is returned where nothing has the given name or ID, for a job
 	// also when it has already settled.
-	ErrNotFound = errs.NotFound // "dray: not found"
+	ErrNotFound = errs.ErrNotFound // "dray: not found"
 	// ErrNoWorkers is returned by [Pool.Run] and [Pool.RunAsync] when no worker is idle.
 	ErrNoWorkers = errors.New("dray: no idle worker")
 	// ErrUnknownKind is returned for a kind that was never registered with [Handle].
 	ErrUnknownKind = errors.New("dray: unknown kind")
 	// ErrStarted is returned by a Start or Serve of what runs already.
-	ErrStarted = errs.Started // "dray: already started"
+	ErrStarted = errs.ErrStarted // "dray: already started"
 	// ErrNilFunc is returned where a function is nil that dray would have to call.
 	ErrNilFunc = errors.New("dray: nil func")
 	// ErrGoexit is the error of a job, or of a supervised child, that ended its
 	// goroutine with [runtime.Goexit] (as t.FailNow does) instead of returning.
-	ErrGoexit = errs.Goexit // "dray: runtime.Goexit called"
+	ErrGoexit = errs.ErrGoexit // "dray: runtime.Goexit called"
 	// ErrEvicted is the error of a waiting job that an overflow policy dropped, or
 	// that another one replaced: see ErrReplaced.
 	ErrEvicted = core.ErrEvicted
@@ -48,7 +48,7 @@ var (
 	// ErrIntensity is returned by [Supervisor.Serve], and by [Queue.Serve] for
 	// the queue's own tree, when children crashed more often than the restart
 	// intensity allows. It wraps the last failure.
-	ErrIntensity = errs.Intensity // "dray: restart intensity exceeded"
+	ErrIntensity = errs.ErrIntensity // "dray: restart intensity exceeded"
 
 	// ErrTimeout is the [context.Cause] inside a job whose [WithTimeout] elapsed, and
 	// the error of an attempt that failed after that, beside what it returned.
@@ -66,7 +66,7 @@ var (
 	// child which it stops in order to start it again, because a sibling failed or
 	// [Supervisor.Restart] was called. A queue or pool that is stopped for it does
 	// not drain, and stays open: see [Queue.Serve].
-	ErrRestart = errs.Restart // "dray: restart"
+	ErrRestart = errs.ErrRestart // "dray: restart"
 )
 
 // errNilQueue is what functions return that take a queue, if they get none.

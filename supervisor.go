@@ -53,7 +53,7 @@ func (f ServiceFunc) Serve(ctx context.Context) error { return f(ctx) }
 // its shutdown time, so that its goroutine may still be running; and by those of
 // [Queue.Shutdown], [Queue.Close] and [Pool.Close] for an observer, a log handler, a
 // limiter, or another function of a user's that did not return, such as a schedule's.
-var ErrAbandoned = errs.Abandoned // "dray: abandoned"
+var ErrAbandoned = errs.ErrAbandoned // "dray: abandoned"
 
 // A Supervisor runs services, its children, and restarts those that fail, by
 // the rules of Erlang/OTP:

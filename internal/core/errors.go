@@ -13,7 +13,7 @@ var (
 	ErrTimeout   = errors.New("dray: job timed out")
 	ErrDeadline  = errors.New("dray: job past its deadline")
 	ErrCancelled = errors.New("dray: job cancelled")
-	ErrShutdown  = errs.Shutdown // where there is no line to go back to
+	ErrShutdown  = errs.ErrShutdown // where there is no line to go back to
 )
 
 // A Caused is what an attempt returned after its context had ended, with why it had.

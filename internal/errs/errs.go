@@ -10,15 +10,15 @@ import (
 
 // The sentinels, in the words that users read.
 var (
-	Closed    = errors.New("dray: closed")
-	Duplicate = errors.New("dray: duplicate")
-	NotFound  = errors.New("dray: not found")
-	Started   = errors.New("dray: already started")
-	Goexit    = errors.New("dray: runtime.Goexit called")
-	Intensity = errors.New("dray: restart intensity exceeded")
-	Abandoned = errors.New("dray: abandoned")
-	Restart   = errors.New("dray: restart")
-	Shutdown  = errors.New("dray: shut down")
+	ErrClosed    = errors.New("dray: closed")
+	ErrDuplicate = errors.New("dray: duplicate")
+	ErrNotFound  = errors.New("dray: not found")
+	ErrStarted   = errors.New("dray: already started")
+	ErrGoexit    = errors.New("dray: runtime.Goexit called")
+	ErrIntensity = errors.New("dray: restart intensity exceeded")
+	ErrAbandoned = errors.New("dray: abandoned")
+	ErrRestart   = errors.New("dray: restart")
+	ErrShutdown  = errors.New("dray: shut down")
 )
 
 // Prefix begins the text of every error of dray, and comes once in a chain: an error

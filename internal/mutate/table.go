@@ -21,12 +21,13 @@ func fromTable(only string) (mutants []mutant, err error) {
 		if !strings.Contains(m.file, only) {
 			continue
 		}
-		source, failed := os.ReadFile(m.file)
-		if failed == nil && strings.Count(string(source), m.old) != 1 {
+		text, failed := os.ReadFile(m.file)
+		source := string(text)
+		if failed == nil && strings.Count(source, m.old) != 1 {
 			failed = fmt.Errorf("%s: %q is not there once", m.file, m.old)
 		}
 		err = errors.Join(err, failed)
-		begin := strings.Index(string(source), m.old)
+		begin := strings.Index(source, m.old)
 		mutants = append(mutants, mutant{m.file, fmt.Sprintf("%q -> %q", m.old, m.new), begin, begin + len(m.old), m.new, m.race})
 	}
 	return mutants, err

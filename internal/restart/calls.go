@@ -12,7 +12,7 @@ func (s *State) find(name string, reply Call) *Child {
 	case s.Closing():
 		reply(s.closed())
 	case c == nil:
-		reply(errs.Wrapf(errs.NotFound, "supervisor %q: child %q", s.cfg.Name, name))
+		reply(errs.Wrapf(errs.ErrNotFound, "supervisor %q: child %q", s.cfg.Name, name))
 	default:
 		return c
 	}
@@ -27,7 +27,7 @@ func (s *State) Add(spec Spec, reply Call) bool {
 		reply(s.closed())
 		return false
 	case s.byName[spec.Name] != nil:
-		reply(errs.Wrapf(errs.Duplicate, "supervisor %q: child %q", s.cfg.Name, spec.Name))
+		reply(errs.Wrapf(errs.ErrDuplicate, "supervisor %q: child %q", s.cfg.Name, spec.Name))
 		return false
 	}
 	s.last++
@@ -91,7 +91,7 @@ func (s *State) takeDown(c *Child, reply Call) bool {
 // callOff answers those who wait for a start that will not be.
 func (s *State) callOff(c *Child) {
 	if len(c.awaitStart) > 0 {
-		replyAll(&c.awaitStart, errs.Wrapf(errs.Shutdown, "supervisor %q: child %q stopped before it had started", s.cfg.Name, c.Name))
+		replyAll(&c.awaitStart, errs.Wrapf(errs.ErrShutdown, "supervisor %q: child %q stopped before it had started", s.cfg.Name, c.Name))
 	}
 }
 
@@ -110,10 +110,10 @@ func (s *State) Restart(name string, reply Call) {
 	case c == nil:
 		return
 	case !s.serving:
-		reply(errs.Wrapf(errs.Closed, "supervisor %q is not running", s.cfg.Name))
+		reply(errs.Wrapf(errs.ErrClosed, "supervisor %q is not running", s.cfg.Name))
 		return
 	case c.removing:
-		reply(errs.Wrapf(errs.NotFound, "supervisor %q: child %q is being removed", s.cfg.Name, name))
+		reply(errs.Wrapf(errs.ErrNotFound, "supervisor %q: child %q is being removed", s.cfg.Name, name))
 		return
 	case s.plan.awaits(c):
 		c.due = true

@@ -105,7 +105,7 @@ func (w *world) Start(c *Child) {
 func (w *world) Stop(c *Child, cause error) {
 	require.Contains(w.t, w.runs, c)
 	require.False(w.t, w.runs[c].told, "told to stop twice")
-	require.Contains(w.t, []error{errs.Restart, errs.Shutdown}, cause)
+	require.Contains(w.t, []error{errs.ErrRestart, errs.ErrShutdown}, cause)
 	w.runs[c].told = true
 	if !w.byHand {
 		for other := range w.runs {
@@ -149,7 +149,7 @@ func (w *world) step() {
 	case n == 8 && w.byHand:
 		w.anyCall()
 	case n == 9 && w.rng.IntN(20) == 0:
-		w.End(errs.Shutdown)
+		w.End(errs.ErrShutdown)
 	}
 	w.check()
 }
@@ -240,7 +240,7 @@ func (w *world) rest(seed uint64) {
 		require.Equal(w.t, planNone, w.plan.phase, "seed %d: comes to rest", seed)
 		require.Empty(w.t, w.calls, "seed %d: a caller hangs", seed)
 	}
-	w.End(errs.Shutdown)
+	w.End(errs.ErrShutdown)
 	for len(w.runs) > 0 {
 		w.calm()
 	}

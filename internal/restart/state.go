@@ -100,7 +100,7 @@ func (s *State) end(cause error) {
 // giveUp ends the supervisor because of a failure.
 func (s *State) giveUp(why error) {
 	s.Failure = errs.Wrapf(why, "supervisor %q", s.cfg.Name)
-	s.end(errs.Shutdown)
+	s.end(errs.ErrShutdown)
 }
 
 // finish is the end of the final plan.
@@ -182,13 +182,13 @@ func (s *State) stop(c *Child) {
 func (s *State) causeFor(c *Child) error {
 	switch {
 	case c.removing:
-		return errs.Shutdown
+		return errs.ErrShutdown
 	case c.again || c.due:
-		return errs.Restart
+		return errs.ErrRestart
 	case s.plan.final && (c.Type != Temporary || c.Initial):
 		return s.cause
 	default:
-		return errs.Shutdown
+		return errs.ErrShutdown
 	}
 }
 
@@ -216,7 +216,7 @@ func (s *State) abandon(c *Child) {
 	waited := s.Now.Sub(c.Since)
 	c.enter(Stuck, s.Now)
 	s.shell.Emit(Event{Kind: Abandoned, Child: c, Waited: waited})
-	s.down(c, errs.Wrapf(errs.Abandoned, "supervisor %q: child %q", s.cfg.Name, c.Name))
+	s.down(c, errs.Wrapf(errs.ErrAbandoned, "supervisor %q: child %q", s.cfg.Name, c.Name))
 }
 
 // down does with a stopped or abandoned child what it was stopped for.
@@ -303,7 +303,7 @@ func (s *State) gone(c *Child) {
 		s.forget(c)
 	}
 	if c.Significant && !(s.cfg.Auto == AllSignificant && slices.ContainsFunc(s.Children, (*Child).keepsAlive)) {
-		s.end(errs.Shutdown)
+		s.end(errs.ErrShutdown)
 	}
 }
 
@@ -338,16 +338,16 @@ func (s *State) endStreak(c *Child) {
 	}
 }
 
-func (s *State) closed() error { return errs.Wrapf(errs.Closed, "supervisor %q", s.cfg.Name) }
+func (s *State) closed() error { return errs.Wrapf(errs.ErrClosed, "supervisor %q", s.cfg.Name) }
 
-// An intensityError is errs.Intensity with the failure that was one too many.
+// An intensityError is errs.ErrIntensity with the failure that was one too many.
 type intensityError struct {
 	child string
 	err   error
 }
 
 func (e *intensityError) Error() string {
-	return fmt.Sprintf("%v: child %q: %s", errs.Intensity, e.child, errs.Text(e.err))
+	return fmt.Sprintf("%v: child %q: %s", errs.ErrIntensity, e.child, errs.Text(e.err))
 }
 
-func (e *intensityError) Unwrap() []error { return []error{errs.Intensity, e.err} }
+func (e *intensityError) Unwrap() []error { return []error{errs.ErrIntensity, e.err} }

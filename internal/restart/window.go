@@ -1,4 +1,3 @@
-// Package restart holds the rule of restart intensity: how often is too often.
 package restart
 
 import "time"

@@ -107,7 +107,7 @@ func (e *exit) complete(panicked func(any) error) {
 	case e.recovered:
 		e.err = panicked(new(runtime.PanicNilError))
 	default:
-		e.err = errs.Goexit
+		e.err = errs.ErrGoexit
 	}
 }
 
@@ -130,9 +130,9 @@ func (e *exit) inspect() {
 	if inner, ok := errors.AsType[*serveError](e.err); ok {
 		e.abandoned = inner.abandoned
 	} else {
-		e.leaks = errors.Is(e.err, errs.Abandoned)
+		e.leaks = errors.Is(e.err, errs.ErrAbandoned)
 	}
-	e.harmless = errors.Is(e.err, context.Canceled) || errors.Is(e.err, errs.Shutdown) || errors.Is(e.err, errs.Restart)
+	e.harmless = errors.Is(e.err, context.Canceled) || errors.Is(e.err, errs.ErrShutdown) || errors.Is(e.err, errs.ErrRestart)
 }
 
 const (

@@ -135,9 +135,9 @@ func (l *loop) stop() {
 
 func stopCause(again bool) error {
 	if again {
-		return errs.Restart
+		return errs.ErrRestart
 	}
-	return errs.Shutdown
+	return errs.ErrShutdown
 }
 
 // post has do called on the loop's goroutine. It returns false if that is gone.
@@ -157,7 +157,7 @@ func (l *loop) result() error {
 	e := &serveError{failure: st.Failure, abandoned: stillRunning(st.abandoned)}
 	add := func(what string, overdue func() bool) {
 		if overdue() {
-			err := errs.Wrapf(errs.Abandoned, "supervisor %q: %s", l.sup.cfg.Name, what)
+			err := errs.Wrapf(errs.ErrAbandoned, "supervisor %q: %s", l.sup.cfg.Name, what)
 			e.abandoned = append(e.abandoned, abandoned{err, func() bool { return !overdue() }})
 		}
 	}

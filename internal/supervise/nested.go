@@ -62,7 +62,7 @@ type serveError struct {
 
 // An abandoned is something that is not waited for, and perhaps still running.
 type abandoned struct {
-	err  error       // names it, and wraps errs.Abandoned
+	err  error       // names it, and wraps errs.ErrAbandoned
 	gone func() bool // whether it has ended meanwhile
 }
 

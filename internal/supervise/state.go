@@ -127,7 +127,7 @@ func (s shell) Emit(e restart.Event) {
 // abandon keeps what may still be running, rid of what has ended.
 func (s shell) abandon(c *restart.Child) {
 	of := childOf(c)
-	err := errs.Wrapf(errs.Abandoned, "supervisor %q: child %q", s.sup.cfg.Name, c.Name)
+	err := errs.Wrapf(errs.ErrAbandoned, "supervisor %q: child %q", s.sup.cfg.Name, c.Name)
 	s.state.abandoned = append(stillRunning(s.state.abandoned), abandoned{err, of.instance.gone.Load})
 	of.instance = nil
 }

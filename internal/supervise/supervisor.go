@@ -137,7 +137,7 @@ func (s *Supervisor) open(end End) (*loop, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.loop != nil {
-		return nil, errs.Wrapf(errs.Started, "supervisor %q", s.cfg.Name)
+		return nil, errs.Wrapf(errs.ErrStarted, "supervisor %q", s.cfg.Name)
 	}
 	s.loop, s.booted = newLoop(s, end), nil
 	return s.loop, nil

@@ -33,7 +33,9 @@ func TestTimersAreStopped(t *testing.T) {
 		require.NoError(t, s.Add(restart.Spec{Name: "a"}, service))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
-		go func() { ended <- s.Serve(End{Context: ctx, Done: ctx.Done(), Quick: true, Restart: func() bool { return false }}) }()
+		go func() {
+			ended <- s.Serve(End{Context: ctx, Done: ctx.Done(), Quick: true, Restart: func() bool { return false }})
+		}()
 		synctest.Wait()
 
 		timer := func() (of *time.Timer) {

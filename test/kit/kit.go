@@ -14,8 +14,10 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
+// ErrBoom is what jobs fail with.
 var ErrBoom = errors.New("boom")
 
+// Fail is a job that fails with ErrBoom.
 func Fail(context.Context) error { return ErrBoom }
 
 // A Record collects values from many goroutines.
@@ -24,12 +26,14 @@ type Record[T any] struct {
 	list []T
 }
 
+// Add adds v.
 func (r *Record[T]) Add(v T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.list = append(r.list, v)
 }
 
+// All returns a copy of all.
 func (r *Record[T]) All() []T {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -81,6 +85,7 @@ func Bubble(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
+// NewPool returns a pool that is closed at the end of the test.
 func NewPool(t testing.TB, workers int, opts ...dray.PoolOption) *dray.Pool {
 	t.Helper()
 	p, err := dray.NewPool(workers, opts...)
@@ -114,8 +119,10 @@ func Balanced(t testing.TB, q *dray.Queue) dray.Stats {
 	return s
 }
 
+// Nop is a job that does nothing.
 func Nop(context.Context) error { return nil }
 
+// One is a function with a result.
 func One(context.Context) (int, error) { return 1, nil }
 
 // CutShort ends q without a drain and returns what was left.
