@@ -1,0 +1,24 @@
+package dray
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray/internal/restart"
+)
+
+// TestEnumsAreTheRules: what is declared twice, for users and for the rules, has the same
+// numbers.
+func TestEnumsAreTheRules(t *testing.T) {
+	for is, want := range map[any]any{
+		OneForOne: restart.OneForOne, RestForOne: restart.RestForOne, OneForAll: restart.OneForAll,
+		Permanent: restart.Permanent, Transient: restart.Transient, Temporary: restart.Temporary,
+		NeverShutdown: restart.NeverShutdown, AnySignificant: restart.AnySignificant, AllSignificant: restart.AllSignificant,
+		ChildDown: restart.Down, ChildStarting: restart.Starting, ChildRunning: restart.Running,
+		ChildStopping: restart.Stopping, ChildRestarting: restart.Restarting, ChildStuck: restart.Stuck,
+	} {
+		require.EqualValues(t, want, is)
+	}
+	require.Equal(t, "ChildState(6)", nameOf(restart.Stuck+1, "down")[len("restart."):], "Stuck is the last")
+}
