@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,5 +21,7 @@ func TestEnumsAreTheRules(t *testing.T) {
 	} {
 		require.EqualValues(t, want, is)
 	}
-	require.Equal(t, "ChildState(6)", nameOf(restart.Stuck+1, "down")[len("restart."):], "Stuck is the last")
+	for _, beyond := range []fmt.Stringer{OneForAll + 1, Temporary + 1, AllSignificant + 1, ChildStuck + 1} {
+		require.Contains(t, beyond.String(), "(", "there is no further one")
+	}
 }
