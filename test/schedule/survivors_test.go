@@ -285,15 +285,15 @@ func TestLastIsWhenTheRunWasDue(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			oddStart()
 			q := started(t)
-			var due time.Time
+			dues := make(chan time.Time, 1)
 			require.NoError(t, q.Scheduler().Schedule("x", when, func(ctx context.Context) error {
-				_, due, _ = dray.TaskFrom(ctx)
+				_, due, _ := dray.TaskFrom(ctx)
+				dues <- due
 				return nil
 			}))
 			for range 3 {
 				pass(24 * time.Hour)
-				require.False(t, due.IsZero(), name)
-				last := q.Scheduler().Tasks()[0].Last
+				last, due := q.Scheduler().Tasks()[0].Last, <-dues
 				require.True(t, last.Equal(due), "%s: %v, due at %v", name, last, due)
 			}
 		})
