@@ -205,7 +205,7 @@ type suite struct {
 }
 
 func (s suite) run(patience time.Duration, flags ...string) (out string, ok bool) {
-	args := []string{"-short", "-failfast", "-count=1", "-vet=off", "-timeout=2m"}
+	args := []string{"-short", "-failfast", "-count=1", "-vet=off", "-timeout=1m", "-ldflags=-w -s"}
 	if s.choice != "" {
 		args = append(args, s.choice)
 	}
@@ -220,7 +220,9 @@ func suitesOf(m mutant) []suite {
 		return []suite{{"-run=Storm|Race|Linearizable|Producers", []string{"-race", "./test/simulation", "./test/queue"}}}
 	}
 	suites := []suite{
-		{"", []string{"."}}, {"-skip=" + long, []string{"./test/..."}},
+		{"", []string{"."}}, {"", []string{"./test/queue", "./test/policy"}},
+		{"", []string{"./test/shutdown", "./test/schedule", "./test/supervision"}},
+		{"-skip=" + long, []string{"./test/..."}},
 		{"", []string{"./draytest", "./cron"}}, {"-run=" + long, []string{"./test/simulation"}},
 	}
 	if dir := filepath.Dir(m.file); dir != "." {
