@@ -385,23 +385,40 @@ func TestServeWithAHostileContext(t *testing.T) {
 		"exits":  runtime.Goexit,
 		"blocks": func() { <-release },
 	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				release = make(chan struct{})
-				defer func() { close(release) }()
-				w := newWorker(&journal{}, "a")
-				s, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(child(w)))
-				require.NoError(t, err)
-				ctx, cancel := context.WithCancel(t.Context())
-				ended := make(chan error, 1)
-				go func() { ended <- s.Serve(hostileContext{ctx, do}) }()
-				synctest.Wait()
-				cancel()
-				time.Sleep(time.Second)
-				synctest.Wait()
-				requireAbandoned(t, name == "blocks", <-ended)
-				require.Equal(t, []error{dray.ErrShutdown}, w.takeCauses())
+		for how, serve := range map[string]func(s *dray.Supervisor, ctx context.Context, ended chan<- error) error{
+			"Serve": func(s *dray.Supervisor, ctx context.Context, ended chan<- error) error {
+				go func() { ended <- s.Serve(ctx) }()
+				return nil
+			},
+			"Boot": func(s *dray.Supervisor, ctx context.Context, ended chan<- error) error {
+				err := s.Boot(ctx)
+				context.AfterFunc(ctx.(hostileContext).Context, func() { //nolint:forcetypeassert // below
+					time.Sleep(time.Second)
+					ended <- s.Serve(context.Background())
+				})
+				return err
+			},
+		} {
+			t.Run(how+"/"+name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					release = make(chan struct{})
+					defer func() { close(release) }()
+					w := newWorker(&journal{}, "a")
+					s, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(child(w)))
+					require.NoError(t, err)
+					ctx, cancel := context.WithCancel(t.Context())
+					ended := make(chan error, 1)
+					require.NoError(t, serve(s, hostileContext{ctx, do}, ended))
+					synctest.Wait()
+					cancel()
+					synctest.Wait()
+					require.Len(t, s.Children(), 1, "calls are answered meanwhile")
+					time.Sleep(time.Second)
+					synctest.Wait()
+					requireAbandoned(t, name == "blocks", <-ended)
+					require.Equal(t, []error{dray.ErrShutdown}, w.takeCauses())
+				})
 			})
-		})
+		}
 	}
 }
