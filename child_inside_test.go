@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/a622d8ee/dray/internal/calendar"
 	"github.com/a622d8ee/dray/internal/restart"
 )
 
@@ -17,6 +18,7 @@ func TestEnumsAreTheRules(t *testing.T) {
 		Permanent: restart.Permanent, Transient: restart.Transient, Temporary: restart.Temporary,
 		NeverShutdown: restart.NeverShutdown, AnySignificant: restart.AnySignificant, AllSignificant: restart.AllSignificant,
 		ChildDown: restart.Down, ChildStarting: restart.Starting, ChildRunning: restart.Running,
+		SkipGap: calendar.SkipGap, RepeatFold: calendar.RepeatFold,
 		ChildStopping: restart.Stopping, ChildRestarting: restart.Restarting, ChildStuck: restart.Stuck,
 	} {
 		require.EqualValues(t, want, is)

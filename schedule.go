@@ -1,10 +1,9 @@
 package dray
 
 import (
-	"errors"
-	"fmt"
-	"slices"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/calendar"
 )
 
 // Schedule says when a periodic task runs. The schedules of cron libraries have
@@ -26,58 +25,15 @@ type Schedule interface {
 	Next(after time.Time) time.Time
 }
 
-// A builtin schedule is dray's own, and keeps the rules without a guard.
-type builtin interface {
-	Schedule
-	// check says what is wrong with the arguments it was made from.
-	check() error
-}
-
-// every is the schedule of Every.
-type every time.Duration
-
 // Every runs a task each d, at least 1 ns, counted from when it was registered
 // or, for a task registered earlier, from when its queue was started. The
 // interval is kept on the monotonic clock: it does not drift, however long runs
 // take, and no change of the wall clock moves it.
-func Every(d time.Duration) Schedule { return every(d) }
-
-func (e every) Next(after time.Time) time.Time { return after.Add(time.Duration(e)) }
-func (e every) String() string                 { return "every " + time.Duration(e).String() }
-
-func (e every) check() error {
-	if e <= 0 {
-		return fmt.Errorf("Every(%v): must be at least 1 ns", time.Duration(e))
-	}
-	return nil
-}
-
-// at is the schedule of At.
-type at []time.Time
+func Every(d time.Duration) Schedule { return calendar.Every(d) }
 
 // At runs a task at each of the given times that is still to come, in any order,
 // once each, as the wall clock shows them.
-func At(times ...time.Time) Schedule {
-	sorted := slices.Clone(times)
-	slices.SortFunc(sorted, time.Time.Compare)
-	return at(sorted)
-}
-
-func (a at) Next(after time.Time) time.Time {
-	i, _ := slices.BinarySearchFunc(a, after, func(t, after time.Time) int {
-		if t.After(after) {
-			return 1
-		}
-		return -1
-	})
-	if i == len(a) {
-		return time.Time{}
-	}
-	return a[i]
-}
-
-func (a at) String() string { return fmt.Sprintf("at %d given times", len(a)) }
-func (a at) check() error   { return nil }
+func At(times ...time.Time) Schedule { return calendar.NewAt(times) }
 
 // Preview returns the next n times of a schedule after the given one, fewer if it
 // has no more: those at which a task with it would be due, that is after the
@@ -103,45 +59,69 @@ func preview(when Schedule, after time.Time, n int, dst DST) []time.Time {
 	return times
 }
 
-// errNotLater is what becomes of a schedule that does not go forward.
-var errNotLater = errors.New("a time that is not later")
-
-// ask is the one way in which schedules are asked. They are foreign code, which
-// is contained, and held to its word: what they return is later than after, and
-// no time of the wall clock comes twice, unless dst says it may.
+// ask is the one way in which schedules are asked. They are foreign code, which is
+// contained.
 func ask(when Schedule, after time.Time, dst DST) (next time.Time, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			next, err = time.Time{}, newPanicError(v)
 		}
 	}()
-	_, trusted := when.(builtin)
-	for range maxRepeats {
-		next, err = advance(when, after)
-		if err != nil || next.IsZero() {
-			return time.Time{}, err
-		}
-		again, repeated := repeatUntil(next)
-		if trusted || dst&RepeatFold != 0 || !repeated {
-			return next, nil
-		}
-		after = again
-	}
-	return time.Time{}, errEndless
+	return calendar.Ask(when, after, calendar.DST(dst))
 }
 
-// maxRepeats is how many times in succession may be repetitions. The guard goes over
-// a whole hour of them at once, so that is a thousand years for most zones.
-const maxRepeats = 1000
+// DST says what a calendar schedule makes of the days on which the clocks
+// change. The zero value is: a time that does not exist, because the clocks go
+// forward over it, runs at the moment they do; a time that exists twice, because
+// they go back, runs the first time alone. The values may be combined with |.
+// docs/scheduler.md has the table.
+//
+// It is also a [TaskOption], which adds to what the task's schedule says. For a
+// schedule that is not dray's own, [RepeatFold] switches off the scheduler's
+// guard, which suppresses repeated times; SkipGap can do nothing there.
+type DST uint8
 
-// advance asks a schedule, and refuses a time that is not later.
-func advance(when Schedule, after time.Time) (time.Time, error) {
-	if z, ok := when.(*zoned); ok {
-		return z.search(after)
+// The rules other than the default. A time skipped by SkipGap is not due at all,
+// so it counts as neither run nor missed.
+const (
+	SkipGap    DST = 1 << iota // a time that does not exist is left out
+	RepeatFold                 // a time that exists twice runs twice; also after the clock was set back
+)
+
+func (d DST) applyTask(c *taskConfig) error { c.dst |= d; return d.check() }
+
+func (d DST) check() error { return calendar.DST(d).Check() }
+
+// InZone makes a schedule for a time zone from one that knows nothing of zones.
+// The latter is asked and answers in readings of a clock on the wall, written as
+// times in UTC, where each exists and exists once; dray finds the moments at
+// which the clocks of loc show them. So any library's schedule that is right in
+// UTC becomes right everywhere, on the days on which the clocks change as well:
+// see [DST].
+//
+// A schedule all of whose times SkipGap leaves out is an error when it is given to a
+// task, found out after some thousand years of them, and so are a nil schedule or
+// location, and an unknown DST.
+func InZone(wall Schedule, loc *time.Location, dst ...DST) Schedule {
+	z := &calendar.Zoned{Wall: wall, Location: loc}
+	for _, d := range dst {
+		z.DST |= calendar.DST(d)
 	}
-	next := when.Next(after).Round(0)
-	if !next.IsZero() && !next.After(after) {
-		return time.Time{}, fmt.Errorf("the schedule says %v comes after %v: %w", next, after, errNotLater)
+	return z
+}
+
+// Daily runs a task each day when the clocks of loc show the hour, 0 to 23, and
+// the minute, 0 to 59. Arguments out of range, or a nil location, are an error
+// when it is given to a task.
+func Daily(hour, minute int, loc *time.Location, dst ...DST) Schedule {
+	return InZone(calendar.ClockTimes{Days: 0x7f, Hour: hour, Minute: minute}, loc, dst...)
+}
+
+// Weekly is [Daily] on one day of the week.
+func Weekly(day time.Weekday, hour, minute int, loc *time.Location, dst ...DST) Schedule {
+	days := uint8(0)
+	if day >= time.Sunday && day <= time.Saturday {
+		days = 1 << day
 	}
-	return next, nil
+	return InZone(calendar.ClockTimes{Days: days, Hour: hour, Minute: minute}, loc, dst...)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/calendar"
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 )
@@ -301,8 +302,8 @@ func (s *Scheduler) newTask(name string, when Schedule, fn Func, replaces bool, 
 	if err != nil {
 		return nil, err
 	}
-	if b, ok := when.(builtin); ok {
-		if err := b.check(); err != nil {
+	if b, ok := when.(calendar.Builtin); ok {
+		if err := b.Check(); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,8 @@ package dray
 import (
 	"math"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/calendar"
 )
 
 // plus and minus stop at the ends of what a Duration can say: a time that is further
@@ -99,15 +101,15 @@ func (t *periodicTask) repeats(by time.Duration) bool {
 	if t.cal == nil || !t.hasNext || t.asking != nil {
 		return false
 	}
-	_, once := t.cal.when.(at)
+	_, once := t.cal.when.(calendar.At)
 	return !once && (by < -repeatWindow-jumpTolerance || t.repeatsFolds())
 }
 
 // repeatsFolds reports whether a time that exists twice runs twice, by an option of
 // the task or of its schedule.
 func (t *periodicTask) repeatsFolds() bool {
-	z, ok := t.cal.when.(*zoned)
-	return t.cfg.dst&RepeatFold != 0 || ok && z.dst&RepeatFold != 0
+	z, ok := t.cal.when.(*calendar.Zoned)
+	return t.cfg.dst&RepeatFold != 0 || ok && z.DST&calendar.RepeatFold != 0
 }
 
 // sleep returns for how long there is nothing to do.

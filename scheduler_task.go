@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/agenda"
+	"github.com/a622d8ee/dray/internal/calendar"
 )
 
 // A periodicTask is one registered task. There may be a million, so what only some of
@@ -13,7 +14,7 @@ type periodicTask struct {
 	name   string // immutable, as are those up to seq
 	fn     Func
 	cfg    *taskConfig
-	cal    *calendar     // nil for Every
+	cal    *wallTask     // nil for Every
 	period time.Duration // of Every
 	seq    uint64        // order of registration
 
@@ -47,8 +48,8 @@ type periodicTask struct {
 	hung    bool // its schedule does not return
 }
 
-// A calendar is what a task has whose schedule is not Every.
-type calendar struct {
+// A wallTask is what a task has whose schedule is not Every.
+type wallTask struct {
 	when Schedule  // immutable
 	next time.Time // the next run, as the schedule gave it; guarded by Scheduler.mu
 }
@@ -91,7 +92,7 @@ func (t *periodicTask) key() time.Duration { return plus(t.next, t.cfg.jitter) }
 
 func (t *periodicTask) schedule() Schedule {
 	if t.cal == nil {
-		return every(t.period)
+		return calendar.Every(t.period)
 	}
 	return t.cal.when
 }
@@ -136,7 +137,7 @@ func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 	if last := t.cfg.lastRun; !last.IsZero() && last.Before(since) {
 		since = last
 	}
-	if e, ok := when.(every); ok {
+	if e, ok := when.(calendar.Every); ok {
 		t.period = time.Duration(e)
 		t.next, t.hasNext = plus(minus(now.mono, s.clock.named(now.wall).Sub(since)), t.period), true
 		if late := minus(now.mono, t.next); replaces && late >= 0 {
@@ -146,10 +147,10 @@ func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 		if replaces {
 			since = s.clock.named(now.wall)
 		}
-		if z, ok := when.(*zoned); ok {
-			when = z.with(t.cfg.dst)
+		if z, ok := when.(*calendar.Zoned); ok {
+			when = z.With(calendar.DST(t.cfg.dst))
 		}
-		t.cal = &calendar{when: when}
+		t.cal = &wallTask{when: when}
 		next, err := ask(when, t.in(since), t.cfg.dst)
 		if err != nil {
 			return err

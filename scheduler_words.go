@@ -3,6 +3,8 @@ package dray
 import (
 	"fmt"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/calendar"
 )
 
 // A saying is that the schedule of a task, which is foreign, is asked for its words.
@@ -37,10 +39,10 @@ func (s *Scheduler) describe(tasks []*periodicTask, infos []PeriodicInfo) {
 // isOwn reports whether all of a schedule is dray's.
 func isOwn(when Schedule) bool {
 	switch w := when.(type) {
-	case every, at, clockTimes:
+	case calendar.Every, calendar.At, calendar.ClockTimes:
 		return true
-	case *zoned:
-		return isOwn(w.wall)
+	case *calendar.Zoned:
+		return isOwn(w.Wall)
 	}
 	return false
 }
