@@ -1,8 +1,10 @@
 package dray
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -26,4 +28,22 @@ func TestEnumsAreTheRules(t *testing.T) {
 	for _, beyond := range []fmt.Stringer{OneForAll + 1, Temporary + 1, AllSignificant + 1, ChildStuck + 1} {
 		require.Contains(t, beyond.String(), "(", "there is no further one")
 	}
+}
+
+// The queue's own tree tells its events through the queue's herald.
+func TestSupervisorBorrowsHerald(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		own, borrowed := 0, 0
+		cfg := newSupervisorConfig(OneForOne)
+		cfg.observers = []Observer{func(Event) { own++ }}
+		cfg.herald = newHerald(common{clock: newClock(), observers: []Observer{func(Event) { borrowed++ }}})
+		cfg.children = []Child{{Name: "a", Service: ServiceFunc(func(context.Context) error { return nil })}}
+		s, err := newSupervisor(cfg)
+		require.NoError(t, err)
+		require.ErrorIs(t, s.Serve(t.Context()), ErrIntensity)
+		synctest.Wait()
+		require.EqualValues(t, 3, s.sup.Restarts())
+		require.Positive(t, borrowed)
+		require.Zero(t, own)
+	})
 }

@@ -122,8 +122,8 @@ func (c *listedChild) UnmarshalJSON(data []byte) error { return list(data, &c.na
 
 func (a action) number(i int) int { return int(a[i].(float64)) } //nolint:forcetypeassert // of our own file
 
-// A stage is the tree of a scenario, made of dray's supervisors.
-type stage struct {
+// A otpTree is the tree of a scenario, made of dray's supervisors.
+type otpTree struct {
 	*run
 	journal *journal
 	workers map[int]*worker
@@ -132,7 +132,7 @@ type stage struct {
 }
 
 func replay(t *testing.T, s *scenario, n int) {
-	st := &stage{journal: &journal{}, workers: map[int]*worker{}, sups: map[int]*dray.Supervisor{}, deaths: n}
+	st := &otpTree{journal: &journal{}, workers: map[int]*worker{}, sups: map[int]*dray.Supervisor{}, deaths: n}
 	st.build(t, 0, &s.tree)
 	for _, f := range s.fails {
 		st.fail(f[0], f[1])
@@ -154,7 +154,7 @@ func replay(t *testing.T, s *scenario, n int) {
 }
 
 // build makes the supervisor of that name, and what is below it.
-func (st *stage) build(t *testing.T, name int, spec *treeSpec) *dray.Supervisor {
+func (st *otpTree) build(t *testing.T, name int, spec *treeSpec) *dray.Supervisor {
 	var children []dray.Child
 	for _, c := range spec.children {
 		child := dray.Child{Name: strconv.Itoa(c.name), Restart: c.restart, Significant: c.significant == 1}
@@ -172,14 +172,14 @@ func (st *stage) build(t *testing.T, name int, spec *treeSpec) *dray.Supervisor 
 	return s
 }
 
-func (st *stage) worker(name int) *worker {
+func (st *otpTree) worker(name int) *worker {
 	if st.workers[name] == nil {
 		st.workers[name] = newWorker(st.journal, strconv.Itoa(name))
 	}
 	return st.workers[name]
 }
 
-func (st *stage) fail(name, times int) {
+func (st *otpTree) fail(name, times int) {
 	w := st.worker(name)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -187,7 +187,7 @@ func (st *stage) fail(name, times int) {
 }
 
 // do is one step, and says how a call has ended.
-func (st *stage) do(t *testing.T, a action) string {
+func (st *otpTree) do(t *testing.T, a action) string {
 	var err error
 	switch what := a[0]; what {
 	case "nothing":
@@ -221,7 +221,7 @@ func resultOf(err error) string {
 }
 
 // kill ends a worker in one of the ways that are normal here, or abnormal.
-func (st *stage) kill(name, how int) {
+func (st *otpTree) kill(name, how int) {
 	const abnormal = 2
 	end := normal
 	if how == abnormal {
@@ -232,7 +232,7 @@ func (st *stage) kill(name, how int) {
 }
 
 // happened is what happened since the last call, in the signs of the file.
-func (st *stage) happened() string {
+func (st *otpTree) happened() string {
 	text := st.journal.take()
 	if text != "" {
 		text = signs.Replace(text)
@@ -251,7 +251,7 @@ var signs = strings.NewReplacer("start ", "+", "fail ", "?", "die ", "!", "stop 
 
 // requireListing compares the children of a supervisor, and how many there are of
 // which sort.
-func (st *stage) requireListing(name int, want *listing, got []dray.ChildInfo) {
+func (st *otpTree) requireListing(name int, want *listing, got []dray.ChildInfo) {
 	require.Len(st.t, got, len(want.children), "children of %d", name)
 	counts := [4]int{len(got)}
 	for i, c := range want.children {

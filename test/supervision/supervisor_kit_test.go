@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 var errBoom = errors.New("boom")
@@ -38,7 +40,7 @@ type tester interface {
 // It lives in a synctest bubble.
 type stage struct {
 	t      tester
-	sup    *Supervisor
+	sup    *dray.Supervisor
 	cancel context.CancelFunc
 	ended  chan error    // what Serve returned
 	over   chan struct{} // closed when Serve has returned
@@ -50,22 +52,22 @@ type stage struct {
 
 // newStage makes a supervisor of the named actors, which is not running yet. A
 // name may be followed by letters: t transient, T temporary, s significant.
-func newStage(t tester, strategy Strategy, cast string, opts ...SupervisorOption) *stage {
+func newStage(t tester, strategy dray.Strategy, cast string, opts ...dray.SupervisorOption) *stage {
 	t.Helper()
 	s := &stage{t: t, actors: make(map[string]*actor), ended: make(chan error, 1)}
-	var children []Child
+	var children []dray.Child
 	for name := range strings.FieldsSeq(cast) {
 		children = append(children, s.child(name))
 	}
 	var err error
-	s.sup, err = NewSupervisor(strategy, append(opts, WithChildren(children...))...)
+	s.sup, err = dray.NewSupervisor(strategy, append(opts, dray.WithChildren(children...))...)
 	require.NoError(t, err)
 	return s
 }
 
 // perform runs the act with a supervisor that has started. Whatever the act has
 // left is stopped, and the bubble makes sure that nothing remains.
-func perform(t *testing.T, strategy Strategy, cast string, act func(*testing.T, *stage), opts ...SupervisorOption) {
+func perform(t *testing.T, strategy dray.Strategy, cast string, act func(*testing.T, *stage), opts ...dray.SupervisorOption) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, strategy, cast, opts...)
@@ -93,16 +95,16 @@ func (s *stage) start() {
 }
 
 // child makes an actor and describes it.
-func (s *stage) child(spec string) Child {
+func (s *stage) child(spec string) dray.Child {
 	name, letters, _ := strings.Cut(spec, "/")
 	a := &actor{stage: s, name: name, cues: make(chan func() error)}
 	s.actors[name] = a
-	c := Child{Name: name, Service: a, Significant: strings.Contains(letters, "s")}
+	c := dray.Child{Name: name, Service: a, Significant: strings.Contains(letters, "s")}
 	switch {
 	case strings.Contains(letters, "t"):
-		c.Restart = Transient
+		c.Restart = dray.Transient
 	case strings.Contains(letters, "T"):
-		c.Restart = Temporary
+		c.Restart = dray.Temporary
 	}
 	return c
 }
@@ -150,15 +152,15 @@ func (s *stage) direct(name string, change func(*actor)) {
 	change(s.actors[name])
 }
 
-func (s *stage) info(name string) ChildInfo {
+func (s *stage) info(name string) dray.ChildInfo {
 	s.t.Helper()
 	infos := s.sup.Children()
-	i := slices.IndexFunc(infos, func(c ChildInfo) bool { return c.Name == name })
+	i := slices.IndexFunc(infos, func(c dray.ChildInfo) bool { return c.Name == name })
 	require.GreaterOrEqual(s.t, i, 0, "no child %q", name)
 	return infos[i]
 }
 
-func (s *stage) requireState(name string, want ChildState) {
+func (s *stage) requireState(name string, want dray.ChildState) {
 	s.t.Helper()
 	require.Equal(s.t, want, s.info(name).State, "state of %q", name)
 }
@@ -258,8 +260,8 @@ func (a *actor) Serve(ctx context.Context) error {
 		a.stage.note("die", a.name)
 		return cue()
 	case <-ctx.Done():
-		if cause := context.Cause(ctx); cause != ErrRestart { //nolint:errorlint // exactly one of the two
-			require.Equal(a.stage.t, ErrShutdown, cause)
+		if cause := context.Cause(ctx); cause != dray.ErrRestart { //nolint:errorlint // exactly one of the two
+			require.Equal(a.stage.t, dray.ErrShutdown, cause)
 		}
 		a.stage.note("stop", a.name)
 	}
@@ -273,8 +275,8 @@ func (a *actor) Serve(ctx context.Context) error {
 }
 
 // serving is a service that needs no context.
-func serving(f func() error) Service {
-	return ServiceFunc(func(context.Context) error { return f() })
+func serving(f func() error) dray.Service {
+	return dray.ServiceFunc(func(context.Context) error { return f() })
 }
 
 // failing is an init that fails that many times.
@@ -298,4 +300,13 @@ func blocking(release <-chan struct{}) func(context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// restarts returns how many restarts the failures of the children that there are have led
+// to, since the last Serve.
+func restarts(s *dray.Supervisor) (n uint64) {
+	for _, c := range s.Children() {
+		n += c.Restarts
+	}
+	return n
 }

@@ -1,35 +1,37 @@
-package dray
+package supervision_test
 
 import (
 	"slices"
 	"time"
+
+	"github.com/a622d8ee/dray"
 )
 
 // A model is OTP's supervisor as its source has it (lib/stdlib/src/supervisor.erl):
 // one thing after the other, recursive, no concurrency, no cleverness.
 type model struct {
-	strategy Strategy
-	auto     AutoShutdown
+	strategy dray.Strategy
+	auto     dray.AutoShutdown
 	limit    int
 	period   time.Duration
 	parts    []*part
 	forgot   []*part     // temporary ones that were there from the beginning, and have ended
 	times    []time.Time // of restarts
-	total    uint64
-	self     *part  // of the parent; nil at the top
-	parent   *model // nil at the top
+	self     *part       // of the parent; nil at the top
+	parent   *model      // nil at the top
 	up       bool
 	crashed  bool // ended by the intensity or a failed first start
 	log      func(what, who string)
 }
 
 type part struct {
-	Child
-	up    bool
-	fails int    // so many next starts fail
-	sub   *model // nil for a leaf
-	place int    // in the order in which all were made
-	given bool   // from the beginning
+	dray.Child
+	up       bool
+	fails    int    // so many next starts fail
+	sub      *model // nil for a leaf
+	restarts uint64 // that its failures have led to
+	place    int    // in the order in which all were made
+	given    bool   // from the beginning
 }
 
 // init starts all, or stops again what was started.
@@ -37,6 +39,9 @@ func (m *model) init() bool {
 	m.times, m.up, m.crashed = nil, true, false
 	m.parts, m.forgot = append(m.parts, m.forgot...), nil // OTP reads its specifications again
 	slices.SortFunc(m.parts, func(a, b *part) int { return a.place - b.place })
+	for _, p := range m.parts {
+		p.restarts = 0
+	}
 	for _, p := range m.parts {
 		if !m.start(p) {
 			m.stop()
@@ -69,7 +74,7 @@ func (m *model) stop() {
 // terminateParts stops, in reverse. A temporary child that was up is gone then.
 func (m *model) terminateParts(parts []*part) {
 	for _, p := range slices.Backward(parts) {
-		if m.terminatePart(p) && p.Restart == Temporary {
+		if m.terminatePart(p) && p.Restart == dray.Temporary {
 			m.forget(p)
 		}
 	}
@@ -98,11 +103,11 @@ func (m *model) forget(p *part) {
 // exit is handle_info({'EXIT', ...}).
 func (m *model) exit(p *part, normal bool) {
 	p.up = false
-	if p.Restart == Permanent || p.Restart == Transient && !normal {
+	if p.Restart == dray.Permanent || p.Restart == dray.Transient && !normal {
 		m.restart(p)
 		return
 	}
-	if p.Restart == Temporary {
+	if p.Restart == dray.Temporary {
 		m.forget(p)
 	}
 	m.autoShutdown(p)
@@ -115,14 +120,15 @@ func (m *model) restart(p *part) {
 			m.end(false)
 			return
 		}
+		p.restarts++
 		switch m.strategy {
-		case OneForOne:
+		case dray.OneForOne:
 			if m.start(p) {
 				return
 			}
-		case RestForOne:
+		case dray.RestForOne:
 			p = m.restartParts(slices.Clone(m.parts[slices.Index(m.parts, p):]))
-		case OneForAll:
+		case dray.OneForAll:
 			p = m.restartParts(slices.Clone(m.parts))
 		}
 	}
@@ -146,12 +152,11 @@ func (m *model) addRestart() bool {
 	if len(m.times) > m.limit {
 		return false
 	}
-	m.total++
 	return true
 }
 
 func (m *model) autoShutdown(p *part) {
-	if !p.Significant || m.auto == AllSignificant &&
+	if !p.Significant || m.auto == dray.AllSignificant &&
 		slices.ContainsFunc(m.parts, func(q *part) bool { return q.Significant && q.up }) {
 		return
 	}
@@ -182,7 +187,7 @@ func (m *model) terminateByName(name string) bool {
 	if p == nil {
 		return false
 	}
-	if m.terminatePart(p); p.Restart == Temporary {
+	if m.terminatePart(p); p.Restart == dray.Temporary {
 		m.forget(p)
 	}
 	return true
@@ -208,7 +213,7 @@ func (m *model) restartByName(name string) bool {
 	if m.start(p) {
 		return true
 	}
-	if p.Restart == Temporary {
+	if p.Restart == dray.Temporary {
 		m.forget(p)
 	}
 	return false

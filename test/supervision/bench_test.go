@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // From a panic to the successor's Serve, stack captured, with both hand-overs to
@@ -16,8 +18,8 @@ func BenchmarkSupervisorRestart(b *testing.B) {
 	for _, how := range []string{"panic", "error", "Goexit"} {
 		b.Run(how, func(b *testing.B) {
 			up, die := make(chan struct{}), make(chan struct{})
-			s, err := NewSupervisor(OneForOne, WithIntensity(1000, time.Nanosecond), WithChildren(
-				Child{Name: "a", Service: ServiceFunc(func(ctx context.Context) error {
+			s, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(1000, time.Nanosecond), dray.WithChildren(
+				dray.Child{Name: "a", Service: dray.ServiceFunc(func(ctx context.Context) error {
 					up <- struct{}{}
 					select {
 					case <-die:
@@ -46,13 +48,13 @@ func BenchmarkSupervisorRestart(b *testing.B) {
 // A group of ten: nine stops in reverse, ten starts.
 func BenchmarkSupervisorRestartGroup(b *testing.B) {
 	up, die := make(chan struct{}), make(chan struct{})
-	idle := ServiceFunc(func(ctx context.Context) error { <-ctx.Done(); return nil })
-	s, err := NewSupervisor(OneForAll, WithIntensity(1000, time.Nanosecond))
+	idle := dray.ServiceFunc(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	s, err := dray.NewSupervisor(dray.OneForAll, dray.WithIntensity(1000, time.Nanosecond))
 	require.NoError(b, err)
 	for i := range 9 {
-		require.NoError(b, s.Add(Child{Name: fmt.Sprint(i), Service: idle}))
+		require.NoError(b, s.Add(dray.Child{Name: fmt.Sprint(i), Service: idle}))
 	}
-	require.NoError(b, s.Add(Child{Name: "last", Service: ServiceFunc(func(ctx context.Context) error {
+	require.NoError(b, s.Add(dray.Child{Name: "last", Service: dray.ServiceFunc(func(ctx context.Context) error {
 		up <- struct{}{}
 		select {
 		case <-die:
@@ -78,7 +80,7 @@ func BenchmarkSupervisorRestartGroup(b *testing.B) {
 func BenchmarkSupervisorStartStop(b *testing.B) {
 	for _, n := range []int{1, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := crowd(b, OneForOne, n)
+			s := crowd(b, dray.OneForOne, n)
 			b.ReportAllocs()
 			for b.Loop() {
 				serveOnce(b, s)
@@ -88,24 +90,24 @@ func BenchmarkSupervisorStartStop(b *testing.B) {
 	}
 }
 
-func crowd(tb testing.TB, strategy Strategy, n int) *Supervisor {
+func crowd(tb testing.TB, strategy dray.Strategy, n int) *dray.Supervisor {
 	tb.Helper()
-	idle := ServiceFunc(func(ctx context.Context) error { <-ctx.Done(); return nil })
-	s, err := NewSupervisor(strategy)
+	idle := dray.ServiceFunc(func(ctx context.Context) error { <-ctx.Done(); return nil })
+	s, err := dray.NewSupervisor(strategy)
 	require.NoError(tb, err)
 	for i := range n {
-		require.NoError(tb, s.Add(Child{Name: fmt.Sprint(i), Service: idle}))
+		require.NoError(tb, s.Add(dray.Child{Name: fmt.Sprint(i), Service: idle}))
 	}
 	return s
 }
 
 // serveOnce starts all children and stops them.
-func serveOnce(tb testing.TB, s *Supervisor) {
+func serveOnce(tb testing.TB, s *dray.Supervisor) {
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx) }()
-	for s.Children()[0].State != ChildRunning { // begins soon
+	for s.Children()[0].State != dray.ChildRunning { // begins soon
 		time.Sleep(time.Microsecond)
 	}
 	cancel()
@@ -115,13 +117,13 @@ func serveOnce(tb testing.TB, s *Supervisor) {
 func TestSupervisorManyChildrenComeAndGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 2_000
-		s := crowd(t, OneForOne, n)
+		s := crowd(t, dray.OneForOne, n)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- s.Serve(ctx) }()
 		synctest.Wait()
 		for i := range n {
-			require.NoError(t, s.Add(Child{Name: fmt.Sprint("t", i), Restart: Temporary, Service: serving(ends["nil"])}))
+			require.NoError(t, s.Add(dray.Child{Name: fmt.Sprint("t", i), Restart: dray.Temporary, Service: serving(ends["nil"])}))
 		}
 		synctest.Wait()
 		for i := n - 1; i >= 0; i-- {
@@ -136,7 +138,7 @@ func TestSupervisorManyChildrenComeAndGo(t *testing.T) {
 
 // Starting and stopping over and over leaves nothing: goleak looks after this.
 func TestSupervisorStartStopStress(t *testing.T) {
-	s := crowd(t, RestForOne, 3)
+	s := crowd(t, dray.RestForOne, 3)
 	for i := range 2_000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)

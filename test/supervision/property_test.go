@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"fmt"
@@ -11,13 +11,15 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // A rehearsal does the same to a random tree of supervisors and to the model.
 type rehearsal struct {
 	*stage
 	rng     *rand.Rand
-	sups    map[*model]*Supervisor
+	sups    map[*model]*dray.Supervisor
 	parts   map[string]*part // leaves, by name
 	expect  []string
 	script  []string // what was done, for the reader of a failure
@@ -63,7 +65,7 @@ func newRehearsal(t tester, rng *rand.Rand) *rehearsal {
 	return &rehearsal{
 		stage: &stage{t: t, actors: make(map[string]*actor), ended: make(chan error, 1)},
 		rng:   rng,
-		sups:  make(map[*model]*Supervisor),
+		sups:  make(map[*model]*dray.Supervisor),
 		parts: make(map[string]*part),
 	}
 }
@@ -96,7 +98,7 @@ func (r *rehearsal) end(top *model) {
 	err := <-r.ended
 	require.Equal(r.t, top.crashed, err != nil, "%v", err)
 	if top.crashed && r.began {
-		require.ErrorIs(r.t, err, ErrIntensity)
+		require.ErrorIs(r.t, err, dray.ErrIntensity)
 	}
 }
 
@@ -104,8 +106,8 @@ func (r *rehearsal) chance(oneIn int) bool { return r.rng.IntN(oneIn) == 0 }
 
 func (r *rehearsal) tree(depth int) *model {
 	m := &model{
-		strategy: Strategy(r.rng.IntN(3)),
-		auto:     AutoShutdown(r.rng.IntN(3)),
+		strategy: dray.Strategy(r.rng.IntN(3)),
+		auto:     dray.AutoShutdown(r.rng.IntN(3)),
 		limit:    r.rng.IntN(5),
 		period:   time.Second,
 		log:      func(what, who string) { r.expect = append(r.expect, what+" "+who) },
@@ -115,13 +117,13 @@ func (r *rehearsal) tree(depth int) *model {
 		p.given = true
 		m.parts = append(m.parts, p)
 	}
-	children := make([]Child, len(m.parts))
+	children := make([]dray.Child, len(m.parts))
 	for i, p := range m.parts {
 		children[i] = p.Child
 	}
 	var err error
-	r.sups[m], err = NewSupervisor(m.strategy, WithIntensity(m.limit, m.period), WithAutoShutdown(m.auto),
-		WithChildren(children...), WithName(fmt.Sprint("s", len(r.sups))))
+	r.sups[m], err = dray.NewSupervisor(m.strategy, dray.WithIntensity(m.limit, m.period), dray.WithAutoShutdown(m.auto),
+		dray.WithChildren(children...), dray.WithName(fmt.Sprint("s", len(r.sups))))
 	require.NoError(r.t, err)
 	return m
 }
@@ -129,8 +131,8 @@ func (r *rehearsal) tree(depth int) *model {
 func (r *rehearsal) part(m *model, depth int) *part {
 	r.counter++
 	p := &part{Child: r.child(fmt.Sprint("c", r.counter)), place: r.counter}
-	p.Restart = Restart(r.rng.IntN(3))
-	p.Significant = m.auto != NeverShutdown && p.Restart != Permanent && r.chance(2)
+	p.Restart = dray.Restart(r.rng.IntN(3))
+	p.Significant = m.auto != dray.NeverShutdown && p.Restart != dray.Permanent && r.chance(2)
 	if depth > 0 && r.chance(3) {
 		p.sub = r.tree(depth - 1)
 		p.sub.parent, p.sub.self = m, p
@@ -244,16 +246,16 @@ func (r *rehearsal) compare(top *model) {
 	r.compareChildren(top, r.sups[top].Children())
 }
 
-func (r *rehearsal) compareChildren(m *model, infos []ChildInfo) {
-	require.Equal(r.t, m.total, r.sups[m].restarts())
+func (r *rehearsal) compareChildren(m *model, infos []dray.ChildInfo) {
 	require.Len(r.t, infos, len(m.parts))
 	for i, p := range m.parts {
 		require.Equal(r.t, p.Name, infos[i].Name)
-		want := ChildDown
+		want := dray.ChildDown
 		if p.up {
-			want = ChildRunning
+			want = dray.ChildRunning
 		}
 		require.Equal(r.t, want, infos[i].State, p.Name)
+		require.Equal(r.t, p.restarts, infos[i].Restarts, p.Name)
 		if p.sub != nil {
 			r.compareChildren(p.sub, infos[i].Children)
 		}

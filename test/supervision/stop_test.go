@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // hanging is a stop that takes that long.
@@ -16,7 +18,7 @@ func hanging(d time.Duration) func(*actor) {
 
 // sup_stop_timeout
 func TestSupervisorShutdownTimes(t *testing.T) {
-	perform(t, OneForOne, "", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "", func(t *testing.T, s *stage) {
 		for _, c := range []struct {
 			name             string
 			shutdown, stopIn time.Duration
@@ -24,9 +26,9 @@ func TestSupervisorShutdownTimes(t *testing.T) {
 			want             error
 		}{
 			{"default, just in time", 0, 5*time.Second - 1, 5*time.Second - 1, nil},
-			{"default, too late", 0, 5*time.Second + 1, 5 * time.Second, ErrAbandoned},
+			{"default, too late", 0, 5*time.Second + 1, 5 * time.Second, dray.ErrAbandoned},
 			{"long, just in time", 8 * time.Second, 8*time.Second - 1, 8*time.Second - 1, nil},
-			{"long, too late", 8 * time.Second, 8*time.Second + 1, 8 * time.Second, ErrAbandoned},
+			{"long, too late", 8 * time.Second, 8*time.Second + 1, 8 * time.Second, dray.ErrAbandoned},
 			{"for ever", -1, 1000 * time.Hour, 1000 * time.Hour, nil},
 		} {
 			child := s.child(c.name)
@@ -42,25 +44,25 @@ func TestSupervisorShutdownTimes(t *testing.T) {
 }
 
 func TestSupervisorAbandonsWhileStopping(t *testing.T) {
-	perform(t, OneForOne, "a b c", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a b c", func(t *testing.T, s *stage) {
 		s.direct("b", hanging(time.Hour))
 		began := time.Now()
 		err := s.close()
 		require.Equal(t, time.Second, time.Since(began))
-		require.ErrorIs(t, err, ErrAbandoned)
+		require.ErrorIs(t, err, dray.ErrAbandoned)
 		require.ErrorContains(t, err, `"b"`)
 		s.requireRecord("stop c, stop b, stop a")
 		require.Equal(t, "a down, b stuck, c down", s.cast())
 		time.Sleep(2 * time.Hour)
 		require.Equal(t, "a down, b stuck, c down", s.cast(), "its late return touches nothing")
-	}, WithShutdownTimeout(time.Second))
+	}, dray.WithShutdownTimeout(time.Second))
 }
 
 // The result of an abandoned incarnation does not count for its successor.
 func TestSupervisorLateReturn(t *testing.T) {
 	for how, end := range ends {
 		t.Run(how, func(t *testing.T) {
-			perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+			perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 				s.direct("a", func(a *actor) { a.stop = func() error { time.Sleep(time.Minute); return end() } })
 				require.NoError(t, s.sup.Restart("a"))
 				s.requireRecord("stop a, start a")
@@ -70,16 +72,16 @@ func TestSupervisorLateReturn(t *testing.T) {
 				require.NoError(t, s.info("a").LastError)
 				s.requireRunning()
 				s.direct("a", func(a *actor) { a.stop = nil })
-			}, WithIntensity(0, time.Hour))
+			}, dray.WithIntensity(0, time.Hour))
 		})
 	}
 }
 
 // The same after the end of Serve, with a new Serve running.
 func TestSupervisorLateReturnAfterServe(t *testing.T) {
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 		s.direct("a", hanging(time.Hour))
-		require.ErrorIs(t, s.close(), ErrAbandoned)
+		require.ErrorIs(t, s.close(), dray.ErrAbandoned)
 		s.direct("a", func(a *actor) { a.stop = nil })
 		s.start()
 		time.Sleep(2 * time.Hour)
@@ -90,7 +92,7 @@ func TestSupervisorLateReturnAfterServe(t *testing.T) {
 
 // A group restart goes on without a child that does not stop.
 func TestSupervisorAbandonsInGroup(t *testing.T) {
-	perform(t, OneForAll, "a b c", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForAll, "a b c", func(t *testing.T, s *stage) {
 		s.direct("c", hanging(time.Hour))
 		s.kill("a", "")
 		s.requireRecord("die a, stop c")
@@ -108,7 +110,7 @@ func TestSupervisorAbandonsInGroup(t *testing.T) {
 func TestSupervisorChildDiesDuringStop(t *testing.T) {
 	for how := range ends {
 		t.Run(how, func(t *testing.T) {
-			perform(t, OneForAll, "a b c", func(t *testing.T, s *stage) {
+			perform(t, dray.OneForAll, "a b c", func(t *testing.T, s *stage) {
 				s.direct("c", hanging(time.Second))
 				s.cancel()
 				synctest.Wait()
@@ -117,7 +119,7 @@ func TestSupervisorChildDiesDuringStop(t *testing.T) {
 				time.Sleep(time.Second)
 				s.requireRecord("stop c, die a, stop b")
 				require.NoError(t, s.requireEnded())
-				require.Zero(t, s.sup.restarts())
+				require.Zero(t, restarts(s.sup))
 				requireEnd(t, how, s.info("a").LastError)
 			})
 		})
@@ -128,19 +130,19 @@ func TestSupervisorChildDiesDuringStop(t *testing.T) {
 func TestSupervisorOrderlyStop(t *testing.T) {
 	for how, end := range ends {
 		t.Run(how, func(t *testing.T) {
-			perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+			perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 				s.direct("a", func(a *actor) { a.stop = end })
 				require.NoError(t, s.sup.Terminate("a"))
-				s.requireState("a", ChildDown)
+				s.requireState("a", dray.ChildDown)
 				requireEnd(t, how, s.info("a").LastError)
 				s.requireRunning()
-			}, WithIntensity(0, time.Hour))
+			}, dray.WithIntensity(0, time.Hour))
 		})
 	}
 }
 
 func TestSupervisorStopErrorOfContextIsNone(t *testing.T) {
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) { // which returns ctx.Err()
+	perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) { // which returns ctx.Err()
 		require.NoError(t, s.sup.Terminate("a"))
 		require.NoError(t, s.info("a").LastError)
 	})
@@ -150,8 +152,8 @@ func TestSupervisorStopErrorOfContextIsNone(t *testing.T) {
 func TestSupervisorStopAtAnyTime(t *testing.T) {
 	for after := range 40 {
 		synctest.Test(t, func(t *testing.T) {
-			s := newStage(t, RestForOne, "a b c", WithIntensity(1000, time.Second),
-				WithRestartBackoff(func(int) time.Duration { return 3 * time.Millisecond }))
+			s := newStage(t, dray.RestForOne, "a b c", dray.WithIntensity(1000, time.Second),
+				dray.WithRestartBackoff(func(int) time.Duration { return 3 * time.Millisecond }))
 			for name, a := range s.actors {
 				s.direct(name, func(*actor) {
 					a.init = func(ctx context.Context) error { sleep(ctx, 2*time.Millisecond); return nil }
@@ -187,7 +189,7 @@ func sleepOr(done <-chan struct{}, d time.Duration) {
 
 func TestSupervisorContextEndedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, OneForOne, "a b")
+		s := newStage(t, dray.OneForOne, "a b")
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.NoError(t, s.sup.Serve(ctx))
@@ -197,8 +199,8 @@ func TestSupervisorContextEndedBefore(t *testing.T) {
 }
 
 func TestSupervisorServeTwice(t *testing.T) {
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
-		require.ErrorIs(t, s.sup.Serve(t.Context()), ErrStarted)
+	perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
+		require.ErrorIs(t, s.sup.Serve(t.Context()), dray.ErrStarted)
 		s.requireRunning()
 	})
 }
@@ -206,15 +208,15 @@ func TestSupervisorServeTwice(t *testing.T) {
 // Serve after Serve starts afresh: terminated children too, and temporary ones that
 // were there from the beginning.
 func TestSupervisorServeAgain(t *testing.T) {
-	perform(t, OneForOne, "a b/T c/t d", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a b/T c/t d", func(t *testing.T, s *stage) {
 		require.NoError(t, s.sup.Terminate("a"))
 		s.kill("c", "nil")
 		s.kill("d", "")
 		s.kill("d", "")
-		require.ErrorIs(t, s.requireEnded(), ErrIntensity)
-		require.ErrorIs(t, s.sup.Restart("a"), ErrClosed)
+		require.ErrorIs(t, s.requireEnded(), dray.ErrIntensity)
+		require.ErrorIs(t, s.sup.Restart("a"), dray.ErrClosed)
 		require.NoError(t, s.sup.Terminate("a"))
-		require.ErrorIs(t, s.sup.Terminate("x"), ErrNotFound)
+		require.ErrorIs(t, s.sup.Terminate("x"), dray.ErrNotFound)
 		require.NoError(t, s.sup.Add(s.child("e")))
 		s.takeRecord()
 		s.start()
@@ -222,8 +224,8 @@ func TestSupervisorServeAgain(t *testing.T) {
 		require.EqualValues(t, 0, s.info("d").Restarts)
 		s.kill("d", "")
 		s.requireRunning()
-		require.EqualValues(t, 2, s.sup.restarts(), "the total goes on")
-	}, WithIntensity(1, time.Hour))
+		require.EqualValues(t, 1, restarts(s.sup), "of this Serve")
+	}, dray.WithIntensity(1, time.Hour))
 }
 
 // Values of Serve's context reach the children, its end does not: they stop in order.
@@ -232,12 +234,12 @@ func TestSupervisorContextOfChildren(t *testing.T) {
 		type key struct{}
 		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "value"), time.Second)
 		defer cancel()
-		s, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "a", Service: ServiceFunc(func(ctx context.Context) error {
+		s, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(dray.Child{Name: "a", Service: dray.ServiceFunc(func(ctx context.Context) error {
 			require.Equal(t, "value", ctx.Value(key{}))
 			_, limited := ctx.Deadline()
 			require.False(t, limited)
 			<-ctx.Done()
-			require.Equal(t, ErrShutdown, context.Cause(ctx))
+			require.Equal(t, dray.ErrShutdown, context.Cause(ctx))
 			return nil
 		})}))
 		require.NoError(t, err)
@@ -249,7 +251,7 @@ func TestSupervisorContextOfChildren(t *testing.T) {
 func TestSupervisorEndsContextOfDeadChild(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := make(chan error, 1)
-		s, err := NewSupervisor(OneForOne, WithIntensity(0, 1), WithChildren(Child{Name: "a", Service: ServiceFunc(func(ctx context.Context) error {
+		s, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(0, 1), dray.WithChildren(dray.Child{Name: "a", Service: dray.ServiceFunc(func(ctx context.Context) error {
 			context.AfterFunc(ctx, func() { cause <- context.Cause(ctx) })
 			return errBoom
 		})}))

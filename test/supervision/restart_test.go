@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"context"
@@ -9,23 +9,25 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // one_for_one, rest_for_one_other_child_fails_restart,
 // one_for_all_other_child_fails_restart: a restart that fails.
 func TestSupervisorFailedRestart(t *testing.T) {
 	for _, c := range []struct {
-		strategy    Strategy
+		strategy    dray.Strategy
 		dies, fails string
 		want        string
 	}{
-		{OneForOne, "b", "b", "die b, fail b, fail b, start b"},
-		{RestForOne, "b", "b", "die b, stop c, fail b, fail b, start b, start c"},
-		{RestForOne, "a", "b", "die a, stop c, stop b, start a, fail b, fail b, start b, start c"},
-		{RestForOne, "a", "c", "die a, stop c, stop b, start a, start b, fail c, fail c, start c"},
-		{OneForAll, "a", "a", "die a, stop c, stop b, fail a, fail a, start a, start b, start c"},
+		{dray.OneForOne, "b", "b", "die b, fail b, fail b, start b"},
+		{dray.RestForOne, "b", "b", "die b, stop c, fail b, fail b, start b, start c"},
+		{dray.RestForOne, "a", "b", "die a, stop c, stop b, start a, fail b, fail b, start b, start c"},
+		{dray.RestForOne, "a", "c", "die a, stop c, stop b, start a, start b, fail c, fail c, start c"},
+		{dray.OneForAll, "a", "a", "die a, stop c, stop b, fail a, fail a, start a, start b, start c"},
 		{
-			OneForAll, "a", "b",
+			dray.OneForAll, "a", "b",
 			"die a, stop c, stop b, start a, fail b, stop a, start a, fail b, stop a, start a, start b, start c",
 		},
 	} {
@@ -34,7 +36,7 @@ func TestSupervisorFailedRestart(t *testing.T) {
 				s.direct(c.fails, func(a *actor) { a.init = failing(2) })
 				s.kill(c.dies, "")
 				s.requireRecord(c.want)
-				require.EqualValues(t, 3, s.sup.restarts(), "each failed restart counts")
+				require.EqualValues(t, 3, restarts(s.sup), "each failed restart counts")
 				s.requireRunning()
 			})
 		})
@@ -43,10 +45,10 @@ func TestSupervisorFailedRestart(t *testing.T) {
 
 // one_for_one_escalation, rest_for_one_escalation, one_for_all_escalation
 func TestSupervisorFailedRestartsEscalate(t *testing.T) {
-	for strategy, want := range map[Strategy]string{
-		OneForOne:  "die b, fail b, fail b, stop c, stop a",
-		RestForOne: "die b, stop c, fail b, fail b, stop a",
-		OneForAll:  "die b, stop c, stop a, start a, fail b, stop a, start a, fail b, stop a",
+	for strategy, want := range map[dray.Strategy]string{
+		dray.OneForOne:  "die b, fail b, fail b, stop c, stop a",
+		dray.RestForOne: "die b, stop c, fail b, fail b, stop a",
+		dray.OneForAll:  "die b, stop c, stop a, start a, fail b, stop a, start a, fail b, stop a",
 	} {
 		for _, how := range []string{"error", "panic", "panic(nil)", "Goexit"} {
 			t.Run(strategy.String()+"/"+how, func(t *testing.T) {
@@ -54,13 +56,13 @@ func TestSupervisorFailedRestartsEscalate(t *testing.T) {
 					s.direct("b", func(a *actor) { a.init = func(context.Context) error { return ends[how]() } })
 					s.kill("b", "")
 					err := s.requireEnded()
-					require.ErrorIs(t, err, ErrIntensity)
+					require.ErrorIs(t, err, dray.ErrIntensity)
 					require.ErrorIs(t, err, s.info("b").LastError)
 					requireEnd(t, how, s.info("b").LastError)
 					if how == "error" {
 						s.requireRecord(want)
 					}
-				}, WithIntensity(2, time.Second))
+				}, dray.WithIntensity(2, time.Second))
 			})
 		}
 	}
@@ -69,44 +71,44 @@ func TestSupervisorFailedRestartsEscalate(t *testing.T) {
 // hanging_restart_loop, hanging_restart_loop_rest_for_one: restarts that fail
 // for ever do not keep anyone from being heard.
 func TestSupervisorHangingRestartLoop(t *testing.T) {
-	for _, strategy := range []Strategy{OneForOne, RestForOne, OneForAll} {
+	for _, strategy := range []dray.Strategy{dray.OneForOne, dray.RestForOne, dray.OneForAll} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			loop := func(t *testing.T, s *stage) {
 				s.direct("b", func(a *actor) { a.init = func(context.Context) error { return errBoom } })
 				s.cue("b", "")
-				for s.sup.restarts() < 100 { // real concurrency: the loop never comes to rest
+				for restarts(s.sup) < 100 { // real concurrency: the loop never comes to rest
 					runtime.Gosched()
 				}
 				require.Len(t, s.sup.Children(), 3)
-				require.ErrorIs(t, s.sup.Add(s.child("a")), ErrDuplicate)
-				require.NoError(t, s.sup.Add(Child{Name: "d", Service: s.child("d").Service}))
+				require.ErrorIs(t, s.sup.Add(s.child("a")), dray.ErrDuplicate)
+				require.NoError(t, s.sup.Add(dray.Child{Name: "d", Service: s.child("d").Service}))
 				require.NoError(t, s.sup.Remove("d"))
 				require.NoError(t, s.sup.Terminate("b"))
-				s.requireState("b", ChildDown)
+				s.requireState("b", dray.ChildDown)
 				s.requireRunning()
 			}
-			perform(t, strategy, "a b c", loop, WithIntensity(1<<30, time.Hour))
+			perform(t, strategy, "a b c", loop, dray.WithIntensity(1<<30, time.Hour))
 		})
 	}
 }
 
 func TestSupervisorStopDuringRestartLoop(t *testing.T) {
-	perform(t, OneForAll, "a b", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForAll, "a b", func(t *testing.T, s *stage) {
 		s.direct("b", func(a *actor) { a.init = func(context.Context) error { return errBoom } })
 		s.cue("b", "")
-		for s.sup.restarts() < 10 {
+		for restarts(s.sup) < 10 {
 			runtime.Gosched()
 		}
 		require.NoError(t, s.close())
 		require.Equal(t, "a down, b down", s.cast())
-	}, WithIntensity(1<<30, time.Hour))
+	}, dray.WithIntensity(1<<30, time.Hour))
 }
 
 // A restart whose Init hangs holds up nothing that does not depend on it.
 func TestSupervisorRestartHangs(t *testing.T) {
-	for strategy, others := range map[Strategy]string{
-		OneForOne:  "a running, b starting, c running, d running",
-		RestForOne: "a running, b starting, c restarting, d restarting",
+	for strategy, others := range map[dray.Strategy]string{
+		dray.OneForOne:  "a running, b starting, c running, d running",
+		dray.RestForOne: "a running, b starting, c restarting, d restarting",
 	} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			perform(t, strategy, "a b c", func(t *testing.T, s *stage) {
@@ -126,14 +128,14 @@ func TestSupervisorRestartHangs(t *testing.T) {
 
 func TestSupervisorBackoff(t *testing.T) {
 	var asked []int
-	backoff := WithRestartBackoff(func(attempt int) time.Duration {
+	backoff := dray.WithRestartBackoff(func(attempt int) time.Duration {
 		asked = append(asked, attempt)
 		return time.Duration(attempt) * time.Second
 	})
-	for strategy, want := range map[Strategy][2]string{
-		OneForOne:  {"die b", "start b"},
-		RestForOne: {"die b, stop c", "start b, start c"},
-		OneForAll:  {"die b, stop c, stop a", "start a, start b, start c"},
+	for strategy, want := range map[dray.Strategy][2]string{
+		dray.OneForOne:  {"die b", "start b"},
+		dray.RestForOne: {"die b, stop c", "start b, start c"},
+		dray.OneForAll:  {"die b, stop c, stop a", "start a, start b, start c"},
 	} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			perform(t, strategy, "a b c", func(t *testing.T, s *stage) {
@@ -141,7 +143,7 @@ func TestSupervisorBackoff(t *testing.T) {
 				for attempt := range 3 {
 					s.kill("b", "")
 					s.requireRecord(want[0])
-					s.requireState("b", ChildRestarting)
+					s.requireState("b", dray.ChildRestarting)
 					time.Sleep(time.Duration(attempt+1)*time.Second - 1)
 					s.requireRecord("")
 					time.Sleep(1)
@@ -150,7 +152,7 @@ func TestSupervisorBackoff(t *testing.T) {
 				time.Sleep(time.Minute + 1) // longer than the period: all is well again
 				s.kill("b", "")
 				require.Equal(t, []int{1, 2, 3, 1}, asked)
-			}, WithIntensity(100, time.Minute), backoff)
+			}, dray.WithIntensity(100, time.Minute), backoff)
 		})
 	}
 }
@@ -158,13 +160,13 @@ func TestSupervisorBackoff(t *testing.T) {
 // A backoff that grows beyond the period must not start again from 1 for that.
 func TestSupervisorBackoffLongerThanPeriod(t *testing.T) {
 	var asked []int
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 		s.direct("a", func(a *actor) { a.init = failing(3) })
 		s.kill("a", "")
 		time.Sleep(time.Hour)
 		s.requireRecord("die a, fail a, fail a, fail a, start a")
 		require.Equal(t, []int{1, 2, 3, 4}, asked)
-	}, WithIntensity(1, time.Second), WithRestartBackoff(func(attempt int) time.Duration {
+	}, dray.WithIntensity(1, time.Second), dray.WithRestartBackoff(func(attempt int) time.Duration {
 		asked = append(asked, attempt)
 		return time.Minute
 	}))
@@ -173,7 +175,7 @@ func TestSupervisorBackoffLongerThanPeriod(t *testing.T) {
 // What counts is how long the child has run, to the nanosecond.
 func TestSupervisorBackoffRow(t *testing.T) {
 	var asked []int
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 		s.kill("a", "")
 		time.Sleep(time.Minute)
 		s.kill("a", "") // after a minute of running: not longer than the period
@@ -185,23 +187,23 @@ func TestSupervisorBackoffRow(t *testing.T) {
 		time.Sleep(2*time.Hour + time.Minute)
 		s.unblock("a")
 		require.Equal(t, []int{1, 2, 1, 2, 3}, asked, "a long start that fails is no run")
-	}, WithIntensity(3, time.Minute), WithRestartBackoff(func(attempt int) time.Duration {
+	}, dray.WithIntensity(3, time.Minute), dray.WithRestartBackoff(func(attempt int) time.Duration {
 		asked = append(asked, attempt)
 		return 0
 	}))
 }
 
 func TestSupervisorBackoffGoesWrong(t *testing.T) {
-	for name, b := range map[string]Backoff{
+	for name, b := range map[string]dray.Backoff{
 		"panic":    func(int) time.Duration { panic("boom") },
 		"negative": func(int) time.Duration { return -time.Hour },
 		"zero":     func(int) time.Duration { return 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			perform(t, RestForOne, "a b", func(t *testing.T, s *stage) {
+			perform(t, dray.RestForOne, "a b", func(t *testing.T, s *stage) {
 				s.kill("a", "")
 				s.requireRecord("die a, stop b, start a, start b")
-			}, WithRestartBackoff(b))
+			}, dray.WithRestartBackoff(b))
 		})
 	}
 }
@@ -209,54 +211,54 @@ func TestSupervisorBackoffGoesWrong(t *testing.T) {
 // Calls, failures and the stop during a backoff.
 func TestSupervisorDuringBackoff(t *testing.T) {
 	for name, c := range map[string]struct {
-		strategy Strategy
+		strategy dray.Strategy
 		act      func(*stage) error
 		want     string // at once
 		later    string // when the backoff is over
 		cast     string
 	}{
 		"restart it": {
-			OneForOne, func(s *stage) error { return s.sup.Restart("b") },
+			dray.OneForOne, func(s *stage) error { return s.sup.Restart("b") },
 			"start b", "", "a running, b running, c running",
 		},
 		"restart it in a group": {
-			RestForOne, func(s *stage) error { return s.sup.Restart("b") },
+			dray.RestForOne, func(s *stage) error { return s.sup.Restart("b") },
 			"start b, start c", "", "a running, b running, c running",
 		},
 		"restart another of the group": {
-			OneForAll, func(s *stage) error { return s.sup.Restart("c") },
+			dray.OneForAll, func(s *stage) error { return s.sup.Restart("c") },
 			"start a, start b, start c", "", "a running, b running, c running",
 		},
 		"terminate it": {
-			OneForOne, func(s *stage) error { return s.sup.Terminate("b") },
+			dray.OneForOne, func(s *stage) error { return s.sup.Terminate("b") },
 			"", "", "a running, b down, c running",
 		},
 		"terminate it in a group": {
-			RestForOne, func(s *stage) error { return s.sup.Terminate("b") },
+			dray.RestForOne, func(s *stage) error { return s.sup.Terminate("b") },
 			"start c", "", "a running, b down, c running",
 		},
 		"terminate another of the group": {
-			RestForOne, func(s *stage) error { return s.sup.Terminate("c") },
+			dray.RestForOne, func(s *stage) error { return s.sup.Terminate("c") },
 			"", "start b", "a running, b running, c down",
 		},
 		"remove it": {
-			OneForOne, func(s *stage) error { return s.sup.Remove("b") },
+			dray.OneForOne, func(s *stage) error { return s.sup.Remove("b") },
 			"", "", "a running, c running",
 		},
 		"remove it in a group": {
-			OneForAll, func(s *stage) error { return s.sup.Remove("b") },
+			dray.OneForAll, func(s *stage) error { return s.sup.Remove("b") },
 			"start a, start c", "", "a running, c running",
 		},
 		"add": {
-			OneForOne, func(s *stage) error { return s.sup.Add(s.child("d")) },
+			dray.OneForOne, func(s *stage) error { return s.sup.Add(s.child("d")) },
 			"start d", "start b", "a running, b running, c running, d running",
 		},
 		"add to a group": {
-			RestForOne, func(s *stage) error { return s.sup.Add(s.child("d")) },
+			dray.RestForOne, func(s *stage) error { return s.sup.Add(s.child("d")) },
 			"", "start b, start c, start d", "a running, b running, c running, d running",
 		},
 		"an earlier one fails": {
-			RestForOne, func(s *stage) error { s.cue("a", ""); return nil },
+			dray.RestForOne, func(s *stage) error { s.cue("a", ""); return nil },
 			"die a", "start a, start b, start c", "a running, b running, c running",
 		},
 	} {
@@ -269,13 +271,13 @@ func TestSupervisorDuringBackoff(t *testing.T) {
 				time.Sleep(time.Minute)
 				s.requireRecord(c.later)
 				require.Equal(t, c.cast, s.cast())
-			}, WithRestartBackoff(func(int) time.Duration { return time.Minute }))
+			}, dray.WithRestartBackoff(func(int) time.Duration { return time.Minute }))
 		})
 	}
 }
 
 func TestSupervisorStopDuringBackoff(t *testing.T) {
-	for _, strategy := range []Strategy{OneForOne, RestForOne, OneForAll} {
+	for _, strategy := range []dray.Strategy{dray.OneForOne, dray.RestForOne, dray.OneForAll} {
 		perform(t, strategy, "a b c", func(t *testing.T, s *stage) {
 			s.kill("b", "")
 			before := time.Now()
@@ -284,19 +286,19 @@ func TestSupervisorStopDuringBackoff(t *testing.T) {
 			require.Equal(t, "a down, b down, c down", s.cast())
 			time.Sleep(time.Hour)
 			require.NotContains(t, s.takeRecord(), "start")
-		}, WithRestartBackoff(func(int) time.Duration { return time.Minute }))
+		}, dray.WithRestartBackoff(func(int) time.Duration { return time.Minute }))
 	}
 }
 
 // multiple_restarts
 func TestSupervisorMultipleRestarts(t *testing.T) {
-	perform(t, OneForOne, "a b c", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a b c", func(t *testing.T, s *stage) {
 		for i := range 50 {
 			s.kill(strings.Split("a b c", " ")[i%3], "panic")
 			time.Sleep(3 * time.Second)
 		}
 		synctest.Wait()
-		require.EqualValues(t, 50, s.sup.restarts())
+		require.EqualValues(t, 50, restarts(s.sup))
 		var sum uint64
 		for _, c := range s.sup.Children() {
 			sum += c.Restarts

@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"errors"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // A listener keeps events as short lines.
@@ -18,7 +20,7 @@ type listener struct {
 	lines []string
 }
 
-func (l *listener) observe(e Event) {
+func (l *listener) observe(e dray.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, tellEvent(e))
@@ -33,17 +35,17 @@ func (l *listener) take() string {
 	return lines
 }
 
-func tellEvent(e Event) string {
+func tellEvent(e dray.Event) string {
 	switch e := e.(type) {
-	case ChildStarted:
+	case dray.ChildStarted:
 		return fmt.Sprintf("%s/%s started %d", e.Supervisor, e.Child, e.Restarts)
-	case ChildStopped:
+	case dray.ChildStopped:
 		return fmt.Sprintf("%s/%s stopped", e.Supervisor, e.Child)
-	case ChildFailed:
+	case dray.ChildFailed:
 		return fmt.Sprintf("%s/%s failed (%v)", e.Supervisor, e.Child, e.Err)
-	case ChildAbandoned:
+	case dray.ChildAbandoned:
 		return fmt.Sprintf("%s/%s abandoned %v", e.Supervisor, e.Child, e.Waited)
-	case SupervisorFailed:
+	case dray.SupervisorFailed:
 		return fmt.Sprintf("%s failed (%v)", e.Supervisor, e.Err)
 	default:
 		return fmt.Sprintf("%T", e)
@@ -52,7 +54,7 @@ func tellEvent(e Event) string {
 
 func TestSupervisorEvents(t *testing.T) {
 	var l listener
-	perform(t, RestForOne, "a b/t c", func(t *testing.T, s *stage) {
+	perform(t, dray.RestForOne, "a b/t c", func(t *testing.T, s *stage) {
 		require.Equal(t, "s/a started 0, s/b started 0, s/c started 0", l.take())
 		s.kill("b", "")
 		require.Equal(t, "s/b failed (boom), s/c stopped, s/b started 1, s/c started 0", l.take())
@@ -72,51 +74,34 @@ func TestSupervisorEvents(t *testing.T) {
 		s.kill("a", "Goexit")
 		require.Equal(t, "s/a failed (dray: runtime.Goexit called), "+
 			`s failed (dray: supervisor "s": restart intensity exceeded: child "a": runtime.Goexit called)`, l.take())
-	}, WithName("s"), WithIntensity(1, time.Minute), WithObserver(l.observe))
+	}, dray.WithName("s"), dray.WithIntensity(1, time.Minute), dray.WithObserver(l.observe))
 }
 
 // A child that fails while it waits to be stopped is reported as failed, though
 // nothing else follows from it.
 func TestSupervisorEventOfUnaskedEnd(t *testing.T) {
 	var l listener
-	perform(t, OneForAll, "a b c", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForAll, "a b c", func(t *testing.T, s *stage) {
 		s.direct("c", hanging(time.Second))
 		s.kill("a", "")
 		s.kill("b", "")
 		time.Sleep(time.Second)
 		require.Contains(t, l.take(), "supervisor/a failed (boom), supervisor/b failed (boom), supervisor/c stopped, ")
-	}, WithObserver(l.observe))
+	}, dray.WithObserver(l.observe))
 }
 
 // The stack is there when the event is, and the event comes before what the
 // successor does.
 func TestSupervisorEventOfPanic(t *testing.T) {
 	var stack []byte
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 		s.kill("a", "panic")
 		require.Contains(t, string(stack), "supervisor_kit_test.go")
-	}, WithObserver(func(e Event) {
-		if e, ok := e.(ChildFailed); ok {
-			if p, ok := errors.AsType[*PanicError](e.Err); ok {
+	}, dray.WithObserver(func(e dray.Event) {
+		if e, ok := e.(dray.ChildFailed); ok {
+			if p, ok := errors.AsType[*dray.PanicError](e.Err); ok {
 				stack = p.Stack
 			}
 		}
 	}))
-}
-
-// The queue's own tree tells its events through the queue's herald.
-func TestSupervisorBorrowsHerald(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var own, borrowed listener
-		cfg := newSupervisorConfig(OneForOne)
-		cfg.observers = []Observer{own.observe}
-		cfg.herald = newHerald(common{clock: newClock(), observers: []Observer{borrowed.observe}})
-		cfg.children = []Child{{Name: "a", Service: serving(ends["nil"])}}
-		s, err := newSupervisor(cfg)
-		require.NoError(t, err)
-		require.ErrorIs(t, s.Serve(t.Context()), ErrIntensity)
-		require.EqualValues(t, 3, s.restarts())
-		require.Contains(t, borrowed.take(), "supervisor/a started 3")
-		require.Empty(t, own.take())
-	})
 }

@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"errors"
@@ -11,34 +11,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray/internal/restart"
+
+	"github.com/a622d8ee/dray"
 )
 
 // What OTP 25 really did, in order.
 func TestSupervisorSampleTraces(t *testing.T) {
 	t.Run("rest_for_one, b dies", func(t *testing.T) {
-		perform(t, RestForOne, "a b c", func(t *testing.T, s *stage) {
+		perform(t, dray.RestForOne, "a b c", func(t *testing.T, s *stage) {
 			s.kill("b", "")
 			s.requireRecord("die b, stop c, start b, start c")
 		})
 	})
 	t.Run("one_for_all, b dies", func(t *testing.T) {
-		perform(t, OneForAll, "a b c", func(t *testing.T, s *stage) {
+		perform(t, dray.OneForAll, "a b c", func(t *testing.T, s *stage) {
 			s.kill("b", "")
 			s.requireRecord("die b, stop c, stop a, start a, start b, start c")
 		})
 	})
 	t.Run("intensity 2, third crash of b", func(t *testing.T) {
-		perform(t, OneForOne, "a b c", func(t *testing.T, s *stage) {
+		perform(t, dray.OneForOne, "a b c", func(t *testing.T, s *stage) {
 			s.kill("b", "")
 			s.kill("b", "")
 			s.takeRecord()
 			s.kill("b", "")
 			s.requireRecord("die b, stop c, stop a")
-			require.ErrorIs(t, s.requireEnded(), ErrIntensity)
-		}, WithIntensity(2, time.Second))
+			require.ErrorIs(t, s.requireEnded(), dray.ErrIntensity)
+		}, dray.WithIntensity(2, time.Second))
 	})
 	t.Run("rest_for_one, c temporary, a dies", func(t *testing.T) {
-		perform(t, RestForOne, "a b c/T", func(t *testing.T, s *stage) {
+		perform(t, dray.RestForOne, "a b c/T", func(t *testing.T, s *stage) {
 			s.kill("a", "")
 			s.requireRecord("die a, stop c, stop b, start a, start b")
 			require.Equal(t, "a running, b running", s.cast())
@@ -49,12 +51,12 @@ func TestSupervisorSampleTraces(t *testing.T) {
 // permanent_normal ... temporary_abnormal of OTP's suite, for every way to end
 // and every strategy.
 func TestSupervisorRestartTable(t *testing.T) {
-	restarted := map[Strategy]string{
-		OneForOne:  "die b, start b",
-		RestForOne: "die b, stop c, start b, start c",
-		OneForAll:  "die b, stop c, stop a, start a, start b, start c",
+	restarted := map[dray.Strategy]string{
+		dray.OneForOne:  "die b, start b",
+		dray.RestForOne: "die b, stop c, start b, start c",
+		dray.OneForAll:  "die b, stop c, stop a, start a, start b, start c",
 	}
-	types := map[Restart]string{Permanent: "b", Transient: "b/t", Temporary: "b/T"}
+	types := map[dray.Restart]string{dray.Permanent: "b", dray.Transient: "b/t", dray.Temporary: "b/T"}
 	for strategy, record := range restarted {
 		for restart, b := range types {
 			for how := range ends {
@@ -62,12 +64,12 @@ func TestSupervisorRestartTable(t *testing.T) {
 					perform(t, strategy, "a "+b+" c", func(t *testing.T, s *stage) {
 						s.kill("b", how)
 						switch {
-						case restart == Permanent || restart == Transient && how != "nil":
+						case restart == dray.Permanent || restart == dray.Transient && how != "nil":
 							s.requireRecord(record)
 							require.Equal(t, "a running, b running, c running", s.cast())
 							require.EqualValues(t, 1, s.info("b").Restarts)
 							requireEnd(t, how, s.info("b").LastError)
-						case restart == Transient:
+						case restart == dray.Transient:
 							s.requireRecord("die b")
 							require.Equal(t, "a running, b down, c running", s.cast())
 						default:
@@ -90,9 +92,9 @@ func requireEnd(t *testing.T, how string, err error) {
 	case "error":
 		require.Equal(t, errBoom, err)
 	case "Goexit":
-		require.Equal(t, ErrGoexit, err)
+		require.Equal(t, dray.ErrGoexit, err)
 	default:
-		p, ok := errors.AsType[*PanicError](err)
+		p, ok := errors.AsType[*dray.PanicError](err)
 		require.True(t, ok, "%v", err)
 		require.Contains(t, string(p.Stack), "supervisor_kit_test.go")
 		require.Equal(t, how == "panic(nil)", p.Value != "boom")
@@ -101,7 +103,7 @@ func requireEnd(t *testing.T, how string, err error) {
 
 // A group is started whole: OTP's start_children does not ask why a child is down.
 func TestSupervisorGroupStartsWhole(t *testing.T) {
-	perform(t, RestForOne, "a b c/t d/T", func(t *testing.T, s *stage) {
+	perform(t, dray.RestForOne, "a b c/t d/T", func(t *testing.T, s *stage) {
 		s.kill("c", "nil")
 		require.NoError(t, s.sup.Terminate("b"))
 		s.kill("d", "")
@@ -112,15 +114,15 @@ func TestSupervisorGroupStartsWhole(t *testing.T) {
 }
 
 func TestSupervisorTwoDieAtOnce(t *testing.T) {
-	for strategy, want := range map[Strategy]struct {
+	for strategy, want := range map[dray.Strategy]struct {
 		starts   string
 		restarts uint64 // at most
 	}{
-		OneForOne: {"start a, start b", 2},
+		dray.OneForOne: {"start a, start b", 2},
 		// If b is heard first, c is being stopped for it when a's death is heard, and
 		// the two restarts become one; if a is heard first, b's death is part of it.
-		RestForOne: {"start a, start b, start c, stop c", 2},
-		OneForAll:  {"start a, start b, start c, stop c", 1},
+		dray.RestForOne: {"start a, start b, start c, stop c", 2},
+		dray.OneForAll:  {"start a, start b, start c, stop c", 1},
 	} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			for range 20 {
@@ -132,10 +134,10 @@ func TestSupervisorTwoDieAtOnce(t *testing.T) {
 					record := strings.Split(s.takeRecord(), ", ")
 					slices.Sort(record)
 					require.Equal(t, "die a, die b, "+want.starts, strings.Join(record, ", "))
-					require.LessOrEqual(t, s.sup.restarts(), want.restarts)
-					require.Positive(t, s.sup.restarts())
+					require.LessOrEqual(t, restarts(s.sup), want.restarts)
+					require.Positive(t, restarts(s.sup))
 					require.Equal(t, "a running, b running, c running", s.cast())
-					if strategy == OneForOne {
+					if strategy == dray.OneForOne {
 						require.EqualValues(t, 1, s.info("a").Restarts)
 						require.EqualValues(t, 1, s.info("b").Restarts)
 					}
@@ -148,12 +150,12 @@ func TestSupervisorTwoDieAtOnce(t *testing.T) {
 // An earlier child fails while later ones are being stopped: the group grows.
 // A later one fails meanwhile: it was to be stopped anyway, and is not counted.
 func TestSupervisorGroupGrows(t *testing.T) {
-	perform(t, RestForOne, "a b c d", func(t *testing.T, s *stage) {
+	perform(t, dray.RestForOne, "a b c d", func(t *testing.T, s *stage) {
 		s.direct("d", func(a *actor) { a.stop = func() error { time.Sleep(time.Second); return nil } })
 		s.kill("b", "")
 		s.kill("c", "")
 		s.kill("a", "")
-		require.EqualValues(t, 2, s.sup.restarts())
+		require.EqualValues(t, 2, restarts(s.sup))
 		time.Sleep(2 * time.Second)
 		s.requireRecord("die b, stop d, die c, die a, start a, start b, start c, start d")
 		require.Equal(t, errBoom, s.info("c").LastError)
@@ -172,43 +174,43 @@ func TestSupervisorIntensityEdge(t *testing.T) {
 		"1 ns past":   {period + 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+			perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 				s.kill("a", "")
 				time.Sleep(c.after)
 				s.kill("a", "")
 				if c.ends {
-					require.ErrorIs(t, s.requireEnded(), ErrIntensity)
+					require.ErrorIs(t, s.requireEnded(), dray.ErrIntensity)
 				} else {
 					s.requireRunning()
 				}
-			}, WithIntensity(1, period))
+			}, dray.WithIntensity(1, period))
 		})
 	}
 }
 
 func TestSupervisorDefaultIntensity(t *testing.T) {
-	perform(t, OneForOne, "a", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a", func(t *testing.T, s *stage) {
 		for range 3 {
 			s.kill("a", "panic")
 		}
 		s.requireRunning()
 		s.kill("a", "panic")
 		err := s.requireEnded()
-		require.ErrorIs(t, err, ErrIntensity)
+		require.ErrorIs(t, err, dray.ErrIntensity)
 		requireEnd(t, "panic", err)
-		require.EqualValues(t, 3, s.sup.restarts(), "the failure that ended it led to no restart")
+		require.EqualValues(t, 3, restarts(s.sup), "the failure that ended it led to no restart")
 		require.ErrorContains(t, err, `"a"`)
 	})
 }
 
 func TestSupervisorIntensityZero(t *testing.T) {
-	perform(t, OneForOne, "a b", func(t *testing.T, s *stage) {
+	perform(t, dray.OneForOne, "a b", func(t *testing.T, s *stage) {
 		s.kill("b", "nil")
 		s.requireRecord("die b, stop a")
 		err := s.requireEnded()
-		require.ErrorIs(t, err, ErrIntensity)
+		require.ErrorIs(t, err, dray.ErrIntensity)
 		require.ErrorIs(t, err, restart.ErrUntold, "a normal end of a permanent child is a failure, and says so")
-	}, WithIntensity(0, time.Hour))
+	}, dray.WithIntensity(0, time.Hour))
 }
 
 func TestSupervisorStorm(t *testing.T) {
@@ -216,13 +218,13 @@ func TestSupervisorStorm(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				starts := 0
-				s, err := NewSupervisor(OneForOne, WithIntensity(1000, time.Minute), WithChildren(
-					Child{Name: "a", Service: serving(func() error { starts++; return ends[how]() })}))
+				s, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(1000, time.Minute), dray.WithChildren(
+					dray.Child{Name: "a", Service: serving(func() error { starts++; return ends[how]() })}))
 				require.NoError(t, err)
 				err = s.Serve(t.Context())
-				require.ErrorIs(t, err, ErrIntensity)
+				require.ErrorIs(t, err, dray.ErrIntensity)
 				require.Equal(t, 1001, starts)
-				require.EqualValues(t, 1000, s.restarts())
+				require.EqualValues(t, 1000, restarts(s))
 			})
 		})
 	}

@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package dray
+package supervision_test
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // The names in the comments are the cases of OTP's supervisor_SUITE.
@@ -16,7 +18,7 @@ import (
 // sup_start_normal, which_children, order_of_children
 func TestSupervisorStartsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, OneForOne, "a b c")
+		s := newStage(t, dray.OneForOne, "a b c")
 		require.Equal(t, "a down, b down, c down", s.cast())
 		s.start()
 		s.requireRecord("start a, start b, start c")
@@ -36,15 +38,15 @@ func TestSupervisorFirstStartFails(t *testing.T) {
 		}
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage(t, OneForOne, "a b c d")
+				s := newStage(t, dray.OneForOne, "a b c d")
 				s.direct("c", func(a *actor) { a.init = func(context.Context) error { return end() } })
 				s.start()
 				err := s.requireEnded()
 				requireEnd(t, how, s.info("c").LastError)
 				require.ErrorIs(t, err, s.info("c").LastError)
 				require.ErrorContains(t, err, `"c"`)
-				require.NotErrorIs(t, err, ErrIntensity)
-				require.Zero(t, s.sup.restarts(), "a first start is not tried again")
+				require.NotErrorIs(t, err, dray.ErrIntensity)
+				require.Zero(t, restarts(s.sup), "a first start is not tried again")
 				record := s.takeRecord()
 				if how == "error" {
 					require.Equal(t, "start a, start b, fail c, stop b, stop a", record)
@@ -59,7 +61,7 @@ func TestSupervisorFirstStartFails(t *testing.T) {
 func TestSupervisorInitBlocksLaterChildren(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		s := newStage(t, RestForOne, "a b c")
+		s := newStage(t, dray.RestForOne, "a b c")
 		s.direct("b", func(a *actor) { a.init = blocking(release) })
 		s.start()
 		s.requireRecord("start a")
@@ -77,7 +79,7 @@ func TestSupervisorInitBlocksLaterChildren(t *testing.T) {
 
 func TestSupervisorStopDuringInit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, OneForAll, "a b c")
+		s := newStage(t, dray.OneForAll, "a b c")
 		s.direct("b", func(a *actor) { a.init = blocking(nil) })
 		s.start()
 		require.NoError(t, s.close())
@@ -88,9 +90,9 @@ func TestSupervisorStopDuringInit(t *testing.T) {
 
 // A child fails while a later one has not started yet.
 func TestSupervisorFailureDuringFirstStart(t *testing.T) {
-	for strategy, want := range map[Strategy]string{
-		OneForOne:  "start a, die a, start a",
-		RestForOne: "start a, die a, fail b, start a, start b, start c",
+	for strategy, want := range map[dray.Strategy]string{
+		dray.OneForOne:  "start a, die a, start a",
+		dray.RestForOne: "start a, die a, fail b, start a, start b, start c",
 	} {
 		t.Run(strategy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -113,7 +115,7 @@ func TestSupervisorFailureDuringFirstStart(t *testing.T) {
 // A first start that such a failure has interrupted is still a first start.
 func TestSupervisorInterruptedFirstStartFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, RestForOne, "a b")
+		s := newStage(t, dray.RestForOne, "a b")
 		s.direct("b", func(a *actor) { a.init = blocking(nil) })
 		s.start()
 		s.direct("b", func(a *actor) { a.init = failing(1) })
@@ -121,7 +123,7 @@ func TestSupervisorInterruptedFirstStartFails(t *testing.T) {
 		s.requireRecord("start a, die a, fail b, start a, fail b, stop a")
 		err := s.requireEnded()
 		require.ErrorIs(t, err, errBoom)
-		require.NotErrorIs(t, err, ErrIntensity)
+		require.NotErrorIs(t, err, dray.ErrIntensity)
 	})
 }
 
@@ -129,7 +131,7 @@ func TestSupervisorInterruptedFirstStartFails(t *testing.T) {
 // it until it is up.
 func TestSupervisorRestartDuringFirstStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newStage(t, RestForOne, "a b c")
+		s := newStage(t, dray.RestForOne, "a b c")
 		s.direct("b", func(a *actor) {
 			a.init = func(ctx context.Context) error { <-ctx.Done(); time.Sleep(time.Second); return ctx.Err() }
 		})
@@ -148,7 +150,7 @@ func TestSupervisorRestartDuringFirstStart(t *testing.T) {
 func TestSupervisorServeFollowsInit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		entered, served := make(chan struct{}), false
-		s, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "a", Service: initServe{
+		s, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(dray.Child{Name: "a", Service: initServe{
 			init:  func(ctx context.Context) error { close(entered); <-ctx.Done(); return nil },
 			serve: func(ctx context.Context) error { served = true; return context.Cause(ctx) },
 		}}))
@@ -178,15 +180,15 @@ func TestSupervisorNestedEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s, err := NewSupervisor(OneForOne, WithIntensity(1, time.Second), WithChildren(Child{Name: "a", Service: serving(c.end)}))
+				s, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(1, time.Second), dray.WithChildren(dray.Child{Name: "a", Service: serving(c.end)}))
 				require.NoError(t, err)
-				require.ErrorIs(t, s.Serve(t.Context()), ErrIntensity)
+				require.ErrorIs(t, s.Serve(t.Context()), dray.ErrIntensity)
 				last := s.Children()[0].LastError
 				if c.want == "Goexit" {
-					require.Equal(t, ErrGoexit, last)
+					require.Equal(t, dray.ErrGoexit, last)
 					return
 				}
-				p, ok := errors.AsType[*PanicError](last)
+				p, ok := errors.AsType[*dray.PanicError](last)
 				require.True(t, ok)
 				require.Equal(t, "boom", p.Value)
 			})
@@ -203,12 +205,12 @@ func TestSupervisorPanicStack(t *testing.T) {
 			}
 			dive(n - 1)
 		}
-		s, err := NewSupervisor(OneForOne, WithIntensity(0, time.Second), WithChildren(
-			Child{Name: "a", Service: serving(func() error { dive(10_000); return nil })}))
+		s, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(0, time.Second), dray.WithChildren(
+			dray.Child{Name: "a", Service: serving(func() error { dive(10_000); return nil })}))
 		require.NoError(t, err)
 		err = s.Serve(t.Context())
 		require.ErrorIs(t, err, errBoom, "the panic value is an error, and part of the chain")
-		p, ok := errors.AsType[*PanicError](err)
+		p, ok := errors.AsType[*dray.PanicError](err)
 		require.True(t, ok)
 		require.Contains(t, string(p.Stack), "TestSupervisorPanicStack")
 		require.LessOrEqual(t, len(p.Stack), 16<<10)
@@ -219,39 +221,39 @@ func TestSupervisorPanicStack(t *testing.T) {
 // sup_flags, child_specs
 func TestSupervisorRefusesBadConfiguration(t *testing.T) {
 	nop := serving(func() error { return nil })
-	for name, opts := range map[string][]SupervisorOption{
+	for name, opts := range map[string][]dray.SupervisorOption{
 		"nil option":              {nil},
-		"negative intensity":      {WithIntensity(-1, time.Second)},
-		"no period":               {WithIntensity(1, 0)},
-		"negative period":         {WithIntensity(1, -1)},
-		"nil backoff":             {WithRestartBackoff(nil)},
-		"auto-shutdown":           {WithAutoShutdown(3)},
-		"empty name of its own":   {WithName("")},
-		"empty name":              {WithChildren(Child{Service: nop})},
-		"nil service":             {WithChildren(Child{Name: "a"})},
-		"nil func":                {WithChildren(Child{Name: "a", Service: ServiceFunc(nil)})},
-		"restart type":            {WithChildren(Child{Name: "a", Service: nop, Restart: 3})},
-		"significant permanent":   {WithAutoShutdown(AnySignificant), WithChildren(Child{Name: "a", Service: nop, Significant: true})},
-		"significant for nothing": {WithChildren(Child{Name: "a", Service: nop, Restart: Transient, Significant: true})},
-		"duplicate":               {WithChildren(Child{Name: "a", Service: nop}), WithChildren(Child{Name: "a", Service: nop})},
+		"negative intensity":      {dray.WithIntensity(-1, time.Second)},
+		"no period":               {dray.WithIntensity(1, 0)},
+		"negative period":         {dray.WithIntensity(1, -1)},
+		"nil backoff":             {dray.WithRestartBackoff(nil)},
+		"auto-shutdown":           {dray.WithAutoShutdown(3)},
+		"empty name of its own":   {dray.WithName("")},
+		"empty name":              {dray.WithChildren(dray.Child{Service: nop})},
+		"nil service":             {dray.WithChildren(dray.Child{Name: "a"})},
+		"nil func":                {dray.WithChildren(dray.Child{Name: "a", Service: dray.ServiceFunc(nil)})},
+		"restart type":            {dray.WithChildren(dray.Child{Name: "a", Service: nop, Restart: 3})},
+		"significant permanent":   {dray.WithAutoShutdown(dray.AnySignificant), dray.WithChildren(dray.Child{Name: "a", Service: nop, Significant: true})},
+		"significant for nothing": {dray.WithChildren(dray.Child{Name: "a", Service: nop, Restart: dray.Transient, Significant: true})},
+		"duplicate":               {dray.WithChildren(dray.Child{Name: "a", Service: nop}), dray.WithChildren(dray.Child{Name: "a", Service: nop})},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s, err := NewSupervisor(OneForOne, opts...)
+			s, err := dray.NewSupervisor(dray.OneForOne, opts...)
 			require.Nil(t, s)
 			require.ErrorContains(t, err, "dray: ")
-			require.Equal(t, name == "duplicate", errors.Is(err, ErrDuplicate))
-			require.Equal(t, name == "nil func", errors.Is(err, ErrNilFunc))
+			require.Equal(t, name == "duplicate", errors.Is(err, dray.ErrDuplicate))
+			require.Equal(t, name == "nil func", errors.Is(err, dray.ErrNilFunc))
 		})
 	}
-	_, err := NewSupervisor(OneForAll + 1)
+	_, err := dray.NewSupervisor(dray.OneForAll + 1)
 	require.ErrorContains(t, err, "Strategy(3)")
 }
 
 func TestSupervisorNames(t *testing.T) {
 	require.Equal(t, "one_for_one rest_for_one one_for_all",
-		OneForOne.String()+" "+RestForOne.String()+" "+OneForAll.String())
-	require.Equal(t, "permanent transient temporary", Permanent.String()+" "+Transient.String()+" "+Temporary.String())
+		dray.OneForOne.String()+" "+dray.RestForOne.String()+" "+dray.OneForAll.String())
+	require.Equal(t, "permanent transient temporary", dray.Permanent.String()+" "+dray.Transient.String()+" "+dray.Temporary.String())
 	require.Equal(t, "never any_significant all_significant",
-		NeverShutdown.String()+" "+AnySignificant.String()+" "+AllSignificant.String())
-	require.Equal(t, "stuck dray.ChildState(6)", ChildStuck.String()+" "+(ChildStuck+1).String())
+		dray.NeverShutdown.String()+" "+dray.AnySignificant.String()+" "+dray.AllSignificant.String())
+	require.Equal(t, "stuck dray.ChildState(6)", dray.ChildStuck.String()+" "+(dray.ChildStuck+1).String())
 }
