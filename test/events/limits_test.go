@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"log/slog"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 )
 
 // deepInAFunctionWithANameSoLongThatAHundredFramesOfItAreMoreThanSixteenKibibytesOfStack calls do so
@@ -110,5 +112,37 @@ func TestWorkersAreToldInPairs(t *testing.T) {
 	}, func(s *scene) {
 		require.Len(s, s.of("WorkerStopped"), 6)
 		require.Len(s, s.of("WorkerStarted"), 6)
+	})
+}
+
+// A job that alone is left over at the end is reason enough to warn, of a pool as well,
+// which has no restarts.
+func TestStopThatLeavesOneJobRunning(t *testing.T) {
+	play(t, func(s *scene) {
+		q := s.made(dray.WithWorkers(1), dray.WithShutdownTimeout(time.Second))
+		require.NoError(s, q.Start())
+		require.NoError(s, q.Enqueue(context.Background(), draytest.Stubborn(time.Hour, nil)))
+		s.wait(time.Second)
+		require.ErrorIs(s, q.Close(), dray.ErrStillRunning)
+		s.wait(time.Hour)
+	}, func(s *scene) {
+		last := s.logged(true)
+		require.Equal(s, slog.LevelWarn, last[len(last)-1].level)
+		require.Equal(s, "queue stopped", last[len(last)-1].message)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		var stops []dray.QueueStopped
+		p, err := dray.NewPool(1, dray.WithObserver(func(ev dray.Event) {
+			if e, ok := ev.(dray.QueueStopped); ok {
+				stops = append(stops, e)
+			}
+		}))
+		require.NoError(t, err)
+		require.NoError(t, p.RunAsync(nop))
+		require.NoError(t, p.Close())
+		synctest.Wait()
+		require.Len(t, stops, 1)
+		require.Zero(t, stops[0].Stats.Restarts)
+		require.EqualValues(t, 1, stops[0].Stats.Processed)
 	})
 }

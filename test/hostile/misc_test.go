@@ -259,3 +259,33 @@ func TestLabels(t *testing.T) {
 	require.Empty(t, <-events)
 	require.NoError(t, q.Close())
 }
+
+// doneThrows is a context whose Done panics.
+type doneThrows struct{ context.Context }
+
+func (doneThrows) Done() <-chan struct{} { panic("thrown") }
+
+// A call that may have to wait asks its context before it does anything.
+func TestContextOfACallThatMayWait(t *testing.T) {
+	nop := func(context.Context) error { return nil }
+	q, err := dray.New(dray.WithCapacity(1), dray.WithOverflow(dray.Block))
+	require.NoError(t, err)
+	kind, err := dray.Handle(q, "kind", func(context.Context, int) error { return nil })
+	require.NoError(t, err)
+	for name, call := range map[string]func(context.Context) error{
+		"Enqueue":           func(ctx context.Context) error { return q.Enqueue(ctx, nop, dray.WithLabel("x")) },
+		"EnqueueSync":       func(ctx context.Context) error { _, err := q.EnqueueSync(ctx, nop); return err },
+		"Kind.Enqueue":      func(ctx context.Context) error { return kind.Enqueue(ctx, 1) },
+		"EnqueueBatch":      func(ctx context.Context) error { _, err := q.EnqueueBatch(ctx, []dray.Func{nop}); return err },
+		"Kind.EnqueueBatch": func(ctx context.Context) error { _, err := kind.EnqueueBatch(ctx, []int{1}); return err },
+		"Submit": func(ctx context.Context) error {
+			_, err := dray.Submit(ctx, q, func(context.Context) (int, error) { return 1, nil })
+			return err
+		},
+	} {
+		var p *dray.PanicError
+		require.ErrorAs(t, call(doneThrows{bg}), &p, name)
+	}
+	require.Zero(t, q.Stats().Enqueued)
+	require.NoError(t, q.Close())
+}
