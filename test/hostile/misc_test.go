@@ -274,7 +274,7 @@ func TestContextOfACallThatMayWait(t *testing.T) {
 	require.NoError(t, err)
 	for name, call := range map[string]func(context.Context) error{
 		"Enqueue":           func(ctx context.Context) error { return q.Enqueue(ctx, nop, dray.WithLabel("x")) },
-		"EnqueueSync":       func(ctx context.Context) error { _, err := q.EnqueueSync(ctx, nop); return err },
+		"EnqueueSync":       func(ctx context.Context) error { _, err := q.EnqueueSync(ctx, nop, dray.WithLabel("x")); return err },
 		"Kind.Enqueue":      func(ctx context.Context) error { return kind.Enqueue(ctx, 1) },
 		"EnqueueBatch":      func(ctx context.Context) error { _, err := q.EnqueueBatch(ctx, []dray.Func{nop}); return err },
 		"Kind.EnqueueBatch": func(ctx context.Context) error { _, err := kind.EnqueueBatch(ctx, []int{1}); return err },
