@@ -276,7 +276,7 @@ func TestContextOfACallThatMayWait(t *testing.T) {
 		"Enqueue":           func(ctx context.Context) error { return q.Enqueue(ctx, nop, dray.WithLabel("x")) },
 		"EnqueueSync":       func(ctx context.Context) error { _, err := q.EnqueueSync(ctx, nop, dray.WithLabel("x")); return err },
 		"Kind.Enqueue":      func(ctx context.Context) error { return kind.Enqueue(ctx, 1) },
-		"EnqueueBatch":      func(ctx context.Context) error { _, err := q.EnqueueBatch(ctx, []dray.Func{nop}); return err },
+		"EnqueueBatch":      func(ctx context.Context) error { _, err := q.EnqueueBatch(ctx, []dray.Func{nop}, dray.WithLabel("x")); return err },
 		"Kind.EnqueueBatch": func(ctx context.Context) error { _, err := kind.EnqueueBatch(ctx, []int{1}); return err },
 		"Submit": func(ctx context.Context) error {
 			_, err := dray.Submit(ctx, q, func(context.Context) (int, error) { return 1, nil })
