@@ -219,3 +219,38 @@ func TestRestoredJobHasItsLastError(t *testing.T) {
 		require.Equal(t, 1, q.Stats().Pending)
 	})
 }
+
+// Without a backoff of its own a job is retried after Exponential(1 s, 1 min), which is
+// random: of 200 jobs the longest wait is near what it may be at most.
+func TestDefaultBackoff(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		q := start(t, dray.WithWorkers(200))
+		var longest [9]time.Duration
+		for range 200 {
+			var last time.Time
+			add(t, q, func(ctx context.Context) error {
+				info, _ := dray.JobFrom(ctx)
+				if now := time.Now(); !last.IsZero() {
+					longest[info.Attempt-1] = max(longest[info.Attempt-1], now.Sub(last))
+				}
+				last = time.Now()
+				return errBoom
+			}, dray.WithMaxAttempts(9), dray.WithKey("one at a time"), dray.WithKeyLimit(1))
+		}
+		elapse(100 * time.Hour)
+		require.EqualValues(t, 200, q.Stats().Failed)
+		for i, most := 1, time.Second; i < 9; i, most = i+1, min(2*most, time.Minute) {
+			require.LessOrEqual(t, longest[i], most, "attempt %d", i+1)
+			require.Greater(t, longest[i], most*8/10, "attempt %d", i+1)
+		}
+	})
+}
+
+// Options of a completion job that make no sense together are refused with the group.
+func TestCompletionOptionsThatContradict(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		_, err := dray.NewGroup(queue(t), dray.WithCompletion(func(context.Context, error) error { return nil },
+			dray.WithDelay(time.Hour), dray.WithDeadline(time.Minute)))
+		require.ErrorContains(t, err, "WithDeadline")
+	})
+}
