@@ -273,10 +273,13 @@ func TestContextOfACallThatMayWait(t *testing.T) {
 	kind, err := dray.Handle(q, "kind", func(context.Context, int) error { return nil })
 	require.NoError(t, err)
 	for name, call := range map[string]func(context.Context) error{
-		"Enqueue":           func(ctx context.Context) error { return q.Enqueue(ctx, nop, dray.WithLabel("x")) },
-		"EnqueueSync":       func(ctx context.Context) error { _, err := q.EnqueueSync(ctx, nop, dray.WithLabel("x")); return err },
-		"Kind.Enqueue":      func(ctx context.Context) error { return kind.Enqueue(ctx, 1) },
-		"EnqueueBatch":      func(ctx context.Context) error { _, err := q.EnqueueBatch(ctx, []dray.Func{nop}, dray.WithLabel("x")); return err },
+		"Enqueue":      func(ctx context.Context) error { return q.Enqueue(ctx, nop, dray.WithLabel("x")) },
+		"EnqueueSync":  func(ctx context.Context) error { _, err := q.EnqueueSync(ctx, nop, dray.WithLabel("x")); return err },
+		"Kind.Enqueue": func(ctx context.Context) error { return kind.Enqueue(ctx, 1) },
+		"EnqueueBatch": func(ctx context.Context) error {
+			_, err := q.EnqueueBatch(ctx, []dray.Func{nop}, dray.WithLabel("x"))
+			return err
+		},
 		"Kind.EnqueueBatch": func(ctx context.Context) error { _, err := kind.EnqueueBatch(ctx, []int{1}); return err },
 		"Submit": func(ctx context.Context) error {
 			_, err := dray.Submit(ctx, q, func(context.Context) (int, error) { return 1, nil })

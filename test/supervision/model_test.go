@@ -149,10 +149,7 @@ func (m *model) addRestart() bool {
 	now := time.Now()
 	m.times = slices.DeleteFunc(m.times, func(t time.Time) bool { return now.Sub(t) > m.period })
 	m.times = append(m.times, now)
-	if len(m.times) > m.limit {
-		return false
-	}
-	return true
+	return len(m.times) <= m.limit
 }
 
 func (m *model) autoShutdown(p *part) {
