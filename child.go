@@ -57,11 +57,9 @@ func (c *Child) service(shutdownTimeout time.Duration) *supervise.Service {
 	own := true
 	switch service := c.Service.(type) {
 	case *Supervisor:
-		s.Inner, s.Nested = service.sup, true
-		s.Phases = service.phases
+		s.Inner, s.Phases = service.sup, service.phases
 	case *Queue:
-		s.Inner = service.tree.sup
-		s.Phases = service.phases
+		s.Inner, s.Phases = service.tree.sup, service.phases
 	case *Pool:
 		s.Phases = service.phases
 	default:

@@ -64,14 +64,13 @@ func (e *engine) reopen(c *core.Core) {
 	e.fetchAgain(c)
 }
 
-// halt starts no more jobs, cancels the running ones, and waits for them within
-// the shutdown timeout.
-func (e *engine) halt() {
+// halt starts no more jobs, cancels the running ones, and waits for them for so long.
+func (e *engine) halt(within time.Duration) {
 	e.step(func(c *core.Core, now time.Duration) {
 		c.Halt(true)
 		c.InterruptAll(now)
 	})
-	timeout := time.NewTimer(e.shutdownTimeout)
+	timeout := time.NewTimer(within)
 	defer timeout.Stop()
 	select {
 	case <-e.awaitIdle():

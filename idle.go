@@ -1,8 +1,6 @@
 package dray
 
-import (
-	"time"
-)
+import "time"
 
 // defaultIdleTimeout is long against the pauses within ordinary work, so that hardly
 // a worker is started twice for it, and short against the life of a service.

@@ -1,8 +1,6 @@
 package dray
 
-import (
-	"time"
-)
+import "time"
 
 // Observer receives every event of a queue, pool or supervisor: see [WithObserver].
 //

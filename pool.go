@@ -26,9 +26,8 @@ type Pool struct {
 	started bool          // under mu
 	closed  bool          // under mu
 	ending  chan struct{} // under mu; closed when the Serve whose context has ended is over
-	rested  bool          // under mu: a Serve has ended, and nothing has begun since
+	hold    bool          // under the engine's locks: a Serve has ended, so nothing is taken until another begins
 	halted  bool          // under mu: and what it left running was cancelled and given its time
-	hold    bool          // under the engine's locks: nothing is taken
 	over    chan struct{} // closed at the end of Close
 	err     error         // Close's result, written before over is closed
 }
@@ -140,10 +139,14 @@ func (p *Pool) Start() error {
 		return err
 	}
 	p.started = true
-	if p.rested {
-		p.rested, p.halted = false, false
-		p.step(func(c *core.Core, _ time.Duration) { p.hold = false; p.reopen(c); c.Open() })
-	}
+	p.halted = false
+	p.step(func(c *core.Core, _ time.Duration) {
+		if p.hold {
+			p.hold = false
+			p.reopen(c)
+			c.Open()
+		}
+	})
 	return nil
 }
 
@@ -219,7 +222,6 @@ func (p *Pool) serveNothing(restart bool) error {
 
 // rest takes nothing more until the pool is served again. It is called under mu.
 func (p *Pool) rest(restart bool) {
-	p.rested = true
 	p.step(func(*core.Core, time.Duration) { p.hold = true })
 	if !restart {
 		p.refuse()
@@ -296,13 +298,22 @@ func (p *Pool) end() {
 	close(p.over)
 }
 
-// halt ends what the pool has taken. All of it starts, as nothing else would become of
-// it: its workers are there.
+// halt cancels what the pool has taken, and waits for it within the shutdown timeout. What
+// has not started yet does so first, as nothing else would become of it: it was taken for
+// a worker that is free, or, if there are fewer by now, gets that of another one.
 func (p *Pool) halt() {
-	started := make(chan struct{})
-	p.step(func(*core.Core, time.Duration) { p.engine.started = started })
-	<-started
-	p.engine.halt()
+	begin, started := time.Now(), make(chan struct{})
+	p.step(func(c *core.Core, now time.Duration) {
+		c.InterruptAll(now)
+		p.engine.started = started
+	})
+	timeout := time.NewTimer(p.shutdownTimeout)
+	defer timeout.Stop()
+	select {
+	case <-started:
+	case <-timeout.C:
+	}
+	p.engine.halt(p.shutdownTimeout - time.Since(begin))
 }
 
 // valuesFrom is a context with the values of another one.

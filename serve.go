@@ -123,7 +123,7 @@ func (q *Queue) endRun(restart bool) {
 	}
 	cut, reason := q.drainRun(restart)
 	if cut {
-		q.halt()
+		q.halt(q.shutdownTimeout)
 	}
 	q.stopTree()
 	if q.rest(restart) {

@@ -117,7 +117,7 @@ func (q *Queue) wind() {
 	case <-q.awaitIdle():
 	case <-l.forced:
 		cut, reason = true, l.reason
-		q.halt()
+		q.halt(q.shutdownTimeout)
 	}
 	q.stopTree()
 	q.conclude(cut, reason, true)

@@ -1,8 +1,6 @@
 package dray
 
-import (
-	"context"
-)
+import "context"
 
 // treeConfig is that of the queue's own supervision tree, in the order of its start. Each
 // child depends on those before it: when one crashes, it and those after it are

@@ -1,8 +1,6 @@
 package core
 
-import (
-	"time"
-)
+import "time"
 
 // Join adds a worker's place.
 func (c *Core) Join(r *Run) {

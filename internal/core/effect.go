@@ -1,8 +1,6 @@
 package core
 
-import (
-	"time"
-)
+import "time"
 
 // EffectKind tells effects apart.
 type EffectKind uint8

@@ -1,8 +1,6 @@
 package core
 
-import (
-	"time"
-)
+import "time"
 
 // A Group counts its jobs. It is complete when it has been closed and none of
 // them is left; then comes the effect GroupDone.

@@ -1,8 +1,6 @@
 package core
 
-import (
-	"maps"
-)
+import "maps"
 
 // A table is a map that gives memory back. A Go map keeps the room of the most
 // entries it ever had, which after a million keys is a hundred megabytes for ever.

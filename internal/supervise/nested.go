@@ -30,7 +30,7 @@ func (s *Supervisor) link(name string, inner *Supervisor) error {
 
 // unlink takes the link of a service back, if there is one.
 func (s *Supervisor) unlink(service *Service) {
-	if !service.Nested {
+	if service.Inner == nil {
 		return
 	}
 	nesting.Lock()

@@ -38,10 +38,8 @@ type Service struct {
 	Limit  time.Duration // for its stop; negative for none
 	// Children are those of a service of a user's; nil without.
 	Children func() []Info
-	// Inner is the supervisor that the service is, or has.
+	// Inner is the supervisor that the service is, or has; nil without.
 	Inner *Supervisor
-	// Nested reports that it is Inner.
-	Nested bool
 
 	lookup lookup
 }
@@ -154,7 +152,7 @@ func (s *Supervisor) close(l *loop) {
 
 // Add appends a child.
 func (s *Supervisor) Add(spec restart.Spec, service *Service) error {
-	if service.Nested {
+	if service.Inner != nil {
 		if err := s.link(spec.Name, service.Inner); err != nil {
 			return err
 		}

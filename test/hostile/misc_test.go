@@ -225,39 +225,55 @@ func goroutineLabels(text string) (labels []string) {
 //go:noinline
 func labelsOfObserver() []string { return goroutineLabels("hostile_test.labelsOfObserver") }
 
+// labelsOfJob is as labelsOfObserver.
+//
+//go:noinline
+func labelsOfJob(context.Context) ([]string, error) {
+	return goroutineLabels("hostile_test.labelsOfJob"), nil
+}
+
 // What runs has the pprof labels that it gives itself: not those of the call that
-// started its goroutine, and not those of the job before.
+// started its goroutine, and not those of the job before. A goroutine has those of the
+// call until its first statement, so nothing is looked at before all have come to rest.
 func TestLabels(t *testing.T) {
-	labelled := func() { pprof.SetGoroutineLabels(pprof.WithLabels(bg, pprof.Labels("tenant", "a"))) }
-	labelled()
-	defer pprof.SetGoroutineLabels(bg)
-	events := make(chan []string, 100)
-	q, err := dray.New(dray.WithWorkers(1), dray.WithLogger(slog.New(slog.DiscardHandler)), dray.WithObserver(func(ev dray.Event) {
-		if _, ok := ev.(dray.WorkerStarted); ok {
-			events <- labelsOfObserver()
-		}
-	}))
-	require.NoError(t, err)
-	require.NoError(t, q.Start())
-	pprof.SetGoroutineLabels(bg)
-	look := func(context.Context) ([]string, error) { return goroutineLabels("a622d8ee/dray."), nil }
-	for range 2 {
+	synctest.Test(t, func(t *testing.T) {
+		labelled := func() { pprof.SetGoroutineLabels(pprof.WithLabels(bg, pprof.Labels("tenant", "a"))) }
 		labelled()
-		task, err := dray.Submit(bg, q, look)
+		defer pprof.SetGoroutineLabels(bg)
+		events := make(chan []string, 100)
+		q, err := dray.New(dray.WithWorkers(1), dray.WithLogger(slog.New(slog.DiscardHandler)), dray.WithObserver(func(ev dray.Event) {
+			if _, ok := ev.(dray.WorkerStarted); ok {
+				events <- labelsOfObserver()
+			}
+		}))
 		require.NoError(t, err)
-		require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); return nil }))
-		require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); panic("x") }))
-		require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); return errMine }))
-		pprof.SetGoroutineLabels(bg)
-		got, err := task.Wait(bg)
+		require.NoError(t, q.Start())
+		synctest.Wait() // else another goroutine would start the worker
+		got, err := dray.Run(bg, q, labelsOfJob)
 		require.NoError(t, err)
 		require.Empty(t, got)
-		got, err = dray.Run(bg, q, look)
-		require.NoError(t, err)
-		require.Empty(t, got)
-	}
-	require.Empty(t, <-events)
-	require.NoError(t, q.Close())
+		require.Empty(t, <-events)
+		look := func(context.Context) ([]string, error) { return goroutineLabels("a622d8ee/dray."), nil }
+		for range 2 {
+			labelled()
+			require.NoError(t, q.Pause())
+			task, err := dray.Submit(bg, q, look)
+			require.NoError(t, err)
+			require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); return nil }))
+			require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); panic("x") }))
+			require.NoError(t, q.Enqueue(bg, func(context.Context) error { labelled(); return errMine }))
+			synctest.Wait()
+			pprof.SetGoroutineLabels(bg)
+			require.NoError(t, q.Resume())
+			got, err := task.Wait(bg)
+			require.NoError(t, err)
+			require.Empty(t, got)
+			got, err = dray.Run(bg, q, look)
+			require.NoError(t, err)
+			require.Empty(t, got)
+		}
+		require.NoError(t, q.Close())
+	})
 }
 
 // doneThrows is a context whose Done panics.

@@ -140,3 +140,29 @@ func TestPoolClosesAfterServeOfAnEndedContext(t *testing.T) {
 		require.ErrorIs(t, <-cause, dray.ErrShutdown)
 	})
 }
+
+// A pool that has become too small for what it has taken is closed in time all the same,
+// and runs it: those that are in the way are cancelled first.
+func TestPoolThatBecameTooSmallIsClosed(t *testing.T) {
+	for name, c := range map[string]struct {
+		stays time.Duration // of the one in the way, when cancelled
+		err   error
+	}{"heeds": {0, nil}, "deaf": {time.Hour, dray.ErrStillRunning}} {
+		bubble(t, name, func(t *testing.T) {
+			p, err := dray.NewPool(2, dray.WithShutdownTimeout(3*time.Second))
+			require.NoError(t, err)
+			var ran record[string]
+			require.NoError(t, p.RunAsync(func(ctx context.Context) error { ran.add("first"); <-ctx.Done(); time.Sleep(c.stays); return nil }))
+			synctest.Wait()
+			require.NoError(t, p.RunAsync(ran.job("second")))
+			require.NoError(t, p.Resize(1))
+			began := time.Now()
+			require.ErrorIs(t, p.Close(), c.err)
+			require.LessOrEqual(t, time.Since(began), 3*time.Second)
+			if c.err == nil {
+				require.Equal(t, []string{"first", "second"}, ran.get())
+			}
+			time.Sleep(2 * time.Hour)
+		})
+	}
+}
