@@ -12,6 +12,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // deepInAFunctionWithANameSoLongThatAHundredFramesOfItAreMoreThanSixteenKibibytesOfStack calls do so
@@ -78,14 +79,14 @@ func TestNumbersAfterARestart(t *testing.T) {
 					go func() { ended <- q.Serve(ctx) }()
 					synctest.Wait()
 					for range 1000 {
-						_ = q.Enqueue(context.Background(), nop)
+						_ = q.Enqueue(context.Background(), kit.Nop)
 						s.wait(time.Millisecond)
 					}
 					cancel(cause)
 					require.NoError(s, <-ended)
 					if cause == dray.ErrRestart { //nolint:errorlint // of the table
 						for range 1000 {
-							_ = q.Enqueue(context.Background(), nop)
+							_ = q.Enqueue(context.Background(), kit.Nop)
 							s.wait(time.Millisecond)
 						}
 					}
@@ -138,7 +139,7 @@ func TestStopThatLeavesOneJobRunning(t *testing.T) {
 			}
 		}))
 		require.NoError(t, err)
-		require.NoError(t, p.RunAsync(nop))
+		require.NoError(t, p.RunAsync(kit.Nop))
 		require.NoError(t, p.Close())
 		synctest.Wait()
 		require.Len(t, stops, 1)

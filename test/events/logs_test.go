@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // noteRecords counts how often a message was written, under "", and each attribute, and
@@ -101,9 +102,9 @@ const burstSize = 49_999
 // TestNumbersInTheLogAddUp: the first at once, the rest when the period is over
 // though nothing else happens by then, and never more often.
 func TestNumbersInTheLogAddUp(t *testing.T) {
-	full := func(q *dray.Queue) error { return q.Enqueue(context.Background(), nop) }
+	full := func(q *dray.Queue) error { return q.Enqueue(context.Background(), kit.Nop) }
 	unique := func(p dray.UniquePolicy) func(q *dray.Queue) error {
-		return func(q *dray.Queue) error { return q.Enqueue(context.Background(), nop, dray.WithUnique("u", p)) }
+		return func(q *dray.Queue) error { return q.Enqueue(context.Background(), kit.Nop, dray.WithUnique("u", p)) }
 	}
 	rows := map[string]struct {
 		overflow dray.Overflow
@@ -163,10 +164,10 @@ func TestAlarmsDoNotWaitForRoutine(t *testing.T) {
 	play(t, func(s *scene) {
 		q := s.made(dray.WithCapacity(1))
 		for range 3 {
-			s.add(q, nop, dray.WithUnique("u", dray.ReplacePending))
+			s.add(q, kit.Nop, dray.WithUnique("u", dray.ReplacePending))
 		}
 		for range 3 {
-			require.ErrorIs(s, q.Enqueue(s.Context(), nop), dray.ErrQueueFull)
+			require.ErrorIs(s, q.Enqueue(s.Context(), kit.Nop), dray.ErrQueueFull)
 		}
 		synctest.Wait()
 		requireCounts(s, "jobs rejected", 1, 1)
@@ -185,7 +186,7 @@ func TestLogHandlerThatThrows(t *testing.T) {
 		q, err := dray.New(dray.WithCapacity(1), dray.WithLogger(slog.New(throwing{&told})))
 		require.NoError(t, err)
 		for range 5 {
-			_ = q.Enqueue(t.Context(), nop)
+			_ = q.Enqueue(t.Context(), kit.Nop)
 			time.Sleep(time.Second)
 		}
 		require.NoError(t, q.Close())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 	"github.com/a622d8ee/dray/test/virtual"
 )
 
@@ -41,7 +42,7 @@ func failing(n int, fail func() error) dray.Service {
 	})
 }
 
-func boom() error { return errBoom }
+func boom() error { return kit.ErrBoom }
 
 func ofChild(at time.Time, more fields) fields {
 	return with(fields{"Time": at, "Supervisor": "mail", "Child": "web"}, more)
@@ -57,7 +58,7 @@ var children = []row{
 		s.supervised(nil, dray.Child{Name: "web", Service: failing(1, boom)})
 		s.wait(time.Minute)
 		return []fields{ofChild(at, fields{"Restarts": uint64(0)}), ofChild(at.Add(time.Second), fields{"Restarts": uint64(1)})}, []record{
-			childLine(slog.LevelError, "child failed", fields{"error": errBoom}),
+			childLine(slog.LevelError, "child failed", fields{"error": kit.ErrBoom}),
 			childLine(slog.LevelWarn, "child restarted", fields{"restarts": uint64(1)}),
 		}
 	}},
@@ -95,7 +96,7 @@ var children = []row{
 		s.supervised(nil, dray.Child{Name: "web", Restart: dray.Temporary,
 			Service: failing(1, func() error { return throwsHere(context.Background()) })})
 		s.wait(time.Minute)
-		err := isErr(errBoom, "dray: panic: boom")
+		err := isErr(kit.ErrBoom, "dray: panic: boom")
 		return []fields{ofChild(at, fields{"Err": err})}, []record{childLine(slog.LevelError, "child failed", fields{
 			"error": err, "panicked_at": contains(here), "stack": contains(here),
 		})}
@@ -121,9 +122,9 @@ var children = []row{
 		at := time.Now().Add(time.Second)
 		s.supervised([]dray.SupervisorOption{dray.WithIntensity(0, time.Minute)}, dray.Child{Name: "web", Service: failing(1, boom)})
 		s.wait(time.Minute)
-		err := isErr(errBoom, `dray: supervisor "mail": restart intensity exceeded: child "web": boom`)
+		err := isErr(kit.ErrBoom, `dray: supervisor "mail": restart intensity exceeded: child "web": boom`)
 		return []fields{{"Time": at, "Supervisor": "mail", "Err": err}}, []record{
-			childLine(slog.LevelError, "child failed", fields{"error": errBoom}),
+			childLine(slog.LevelError, "child failed", fields{"error": kit.ErrBoom}),
 			line(slog.LevelError, "supervisor failed", fields{"supervisor": "mail", "error": err}),
 		}
 	}},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 	"github.com/a622d8ee/dray/test/virtual"
 )
 
@@ -57,13 +58,13 @@ func line(level slog.Level, message string, attrs fields) record {
 var retry = []dray.JobOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(3 * time.Second))}
 
 // throwsHere is a job whose name is in the log when it panics.
-func throwsHere(context.Context) error { panic(errBoom) }
+func throwsHere(context.Context) error { panic(kit.ErrBoom) }
 
 const here = "throwsHere"
 
 func panicked(id uint64, attempt int, more fields) fields {
 	all := fields{
-		"id": id, "attempt": attempt, "error": isErr(errBoom, "dray: panic: boom"),
+		"id": id, "attempt": attempt, "error": isErr(kit.ErrBoom, "dray: panic: boom"),
 		"panicked_at": contains(here), "stack": contains(here),
 	}
 	maps.Copy(all, more)
@@ -73,7 +74,7 @@ func panicked(id uint64, attempt int, more fields) fields {
 var acceptance = []row{
 	{"JobEnqueued", "a function", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		at := s.add(q, nop)
+		at := s.add(q, kit.Nop)
 		return []fields{{"Time": at, "Job": job(1, dray.Pending, 0, at)}}, nil
 	}},
 	{"JobEnqueued", "of a kind, for later", func(s *scene) ([]fields, []record) {
@@ -90,17 +91,17 @@ var acceptance = []row{
 	}},
 	{"JobRejected", "the queue is full", func(s *scene) ([]fields, []record) {
 		q := s.made(dray.WithCapacity(1))
-		s.add(q, nop)
+		s.add(q, kit.Nop)
 		at := s.wait(time.Second)
-		require.ErrorIs(s, q.Enqueue(s.Context(), nop, dray.WithLabel("second"), dray.WithPriority(dray.Low)), dray.ErrQueueFull)
+		require.ErrorIs(s, q.Enqueue(s.Context(), kit.Nop, dray.WithLabel("second"), dray.WithPriority(dray.Low)), dray.ErrQueueFull)
 		return []fields{{"Time": at, "Err": dray.ErrQueueFull, "Job": dray.JobInfo{Label: "second", Priority: dray.Low}}},
 			[]record{line(slog.LevelWarn, "jobs rejected", fields{"count": uint64(1), "reason": "queue full"})}
 	}},
 	{"JobRejected", "its unique key is taken", func(s *scene) ([]fields, []record) {
 		q := s.made()
-		s.add(q, nop, dray.WithUnique("u", dray.KeepExisting))
+		s.add(q, kit.Nop, dray.WithUnique("u", dray.KeepExisting))
 		at := s.wait(time.Second)
-		require.ErrorIs(s, q.Enqueue(s.Context(), nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
+		require.ErrorIs(s, q.Enqueue(s.Context(), kit.Nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
 		return []fields{{"Time": at, "Err": dray.ErrDuplicate, "Job": dray.JobInfo{}}},
 			[]record{line(slog.LevelInfo, "jobs rejected", fields{"count": uint64(1), "reason": "duplicate"})}
 	}},
@@ -110,32 +111,32 @@ var acceptance = []row{
 		require.NoError(s, err)
 		g.Cancel()
 		at := s.wait(time.Second)
-		require.ErrorIs(s, q.Enqueue(s.Context(), nop, dray.WithGroup(g)), dray.ErrGroupDone)
+		require.ErrorIs(s, q.Enqueue(s.Context(), kit.Nop, dray.WithGroup(g)), dray.ErrGroupDone)
 		return []fields{{"Time": at, "Err": dray.ErrGroupDone, "Job": dray.JobInfo{}}},
 			[]record{line(slog.LevelInfo, "jobs rejected", fields{"count": uint64(1), "reason": "group done"})}
 	}},
 	{"JobEvicted", "DropOldest", func(s *scene) ([]fields, []record) {
 		q := s.made(dray.WithCapacity(1), dray.WithOverflow(dray.DropOldest))
-		first := s.add(q, nop, dray.WithPriority(dray.High))
+		first := s.add(q, kit.Nop, dray.WithPriority(dray.High))
 		s.wait(time.Second)
-		at := s.add(q, nop)
+		at := s.add(q, kit.Nop)
 		evicted := but(job(1, dray.Evicted, 0, first), func(j *dray.JobInfo) { j.Priority = dray.High })
 		return []fields{{"Time": at, "Err": dray.ErrEvicted, "Job": evicted}},
 			[]record{line(slog.LevelWarn, "jobs evicted", fields{"count": uint64(1)})}
 	}},
 	{"JobEvicted", "DropNewest", func(s *scene) ([]fields, []record) {
 		q := s.made(dray.WithCapacity(1), dray.WithOverflow(dray.DropNewest))
-		s.add(q, nop)
+		s.add(q, kit.Nop)
 		s.wait(time.Second)
-		at := s.add(q, nop)
+		at := s.add(q, kit.Nop)
 		return []fields{{"Time": at, "Err": dray.ErrEvicted, "Job": job(2, dray.Evicted, 0, at)}},
 			[]record{line(slog.LevelWarn, "jobs evicted", fields{"count": uint64(1)})}
 	}},
 	{"JobEvicted", "replaced", func(s *scene) ([]fields, []record) {
 		q := s.made()
-		first := s.add(q, nop, dray.WithUnique("u", dray.ReplacePending))
+		first := s.add(q, kit.Nop, dray.WithUnique("u", dray.ReplacePending))
 		s.wait(time.Second)
-		at := s.add(q, nop, dray.WithUnique("u", dray.ReplacePending))
+		at := s.add(q, kit.Nop, dray.WithUnique("u", dray.ReplacePending))
 		require.ErrorIs(s, dray.ErrReplaced, dray.ErrEvicted)
 		return []fields{{"Time": at, "Err": dray.ErrReplaced, "Job": job(1, dray.Evicted, 0, first)}},
 			[]record{line(slog.LevelInfo, "jobs replaced", fields{"count": uint64(1)})}
@@ -149,7 +150,7 @@ var attempts = []row{
 		s.wait(time.Second)
 		b := s.add(q, draytest.Slow(time.Second))
 		s.wait(time.Second)
-		c := s.add(q, nop, dray.WithLabel("c"))
+		c := s.add(q, kit.Nop, dray.WithLabel("c"))
 		s.wait(time.Minute)
 		startB, startC := a.Add(7*time.Second), a.Add(8*time.Second)
 		return []fields{
@@ -160,14 +161,14 @@ var attempts = []row{
 	}},
 	{"JobStarted", "its second attempt", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		a := s.add(q, draytest.Failing(1, errBoom), retry...)
+		a := s.add(q, draytest.Failing(1, kit.ErrBoom), retry...)
 		b := a.Add(3 * time.Second)
 		s.wait(time.Minute)
 		return []fields{
 				{"Time": a, "Wait": time.Duration(0), "Job": ran(job(1, dray.Running, 1, a), a)},
-				{"Time": b, "Wait": time.Duration(0), "Job": ran(lasting(job(1, dray.Running, 2, a), errBoom), b)},
+				{"Time": b, "Wait": time.Duration(0), "Job": ran(lasting(job(1, dray.Running, 2, a), kit.ErrBoom), b)},
 			}, []record{line(slog.LevelWarn, "attempt failed", fields{
-				"id": uint64(1), "attempt": 1, "error": errBoom, "next": b,
+				"id": uint64(1), "attempt": 1, "error": kit.ErrBoom, "next": b,
 			})}
 	}},
 	{"JobProgress", "", func(s *scene) ([]fields, []record) {
@@ -194,13 +195,13 @@ var attempts = []row{
 	}},
 	{"JobRetrying", "", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		a := s.add(q, draytest.Stubborn(time.Second, errBoom), append(retry, dray.WithLabel("hello"))...)
+		a := s.add(q, draytest.Stubborn(time.Second, kit.ErrBoom), append(retry, dray.WithLabel("hello"))...)
 		at := s.wait(time.Second)
 		next := at.Add(3 * time.Second)
-		return []fields{{"Time": at, "Err": errBoom, "Job": dray.JobInfo{
-				ID: 1, Label: "hello", State: dray.Retrying, Attempt: 1, EnqueuedAt: a, RunAt: next, LastError: errBoom,
+		return []fields{{"Time": at, "Err": kit.ErrBoom, "Job": dray.JobInfo{
+				ID: 1, Label: "hello", State: dray.Retrying, Attempt: 1, EnqueuedAt: a, RunAt: next, LastError: kit.ErrBoom,
 			}}}, []record{line(slog.LevelWarn, "attempt failed", fields{
-				"id": uint64(1), "attempt": 1, "label": "hello", "error": errBoom, "next": next,
+				"id": uint64(1), "attempt": 1, "label": "hello", "error": kit.ErrBoom, "next": next,
 			})}
 	}},
 	{"JobSnoozed", "", func(s *scene) ([]fields, []record) {
@@ -211,10 +212,10 @@ var attempts = []row{
 	}},
 	{"JobInterrupted", "", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		a := s.add(q, func(ctx context.Context) error { <-ctx.Done(); virtual.Sleep(time.Millisecond); return errBoom })
+		a := s.add(q, func(ctx context.Context) error { <-ctx.Done(); virtual.Sleep(time.Millisecond); return kit.ErrBoom })
 		at := s.wait(time.Second).Add(time.Millisecond)
 		require.NoError(s, q.Close())
-		return []fields{{"Time": at, "Err": isErr(errBoom, "boom"), "Job": sameBut(job(1, dray.Pending, 0, a), isErr(errBoom, "boom"))}}, nil
+		return []fields{{"Time": at, "Err": isErr(kit.ErrBoom, "boom"), "Job": sameBut(job(1, dray.Pending, 0, a), isErr(kit.ErrBoom, "boom"))}}, nil
 	}},
 }
 
@@ -270,14 +271,14 @@ var stuckJobs = []row{
 var failures = []row{
 	{"JobFailed", "the last of two attempts", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		k, err := dray.Handle(q, "letter", func(context.Context, int) error { virtual.Sleep(2 * time.Second); return errBoom })
+		k, err := dray.Handle(q, "letter", func(context.Context, int) error { virtual.Sleep(2 * time.Second); return kit.ErrBoom })
 		require.NoError(s, err)
 		a := s.wait(time.Second)
 		require.NoError(s, k.Enqueue(s.Context(), 1, append(retry, dray.WithKey("ada"))...))
 		at := s.wait(7 * time.Second)
-		id := fields{"id": uint64(1), "kind": "letter", "key": "ada", "error": errBoom}
-		return []fields{{"Time": at, "Err": errBoom, "Run": 2 * time.Second, "Job": dray.JobInfo{
-				ID: 1, Kind: "letter", Key: "ada", State: dray.Failed, Attempt: 2, EnqueuedAt: a, LastError: errBoom,
+		id := fields{"id": uint64(1), "kind": "letter", "key": "ada", "error": kit.ErrBoom}
+		return []fields{{"Time": at, "Err": kit.ErrBoom, "Run": 2 * time.Second, "Job": dray.JobInfo{
+				ID: 1, Kind: "letter", Key: "ada", State: dray.Failed, Attempt: 2, EnqueuedAt: a, LastError: kit.ErrBoom,
 			}}}, []record{
 				line(slog.LevelWarn, "attempt failed", with(id, fields{"attempt": 1, "next": at.Add(-2 * time.Second)})),
 				line(slog.LevelError, "job failed", with(id, fields{"attempt": 2})),
@@ -287,7 +288,7 @@ var failures = []row{
 		q := s.started()
 		a := s.add(q, throwsHere, retry...)
 		at := s.wait(3 * time.Second)
-		err := isErr(errBoom, "dray: panic: boom")
+		err := isErr(kit.ErrBoom, "dray: panic: boom")
 		return []fields{{"Time": at, "Err": err, "Run": time.Duration(0), "Job": sameBut(job(1, dray.Failed, 2, a), err)}}, []record{
 			line(slog.LevelWarn, "attempt failed", panicked(1, 1, fields{"next": at})),
 			line(slog.LevelError, "job failed", panicked(1, 2, nil)),
@@ -301,7 +302,7 @@ var failures = []row{
 	}},
 	{"JobFailed", "past its deadline before it could start", func(s *scene) ([]fields, []record) {
 		q := s.made()
-		a := s.add(q, nop, dray.WithDeadline(time.Minute))
+		a := s.add(q, kit.Nop, dray.WithDeadline(time.Minute))
 		at := s.wait(time.Minute)
 		if len(s.of("JobFailed")) == 0 { // nobody looks before the start
 			require.NoError(s, q.Start())
@@ -311,30 +312,30 @@ var failures = []row{
 	}},
 	{"JobFailed", "the run of a periodic task", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		require.NoError(s, q.Scheduler().Schedule("report", dray.Every(time.Hour), fail, dray.WithLabel("daily")))
+		require.NoError(s, q.Scheduler().Schedule("report", dray.Every(time.Hour), kit.Fail, dray.WithLabel("daily")))
 		at := s.wait(time.Hour)
-		return []fields{{"Time": at, "Err": errBoom, "Run": time.Duration(0), "Job": dray.JobInfo{
-				ID: 1, Label: "daily", State: dray.Failed, Attempt: 1, EnqueuedAt: at, LastError: errBoom,
+		return []fields{{"Time": at, "Err": kit.ErrBoom, "Run": time.Duration(0), "Job": dray.JobInfo{
+				ID: 1, Label: "daily", State: dray.Failed, Attempt: 1, EnqueuedAt: at, LastError: kit.ErrBoom,
 			}}}, []record{line(slog.LevelError, "job failed", fields{
-				"id": uint64(1), "attempt": 1, "label": "daily", "task": "report", "error": errBoom,
+				"id": uint64(1), "attempt": 1, "label": "daily", "task": "report", "error": kit.ErrBoom,
 			})}
 	}},
 	{"JobRetrying", "the run of a periodic task, with a key", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		opts := []dray.TaskOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second)), dray.WithKey("ada")}
-		require.NoError(s, q.Scheduler().Schedule("report", dray.Every(time.Hour), draytest.Failing(1, errBoom), opts...))
+		require.NoError(s, q.Scheduler().Schedule("report", dray.Every(time.Hour), draytest.Failing(1, kit.ErrBoom), opts...))
 		at := s.wait(time.Hour)
 		next := at.Add(time.Second)
 		s.wait(time.Minute)
-		return []fields{{"Time": at, "Err": errBoom, "Job": dray.JobInfo{
-				ID: 1, Label: "report", Key: "ada", State: dray.Retrying, Attempt: 1, EnqueuedAt: at, RunAt: next, LastError: errBoom,
+		return []fields{{"Time": at, "Err": kit.ErrBoom, "Job": dray.JobInfo{
+				ID: 1, Label: "report", Key: "ada", State: dray.Retrying, Attempt: 1, EnqueuedAt: at, RunAt: next, LastError: kit.ErrBoom,
 			}}}, []record{line(slog.LevelWarn, "attempt failed", fields{
-				"id": uint64(1), "attempt": 1, "label": "report", "key": "ada", "task": "report", "error": errBoom, "next": next,
+				"id": uint64(1), "attempt": 1, "label": "report", "key": "ada", "task": "report", "error": kit.ErrBoom, "next": next,
 			})}
 	}},
 	{"JobCancelled", "before it started", func(s *scene) ([]fields, []record) {
 		q := s.made()
-		a := s.add(q, nop)
+		a := s.add(q, kit.Nop)
 		at := s.wait(time.Second)
 		require.NoError(s, q.Cancel(1))
 		return []fields{{"Time": at, "Err": dray.ErrCancelled, "Job": job(1, dray.Cancelled, 0, a)}}, nil
@@ -343,11 +344,11 @@ var failures = []row{
 		q := s.started()
 		a := s.add(q, func(ctx context.Context) error {
 			<-ctx.Done()
-			return errors.Join(errBoom, context.Cause(ctx))
+			return errors.Join(kit.ErrBoom, context.Cause(ctx))
 		})
 		at := s.wait(time.Second)
 		require.NoError(s, q.Cancel(1))
-		err := isErr(errBoom, "boom")
+		err := isErr(kit.ErrBoom, "boom")
 		return []fields{{"Time": at, "Err": err, "Job": sameBut(job(1, dray.Cancelled, 1, a), err)}}, nil
 	}},
 }

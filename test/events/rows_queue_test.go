@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 var workers = []row{
@@ -98,14 +99,14 @@ var queues = []row{
 	{"RateLimitFailed", "an error, and a panic", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		l := &limiter{fails: []func() error{
-			func() error { return errBoom },
+			func() error { return kit.ErrBoom },
 			func() error { return throwsHere(context.Background()) },
 		}}
-		a := s.add(q, nop, dray.WithRateLimit(l))
+		a := s.add(q, kit.Nop, dray.WithRateLimit(l))
 		s.wait(time.Minute)
-		panicErr := isErr(errBoom, "dray: panic: boom")
-		return []fields{{"Time": a, "Err": errBoom}, {"Time": a.Add(time.Second), "Err": panicErr}}, []record{
-			line(slog.LevelError, "rate limiter failed", fields{"error": errBoom}),
+		panicErr := isErr(kit.ErrBoom, "dray: panic: boom")
+		return []fields{{"Time": a, "Err": kit.ErrBoom}, {"Time": a.Add(time.Second), "Err": panicErr}}, []record{
+			line(slog.LevelError, "rate limiter failed", fields{"error": kit.ErrBoom}),
 			line(slog.LevelError, "rate limiter failed", fields{
 				"error": panicErr, "panicked_at": contains(here), "stack": contains(here),
 			}),
@@ -140,19 +141,19 @@ func stopped(s *scene) ([]fields, []record) {
 		dray.WithoutLatency())
 	require.NoError(s, q.Start())
 	draytest.CrashOwner(s, q)
-	s.add(q, nop)
-	s.add(q, fail)
-	s.add(q, draytest.Panicking(errBoom), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour)))
+	s.add(q, kit.Nop)
+	s.add(q, kit.Fail)
+	s.add(q, draytest.Panicking(kit.ErrBoom), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour)))
 	s.add(q, draytest.Stubborn(time.Hour, nil))
 	s.add(q, draytest.Slow(time.Hour))
 	for range 3 {
-		s.add(q, nop, dray.WithDelay(time.Hour), dray.WithUnique("u", dray.ReplacePending))
+		s.add(q, kit.Nop, dray.WithDelay(time.Hour), dray.WithUnique("u", dray.ReplacePending))
 	}
-	require.ErrorIs(s, q.Enqueue(s.Context(), nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
+	require.ErrorIs(s, q.Enqueue(s.Context(), kit.Nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
 	require.NoError(s, q.Cancel(8))
-	s.add(q, nop)
+	s.add(q, kit.Nop)
 	s.wait(time.Second)
-	s.add(q, nop)
+	s.add(q, kit.Nop)
 	require.NoError(s, q.Pause())
 	at := s.wait(time.Second).Add(2 * time.Second)
 	require.ErrorIs(s, q.Close(), dray.ErrStillRunning)
@@ -171,12 +172,12 @@ func stopped(s *scene) ([]fields, []record) {
 func dropped(s *scene) ([]fields, []record) {
 	s.slowObserver = make(chan struct{})
 	q := s.made(dray.WithCapacity(dray.Unbounded))
-	s.add(q, nop)
+	s.add(q, kit.Nop)
 	_ = q.Stats() // collects it, so that there is an event
 	s.wait(time.Second)
 	const kept, more = 65_536, 321
 	for range kept + more {
-		require.NoError(s, q.Enqueue(s.Context(), nop))
+		require.NoError(s, q.Enqueue(s.Context(), kit.Nop))
 		_ = q.Stats()
 	}
 	at := s.wait(time.Second)
@@ -190,14 +191,14 @@ func dropped(s *scene) ([]fields, []record) {
 func droppedEvictions(s *scene) ([]fields, []record) {
 	s.slowObserver, s.slowLog = make(chan struct{}), make(chan struct{})
 	q := s.made(dray.WithCapacity(1), dray.WithOverflow(dray.DropNewest))
-	s.add(q, nop)
+	s.add(q, kit.Nop)
 	_ = q.Stats()
 	s.wait(time.Second)
-	s.add(q, nop) // is logged, and that takes long
+	s.add(q, kit.Nop) // is logged, and that takes long
 	s.wait(time.Second)
 	const more = 40_000 // each with two events
 	for range more {
-		require.NoError(s, q.Enqueue(s.Context(), nop))
+		require.NoError(s, q.Enqueue(s.Context(), kit.Nop))
 	}
 	at := s.wait(time.Second)
 	close(s.slowLog)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 	"github.com/a622d8ee/dray/test/virtual"
 )
 
@@ -44,9 +45,9 @@ func (locked) Lock(context.Context, string, time.Time) (context.Context, func(),
 var tasks = []row{
 	{"TaskScheduled", "and replaced", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		a := s.hourly(q, nop)
+		a := s.hourly(q, kit.Nop)
 		b := s.wait(time.Second)
-		require.NoError(s, q.Scheduler().Schedule("report", dray.At(b.Add(time.Minute)), nop))
+		require.NoError(s, q.Scheduler().Schedule("report", dray.At(b.Add(time.Minute)), kit.Nop))
 		return []fields{
 			{"Time": a, "Task": "report", "Next": a.Add(time.Hour)},
 			{"Time": b, "Task": "report", "Next": b.Add(time.Minute)},
@@ -54,8 +55,8 @@ var tasks = []row{
 	}},
 	{"TaskFired", "", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		s.add(q, nop)
-		a := s.hourly(q, nop)
+		s.add(q, kit.Nop)
+		a := s.hourly(q, kit.Nop)
 		s.wait(2*time.Hour + time.Minute)
 		one, two := a.Add(time.Hour), a.Add(2*time.Hour)
 		return []fields{
@@ -65,7 +66,7 @@ var tasks = []row{
 	}},
 	{"TaskFired", "by hand", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		s.hourly(q, nop)
+		s.hourly(q, kit.Nop)
 		at := s.wait(time.Minute)
 		require.NoError(s, q.Scheduler().RunNow("report"))
 		return []fields{{"Time": at, "Task": "report", "Due": at, "ID": dray.ID(1)}}, nil
@@ -81,7 +82,7 @@ var tasks = []row{
 	{"TaskSkipped", "missed", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		at := s.wait(time.Second)
-		s.hourly(q, nop, dray.WithLastRun(at.Add(-3*time.Hour-time.Minute)), dray.WithMissed(dray.SkipMissed))
+		s.hourly(q, kit.Nop, dray.WithLastRun(at.Add(-3*time.Hour-time.Minute)), dray.WithMissed(dray.SkipMissed))
 		last := at.Add(-time.Minute)
 		s.wait(time.Second)
 		return []fields{{"Time": at, "Task": "report", "Due": last, "Err": dray.ErrMissed, "Count": uint64(3)}},
@@ -90,15 +91,15 @@ var tasks = []row{
 	{"TaskSkipped", "its schedule does not return", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		due := time.Now().Add(time.Hour)
-		require.NoError(s, q.Scheduler().Schedule("report", slowAfter(due), nop))
+		require.NoError(s, q.Scheduler().Schedule("report", slowAfter(due), kit.Nop))
 		s.wait(90 * time.Minute)
 		return []fields{{"Time": due.Add(time.Second), "Task": "report", "Due": due, "Err": dray.ErrTimeout, "Count": uint64(0)}},
 			[]record{line(slog.LevelError, "schedule of periodic task does not return", fields{"task": "report", "due": due})}
 	}},
 	{"TaskSkipped", "its unique key is taken", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		s.add(q, nop, dray.WithDelay(24*time.Hour), dray.WithUnique("u", dray.KeepExisting))
-		a := s.hourly(q, nop, dray.WithUnique("u", dray.RejectDuplicate))
+		s.add(q, kit.Nop, dray.WithDelay(24*time.Hour), dray.WithUnique("u", dray.KeepExisting))
+		a := s.hourly(q, kit.Nop, dray.WithUnique("u", dray.RejectDuplicate))
 		at := a.Add(time.Hour)
 		s.wait(90 * time.Minute)
 		return []fields{{"Time": at, "Task": "report", "Due": at, "Err": dray.ErrDuplicate, "Count": uint64(1)}}, []record{
@@ -108,7 +109,7 @@ var tasks = []row{
 	}},
 	{"TaskSkipped", "another instance has it", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		a := s.hourly(q, nop, dray.WithLock(locked{}))
+		a := s.hourly(q, kit.Nop, dray.WithLock(locked{}))
 		at := a.Add(time.Hour)
 		s.wait(90 * time.Minute)
 		return []fields{{"Time": at, "Task": "report", "Due": at, "Err": dray.ErrLocked, "Count": uint64(1)}},
@@ -131,23 +132,23 @@ var tasks = []row{
 			if n++; n == 1 {
 				return nil
 			}
-			return errBoom
+			return kit.ErrBoom
 		})
 		s.wait(150 * time.Minute)
 		return []fields{
 				{"Time": a.Add(61 * time.Minute), "Task": "report", "ID": dray.ID(1), "Err": nil},
-				{"Time": a.Add(121 * time.Minute), "Task": "report", "ID": dray.ID(2), "Err": errBoom},
+				{"Time": a.Add(121 * time.Minute), "Task": "report", "ID": dray.ID(2), "Err": kit.ErrBoom},
 			}, []record{line(slog.LevelError, "job failed", fields{
-				"id": uint64(2), "attempt": 1, "label": "report", "task": "report", "error": errBoom,
+				"id": uint64(2), "attempt": 1, "label": "report", "task": "report", "error": kit.ErrBoom,
 			})}
 	}},
 	{"TaskUnscheduled", "removed, and over", func(s *scene) ([]fields, []record) {
 		q := s.started()
-		s.hourly(q, nop)
+		s.hourly(q, kit.Nop)
 		a := s.wait(time.Second)
 		require.NoError(s, q.Scheduler().Unschedule("report"))
 		b := s.wait(time.Second).Add(time.Minute)
-		require.NoError(s, q.Scheduler().Schedule("once", dray.At(b), nop))
+		require.NoError(s, q.Scheduler().Schedule("once", dray.At(b), kit.Nop))
 		s.wait(time.Hour)
 		return []fields{{"Time": a, "Task": "report"}, {"Time": b, "Task": "once"}}, nil
 	}},
@@ -158,7 +159,7 @@ var tasks = []row{
 		}
 		q := draytest.New(s, opts...)
 		a := time.Now()
-		require.NoError(s, q.Scheduler().Schedule("far", dray.At(a.AddDate(10, 0, 0)), nop))
+		require.NoError(s, q.Scheduler().Schedule("far", dray.At(a.AddDate(10, 0, 0)), kit.Nop))
 		s.wait(10 * time.Second)
 		draytest.SetClock(s, q, 2*time.Hour)
 		s.wait(time.Minute)

@@ -2,7 +2,6 @@ package events_test
 
 import (
 	"context"
-	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -18,12 +17,8 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 )
-
-var errBoom = errors.New("boom")
-
-func nop(context.Context) error  { return nil }
-func fail(context.Context) error { return errBoom }
 
 // nested is a supervisor in a supervisor whose one child fails with err.
 func nested(t *testing.T, err error) error {
@@ -45,10 +40,10 @@ func TestOnePrefixPerChain(t *testing.T) {
 		is   []error
 	}{
 		"nested supervisors": {
-			func(t *testing.T) error { return nested(t, errBoom) },
+			func(t *testing.T) error { return nested(t, kit.ErrBoom) },
 			`dray: supervisor "outer": restart intensity exceeded: child "inner": supervisor "inner": ` +
 				`restart intensity exceeded: child "child": boom`,
-			[]error{dray.ErrIntensity, errBoom},
+			[]error{dray.ErrIntensity, kit.ErrBoom},
 		},
 		"an error of dray from a child": {
 			func(t *testing.T) error { return nested(t, dray.ErrQueueFull) },
@@ -65,21 +60,21 @@ func TestOnePrefixPerChain(t *testing.T) {
 		"an option of a task": {
 			func(t *testing.T) error {
 				q := draytest.New(t)
-				return q.Scheduler().Schedule("report", dray.Every(time.Second), nop, dray.WithKeyLimit(0))
+				return q.Scheduler().Schedule("report", dray.Every(time.Second), kit.Nop, dray.WithKeyLimit(0))
 			},
 			`dray: Schedule("report"): WithKeyLimit(0): must be at least 1`, nil,
 		},
 		"a day that does not exist": {
 			func(t *testing.T) error {
 				q := draytest.New(t)
-				return q.Scheduler().Schedule("report", dray.Weekly(7, 12, 0, time.UTC), nop)
+				return q.Scheduler().Schedule("report", dray.Weekly(7, 12, 0, time.UTC), kit.Nop)
 			},
 			`dray: Schedule("report"): no such day of the week`, nil,
 		},
 		"a time that does not exist": {
 			func(t *testing.T) error {
 				q := draytest.New(t)
-				return q.Scheduler().Schedule("report", dray.Daily(24, 5, time.UTC), nop)
+				return q.Scheduler().Schedule("report", dray.Daily(24, 5, time.UTC), kit.Nop)
 			},
 			`dray: Schedule("report"): no such time of day: 24:05`, nil,
 		},

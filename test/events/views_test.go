@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 	"github.com/a622d8ee/dray/test/virtual"
 )
 
@@ -49,18 +50,18 @@ var views = []view{
 		q := s.made(dray.WithWorkers(2), dray.WithCapacity(5), dray.WithoutLatency())
 		require.NoError(s, q.Start())
 		draytest.CrashOwner(s, q)
-		s.add(q, nop)
-		s.add(q, fail)
-		s.add(q, draytest.Panicking(errBoom), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour)))
+		s.add(q, kit.Nop)
+		s.add(q, kit.Fail)
+		s.add(q, draytest.Panicking(kit.ErrBoom), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour)))
 		s.add(q, draytest.Stubborn(30*time.Minute, nil), dray.WithTimeout(time.Second))
 		for range 4 {
-			s.add(q, nop, dray.WithDelay(time.Hour), dray.WithUnique("u", dray.ReplacePending))
+			s.add(q, kit.Nop, dray.WithDelay(time.Hour), dray.WithUnique("u", dray.ReplacePending))
 		}
-		require.ErrorIs(s, q.Enqueue(s.Context(), nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
-		s.add(q, nop, dray.WithDelay(time.Minute), dray.WithLabel("cancelled"))
+		require.ErrorIs(s, q.Enqueue(s.Context(), kit.Nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
+		s.add(q, kit.Nop, dray.WithDelay(time.Minute), dray.WithLabel("cancelled"))
 		require.NoError(s, q.Cancel(9))
 		require.NoError(s, q.Pause())
-		s.add(q, nop)
+		s.add(q, kit.Nop)
 		s.wait(7 * time.Second)
 		return fields{
 			"Pending": 1, "Delayed": 1, "Retrying": 1, "Running": 1, "Stuck": 1,
@@ -105,7 +106,7 @@ var views = []view{
 		k, err := dray.Handle(q, "letter", func(ctx context.Context, _ int) error {
 			dray.Progress(ctx, 1, 4)
 			virtual.Sleep(time.Minute)
-			return errBoom
+			return kit.ErrBoom
 		})
 		require.NoError(s, err)
 		at := s.wait(time.Second)
@@ -113,13 +114,13 @@ var views = []view{
 		s.wait(90 * time.Second)
 		return fields{
 			"ID": dray.ID(1), "Kind": "letter", "Label": "hello", "Key": "ada", "Priority": dray.Low, "State": dray.Running,
-			"Attempt": 2, "EnqueuedAt": at, "RunAt": time.Time{}, "StartedAt": at.Add(63 * time.Second), "LastError": errBoom,
+			"Attempt": 2, "EnqueuedAt": at, "RunAt": time.Time{}, "StartedAt": at.Add(63 * time.Second), "LastError": kit.ErrBoom,
 			"Done": int64(1), "Total": int64(4),
 		}, listed(q)[0]
 	}},
 	{"a waiting job", func(s *scene) (fields, any) {
 		q := s.started()
-		at := s.add(q, nop, dray.WithDelay(time.Hour))
+		at := s.add(q, kit.Nop, dray.WithDelay(time.Hour))
 		s.wait(time.Second)
 		return zero(dray.JobInfo{}, fields{
 			"ID": dray.ID(1), "State": dray.Delayed, "EnqueuedAt": at, "RunAt": at.Add(time.Hour),
@@ -127,8 +128,8 @@ var views = []view{
 	}},
 	{"a receipt", func(s *scene) (fields, any) {
 		q := s.made()
-		s.add(q, nop)
-		r, err := q.EnqueueSync(s.Context(), nop)
+		s.add(q, kit.Nop)
+		r, err := q.EnqueueSync(s.Context(), kit.Nop)
 		require.NoError(s, err)
 		return fields{"ID": dray.ID(2), "Position": 2}, r
 	}},
@@ -142,7 +143,7 @@ var views = []view{
 				return next(ctx, j)
 			}
 		}))
-		k, err := dray.Handle(q, "letter", func(context.Context, int) error { return errBoom })
+		k, err := dray.Handle(q, "letter", func(context.Context, int) error { return kit.ErrBoom })
 		require.NoError(s, err)
 		at := s.wait(time.Second)
 		require.NoError(s, k.Enqueue(s.Context(), 1, append(retry, dray.WithLabel("hello"))...))
@@ -160,7 +161,7 @@ var views = []view{
 			return throwsHere(ctx)
 		}, retry...)
 		s.wait(time.Minute)
-		err := isErr(errBoom, "dray: panic: boom")
+		err := isErr(kit.ErrBoom, "dray: panic: boom")
 		return zero(dray.Failure{}, fields{
 			"ID": dray.ID(1), "State": dray.Failed, "Attempt": 2, "EnqueuedAt": at, "LastError": err, "Err": err,
 			"Errs": check(func(got any) string {
@@ -178,7 +179,7 @@ var views = []view{
 		s.add(q, throwsHere)
 		p, ok := q.Failures()[0].Err.(*dray.PanicError) //nolint:errorlint // the very one
 		require.True(s, ok)
-		return fields{"Value": errBoom, "Stack": contains(here)}, *p
+		return fields{"Value": kit.ErrBoom, "Stack": contains(here)}, *p
 	}},
 	{"a periodic task", periodic},
 	{"a task that waits", func(s *scene) (fields, any) {
@@ -192,16 +193,16 @@ var views = []view{
 	}},
 	{"a task that has failed", func(s *scene) (fields, any) {
 		q := s.started()
-		at := s.hourly(q, fail)
+		at := s.hourly(q, kit.Fail)
 		s.wait(90 * time.Minute)
 		return zero(dray.PeriodicInfo{}, fields{
 			"Name": "report", "Schedule": "every 1h0m0s", "Next": at.Add(2 * time.Hour), "Last": at.Add(time.Hour),
-			"LastError": errBoom, "Due": uint64(1), "Runs": uint64(1),
+			"LastError": kit.ErrBoom, "Due": uint64(1), "Runs": uint64(1),
 		}), q.Scheduler().Tasks()[0]
 	}},
 	{"a task that is paused", func(s *scene) (fields, any) {
 		q := s.started()
-		s.hourly(q, nop)
+		s.hourly(q, kit.Nop)
 		require.NoError(s, q.Scheduler().Pause("report"))
 		return zero(dray.PeriodicInfo{}, fields{"Name": "report", "Schedule": "every 1h0m0s", "Paused": true}), q.Scheduler().Tasks()[0]
 	}},
@@ -221,7 +222,7 @@ var views = []view{
 		}), flat(outer)))
 		require.Len(s, outer.Children, 1)
 		return zero(dray.ChildInfo{}, fields{
-			"Name": "web", "State": dray.ChildRunning, "Restarts": uint64(2), "LastError": errBoom, "Since": at.Add(2 * time.Second),
+			"Name": "web", "State": dray.ChildRunning, "Restarts": uint64(2), "LastError": kit.ErrBoom, "Since": at.Add(2 * time.Second),
 		}), outer.Children[0]
 	}},
 	{"a supervised child with children", func(s *scene) (fields, any) {
@@ -266,10 +267,10 @@ func listed(q *dray.Queue) (all []dray.JobInfo) {
 func blocked(s *scene, p dray.Priority, position int) (fields, any) {
 	q := s.made(dray.WithCapacity(2), dray.WithOverflow(dray.Block))
 	s.add(q, draytest.Slow(time.Hour))
-	s.add(q, nop)
+	s.add(q, kit.Nop)
 	got := make(chan dray.Receipt, 1)
 	go func() {
-		r, _ := q.EnqueueSync(context.Background(), nop, dray.WithPriority(p))
+		r, _ := q.EnqueueSync(context.Background(), kit.Nop, dray.WithPriority(p))
 		got <- r
 	}()
 	s.wait(time.Second)
@@ -287,12 +288,12 @@ func periodic(s *scene) (fields, any) {
 	require.NoError(s, q.Scheduler().Schedule("report", dray.Every(time.Hour), func(context.Context) error {
 		n++
 		virtual.Sleep(map[int]time.Duration{1: 90 * time.Minute}[n])
-		return errBoom
+		return kit.ErrBoom
 	}, dray.WithLastRun(at.Add(-3*time.Hour-time.Minute)), dray.WithMissed(dray.SkipMissed), dray.WithUnique("u", dray.RejectDuplicate), dray.WithLock(lock)))
 	// Missed are 3; at 0:59 the first one runs until 2:29, so that the one of 1:59 overlaps.
 	s.wait(150 * time.Minute)
-	s.add(q, nop, dray.WithUnique("u", dray.KeepExisting), dray.WithDelay(time.Hour)) // that of 2:59 is refused
-	s.wait(90 * time.Minute)                                                          // 4:00: that of 3:59 has run
+	s.add(q, kit.Nop, dray.WithUnique("u", dray.KeepExisting), dray.WithDelay(time.Hour)) // that of 2:59 is refused
+	s.wait(90 * time.Minute)                                                              // 4:00: that of 3:59 has run
 	lock.held.Store(true)
 	s.wait(time.Hour) // that of 4:59 is another instance's
 	last := at.Add(5*time.Hour - time.Minute)
@@ -318,8 +319,8 @@ func (l *others) Lock(ctx context.Context, _ string, _ time.Time) (context.Conte
 func report(s *scene) (fields, any) {
 	q := s.started(dray.WithWorkers(2), dray.WithShutdownTimeout(time.Second))
 	a := s.add(q, draytest.Stubborn(time.Hour, nil))
-	b := s.add(q, func(ctx context.Context) error { <-ctx.Done(); return errBoom })
-	c := s.add(q, nop, dray.WithDelay(time.Hour))
+	b := s.add(q, func(ctx context.Context) error { <-ctx.Done(); return kit.ErrBoom })
+	c := s.add(q, kit.Nop, dray.WithDelay(time.Hour))
 	s.wait(time.Second)
 	require.ErrorIs(s, q.Close(), dray.ErrStillRunning)
 	r, _ := q.Shutdown(s.Context())
@@ -334,7 +335,7 @@ func report(s *scene) (fields, any) {
 	}
 	return fields{
 		"Waiting":     leftover(zero(job(3, dray.Delayed, 0, c), fields{"RunAt": c.Add(time.Hour)})),
-		"Interrupted": leftover(zero(job(2, dray.Pending, 0, b), fields{"LastError": isErr(errBoom, "boom")})),
+		"Interrupted": leftover(zero(job(2, dray.Pending, 0, b), fields{"LastError": isErr(kit.ErrBoom, "boom")})),
 		"Abandoned": check(func(got any) string {
 			left, _ := got.([]dray.JobInfo)
 			if len(left) != 1 {

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // The report that this comes from: a backlog of an hour's work is as old as it likes,
@@ -28,7 +29,7 @@ func TestOldBacklogDoesNotHoldUpHigh(t *testing.T) {
 			enqueued, started := time.Now(), time.Time{}
 			r := add(t, q, func(context.Context) error { started = time.Now(); return nil }, dray.WithPriority(dray.High))
 			require.LessOrEqual(t, r.Position, 2)
-			elapse(time.Minute)
+			kit.Elapse(time.Minute)
 			require.False(t, started.IsZero(), "it has not started")
 			require.LessOrEqual(t, started.Sub(enqueued), 2*time.Second, "for what ran, and one of the aged backlog")
 		})
@@ -141,13 +142,13 @@ func TestLongJobsOfAllPrioritiesTakeTurns(t *testing.T) {
 				add(t, q, got.job(p, 5*time.Minute), dray.WithPriority(p))
 			}
 		}
-		elapse(5*12*time.Minute + time.Second)
+		kit.Elapse(5*12*time.Minute + time.Second)
 		counts := map[dray.Priority]int{}
-		for _, p := range got.all() {
+		for _, p := range got.All() {
 			counts[p]++
 		}
 		for p, n := range counts {
-			require.InDelta(t, 4, n, 1, "%v of %v", p, got.all())
+			require.InDelta(t, 4, n, 1, "%v of %v", p, got.All())
 		}
 	})
 }
@@ -165,7 +166,7 @@ func TestPositionsFollowAgeing(t *testing.T) {
 			var got record[dray.ID]
 			fn := func(ctx context.Context) error {
 				j, _ := dray.JobFrom(ctx)
-				got.add(j.ID)
+				got.Add(j.ID)
 				return nil
 			}
 			for range rng.IntN(12) {
@@ -180,7 +181,7 @@ func TestPositionsFollowAgeing(t *testing.T) {
 			want := listed(q)
 			close(gate)
 			synctest.Wait()
-			require.Equal(t, want, got.all())
+			require.Equal(t, want, got.All())
 		})
 	}
 }

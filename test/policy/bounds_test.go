@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // What the documentation says an option may be, one below, at and one above each limit.
@@ -63,7 +64,7 @@ func TestOptionsAtTheirLimits(t *testing.T) {
 				}
 				q, err = dray.New()
 				require.NoError(t, err)
-				require.Equal(t, want, q.Enqueue(t.Context(), nop, of) == nil, "of a call: %+d", i-1)
+				require.Equal(t, want, q.Enqueue(t.Context(), kit.Nop, of) == nil, "of a call: %+d", i-1)
 				require.NoError(t, q.Close())
 			}
 		})
@@ -82,8 +83,8 @@ func TestDelayAndDeadlineAtTheirLimit(t *testing.T) {
 		q := queue(t)
 		for off, want := range map[time.Duration]bool{-1: true, 0: false, 1: false} {
 			deadline := dray.WithDeadline(time.Minute)
-			require.Equal(t, want, q.Enqueue(t.Context(), nop, dray.WithDelay(time.Minute+off), deadline) == nil, "%d", off)
-			require.Equal(t, want, q.Enqueue(t.Context(), nop, dray.WithRunAt(time.Now().Add(time.Minute+off)), deadline) == nil, "%d", off)
+			require.Equal(t, want, q.Enqueue(t.Context(), kit.Nop, dray.WithDelay(time.Minute+off), deadline) == nil, "%d", off)
+			require.Equal(t, want, q.Enqueue(t.Context(), kit.Nop, dray.WithRunAt(time.Now().Add(time.Minute+off)), deadline) == nil, "%d", off)
 		}
 	})
 }
@@ -109,9 +110,9 @@ func TestNumbersAtTheirLimits(t *testing.T) {
 				if runs++; runs == n {
 					return nil
 				}
-				return errBoom
+				return kit.ErrBoom
 			}))
-			elapse(time.Hour)
+			kit.Elapse(time.Hour)
 			require.Equal(t, n <= 4, q.Stats().Processed == 1)
 			return runs
 		}},
@@ -121,7 +122,7 @@ func TestNumbersAtTheirLimits(t *testing.T) {
 			q := start(t, dray.WithMaxAttempts(n), dray.WithBackoff(dray.Constant(0)))
 			runs := 0
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { runs++; return fmt.Errorf("%d", runs) }))
-			elapse(time.Second)
+			kit.Elapse(time.Second)
 			errs := q.Failures()[0].Errs
 			require.Equal(t, fmt.Sprint(n), errs[len(errs)-1].Error(), "the newest")
 			return len(errs)
@@ -131,11 +132,11 @@ func TestNumbersAtTheirLimits(t *testing.T) {
 			g, err := dray.NewGroup(q)
 			require.NoError(t, err)
 			for range n {
-				require.NoError(t, g.Enqueue(t.Context(), fail))
+				require.NoError(t, g.Enqueue(t.Context(), kit.Fail))
 			}
 			err = g.Wait(t.Context())
 			require.Equal(t, n > 100, strings.Contains(err.Error(), "more errors"))
-			return strings.Count(err.Error(), errBoom.Error())
+			return strings.Count(err.Error(), kit.ErrBoom.Error())
 		}},
 		{"workers lent for stuck jobs", 2, func(t *testing.T, n int) int {
 			q := start(t, dray.WithWorkers(4), dray.WithStuckAllowance(2))
@@ -144,13 +145,13 @@ func TestNumbersAtTheirLimits(t *testing.T) {
 			for range n {
 				add(t, q, func(context.Context) error { <-gate; return nil }, dray.WithTimeout(time.Second))
 			}
-			elapse(time.Minute)
+			kit.Elapse(time.Minute)
 			require.Equal(t, n, q.Stats().Stuck)
 			var running atomic.Int32
 			for range 9 {
 				add(t, q, func(ctx context.Context) error { running.Add(1); <-ctx.Done(); return nil })
 			}
-			elapse(time.Second)
+			kit.Elapse(time.Second)
 			require.NoError(t, q.Pause())
 			return int(running.Load()) - (4 - n)
 		}},
@@ -167,7 +168,7 @@ func TestNumbersAtTheirLimits(t *testing.T) {
 func accepted(t *testing.T, n int, opts ...dray.Option) (took int) {
 	q := queue(t, opts...)
 	for range n {
-		err := q.Enqueue(t.Context(), nop)
+		err := q.Enqueue(t.Context(), kit.Nop)
 		if err == nil {
 			took++
 		} else {
@@ -192,7 +193,7 @@ func atOnce(t *testing.T, n int, opts ...dray.Option) int {
 func kept(t *testing.T, n int, opts ...dray.Option) int {
 	q := start(t, opts...)
 	for range n {
-		require.NoError(t, q.Enqueue(t.Context(), fail))
+		require.NoError(t, q.Enqueue(t.Context(), kit.Fail))
 	}
 	synctest.Wait()
 	return len(q.Failures())
@@ -207,12 +208,12 @@ func TestTimesAtTheirLimits(t *testing.T) {
 	}{
 		{"WithDelay", 90 * time.Second, func(t *testing.T) func() bool {
 			q := start(t)
-			add(t, q, nop, dray.WithDelay(90*time.Second))
+			add(t, q, kit.Nop, dray.WithDelay(90*time.Second))
 			return func() bool { return q.Stats().Processed == 1 }
 		}},
 		{"WithRunAt", 90 * time.Second, func(t *testing.T) func() bool {
 			q := start(t)
-			add(t, q, nop, dray.WithRunAt(time.Now().Add(90*time.Second)))
+			add(t, q, kit.Nop, dray.WithRunAt(time.Now().Add(90*time.Second)))
 			return func() bool { return q.Stats().Processed == 1 }
 		}},
 		{"Snooze", time.Hour, func(t *testing.T) func() bool {
@@ -229,7 +230,7 @@ func TestTimesAtTheirLimits(t *testing.T) {
 		}},
 		{"WithBackoff", time.Hour, func(t *testing.T) func() bool {
 			q := start(t, dray.WithBackoff(dray.Constant(time.Hour)))
-			add(t, q, fail, dray.WithMaxAttempts(2))
+			add(t, q, kit.Fail, dray.WithMaxAttempts(2))
 			synctest.Wait()
 			return func() bool { return q.Stats().Failed == 1 }
 		}},
@@ -246,14 +247,14 @@ func TestTimesAtTheirLimits(t *testing.T) {
 		{"WithDeadline of one that waits", time.Minute, func(t *testing.T) func() bool {
 			q := start(t)
 			require.NoError(t, q.Pause())
-			add(t, q, nop, dray.WithDeadline(time.Minute))
+			add(t, q, kit.Nop, dray.WithDeadline(time.Minute))
 			return func() bool { return q.Stats().Failed == 1 }
 		}},
 		{"WithUniquePeriod", time.Hour, func(t *testing.T) func() bool {
 			q := start(t)
 			unique := []dray.JobOption{dray.WithUnique("u", dray.RejectDuplicate), dray.WithUniquePeriod(time.Hour)}
-			add(t, q, nop, unique...)
-			return func() bool { return !errors.Is(q.Enqueue(t.Context(), nop, unique...), dray.ErrDuplicate) }
+			add(t, q, kit.Nop, unique...)
+			return func() bool { return !errors.Is(q.Enqueue(t.Context(), kit.Nop, unique...), dray.ErrDuplicate) }
 		}},
 		{"JobStuck", time.Second + 10*time.Millisecond, func(t *testing.T) func() bool {
 			var stuck atomic.Bool
@@ -269,7 +270,7 @@ func TestTimesAtTheirLimits(t *testing.T) {
 		{"a limiter that has failed is asked again", time.Second, func(t *testing.T) func() bool {
 			l := &failing{}
 			q := start(t, dray.WithRateLimit(l))
-			add(t, q, nop)
+			add(t, q, kit.Nop)
 			synctest.Wait()
 			return func() bool { return l.asked.Load() == 2 }
 		}},
@@ -284,7 +285,7 @@ func TestTimesAtTheirLimits(t *testing.T) {
 		for _, off := range []time.Duration{-1, 0, 1} {
 			bubble(t, fmt.Sprintf("%s/%+d", tc.name, off), func(t *testing.T) {
 				happened := tc.begin(t)
-				elapse(tc.limit + off)
+				kit.Elapse(tc.limit + off)
 				require.Equal(t, off >= 0, happened())
 			})
 		}
@@ -293,7 +294,7 @@ func TestTimesAtTheirLimits(t *testing.T) {
 
 type failing struct{ asked atomic.Int32 }
 
-func (l *failing) Wait(context.Context) error { l.asked.Add(1); return errBoom }
+func (l *failing) Wait(context.Context) error { l.asked.Add(1); return kit.ErrBoom }
 
 // closes ends a queue that has a job which does not heed its context.
 func closes(t *testing.T, opts ...dray.Option) (closed func() bool) {
@@ -311,10 +312,10 @@ func closes(t *testing.T, opts ...dray.Option) (closed func() bool) {
 // of a higher one that come by now.
 func ages(t *testing.T, low, high dray.Priority) (aged func() bool) {
 	q := queue(t)
-	r := add(t, q, nop, dray.WithPriority(low))
+	r := add(t, q, kit.Nop, dray.WithPriority(low))
 	return func() bool {
 		for range 9 {
-			add(t, q, nop, dray.WithPriority(high))
+			add(t, q, kit.Nop, dray.WithPriority(high))
 		}
 		return listed(q)[0] == r.ID
 	}

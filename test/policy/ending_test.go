@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // What ended a job's context is found in the error that the job then failed with,
@@ -26,17 +27,17 @@ func TestErrorSaysWhatEndedTheContext(t *testing.T) {
 	} {
 		for how, fn := range map[string]dray.Func{
 			"the context's error": untilCancelled,
-			"its own":             func(ctx context.Context) error { <-ctx.Done(); return errBoom },
+			"its own":             func(ctx context.Context) error { <-ctx.Done(); return kit.ErrBoom },
 			"its own, wrapped":    func(ctx context.Context) error { <-ctx.Done(); return fmt.Errorf("no: %w", ctx.Err()) },
-			"a panic":             func(ctx context.Context) error { <-ctx.Done(); panic(errBoom) },
-			"discarded":           func(ctx context.Context) error { <-ctx.Done(); return dray.Discard(errBoom) },
-			"late":                func(context.Context) error { time.Sleep(time.Minute); return errBoom },
+			"a panic":             func(ctx context.Context) error { <-ctx.Done(); panic(kit.ErrBoom) },
+			"discarded":           func(ctx context.Context) error { <-ctx.Done(); return dray.Discard(kit.ErrBoom) },
+			"late":                func(context.Context) error { time.Sleep(time.Minute); return kit.ErrBoom },
 		} {
 			bubble(t, name+"/"+how, func(t *testing.T) {
 				var told record[error]
 				q := start(t, dray.WithObserver(func(ev dray.Event) {
 					if e, ok := ev.(dray.JobFailed); ok {
-						told.add(e.Err)
+						told.Add(e.Err)
 					}
 				}))
 				task, err := dray.Submit(t.Context(), q, func(ctx context.Context) (int, error) { return 0, fn(ctx) }, tc.opts...)
@@ -44,11 +45,11 @@ func TestErrorSaysWhatEndedTheContext(t *testing.T) {
 				_, err = task.Wait(t.Context())
 				synctest.Wait()
 				f := q.Failures()[0]
-				for _, err := range []error{err, told.all()[0], f.Err, f.LastError, f.Errs[0]} {
+				for _, err := range []error{err, told.All()[0], f.Err, f.LastError, f.Errs[0]} {
 					require.ErrorIs(t, err, tc.cause)
 					require.NotErrorIs(t, err, dray.ErrCancelled)
 					if how == "its own" || how == "a panic" || how == "late" || how == "discarded" {
-						require.ErrorIs(t, err, errBoom)
+						require.ErrorIs(t, err, kit.ErrBoom)
 					} else {
 						require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded), "%v", err)
 					}
@@ -64,14 +65,14 @@ func TestErrorOfAnAttemptThatTimedOut(t *testing.T) {
 		var told record[error]
 		q := start(t, dray.WithObserver(func(ev dray.Event) {
 			if e, ok := ev.(dray.JobRetrying); ok {
-				told.add(e.Err)
-				told.add(e.Job.LastError)
+				told.Add(e.Err)
+				told.Add(e.Job.LastError)
 			}
 		}))
 		add(t, q, untilCancelled, dray.WithTimeout(time.Second), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour)))
-		elapse(time.Minute)
-		require.Len(t, told.all(), 2)
-		for _, err := range told.all() {
+		kit.Elapse(time.Minute)
+		require.Len(t, told.All(), 2)
+		for _, err := range told.All() {
 			require.ErrorIs(t, err, dray.ErrTimeout)
 		}
 	})
@@ -115,16 +116,16 @@ func TestCancelledWhileRunning(t *testing.T) {
 			var told record[error]
 			q := start(t, dray.WithObserver(func(ev dray.Event) {
 				if e, ok := ev.(dray.JobCancelled); ok {
-					told.add(e.Err)
+					told.Add(e.Err)
 				}
 			}))
 			err := wait(t, q)
 			synctest.Wait()
-			for _, err := range append(told.all(), err) {
+			for _, err := range append(told.All(), err) {
 				require.ErrorIs(t, err, dray.ErrCancelled)
 				require.ErrorIs(t, err, context.Canceled, "what it returned is there, too")
 			}
-			require.Len(t, told.all(), 1)
+			require.Len(t, told.All(), 1)
 		})
 	}
 }
@@ -137,12 +138,12 @@ func TestSnoozeAfterTheTimeout(t *testing.T) {
 		var at record[time.Duration]
 		begin := time.Now()
 		add(t, q, func(ctx context.Context) error {
-			at.add(time.Since(begin))
+			at.Add(time.Since(begin))
 			<-ctx.Done()
 			return dray.Snooze(24 * time.Hour)
 		}, dray.WithTimeout(time.Second), dray.WithMaxAttempts(3), dray.WithBackoff(dray.Constant(time.Minute)))
-		elapse(time.Hour)
-		require.Equal(t, []time.Duration{0, 61 * time.Second, 122 * time.Second}, at.all())
+		kit.Elapse(time.Hour)
+		require.Equal(t, []time.Duration{0, 61 * time.Second, 122 * time.Second}, at.All())
 		s := q.Stats()
 		require.Equal(t, []uint64{2, 1}, []uint64{s.Retried, s.Failed})
 		require.ErrorIs(t, q.Failures()[0].Err, dray.ErrTimeout)
@@ -156,7 +157,7 @@ func TestSnoozeAfterTheTimeout(t *testing.T) {
 			}
 			return nil
 		}, dray.WithTimeout(time.Second), dray.WithMaxAttempts(3), dray.WithBackoff(dray.Constant(time.Minute)))
-		elapse(time.Hour)
+		kit.Elapse(time.Hour)
 		s := q.Stats()
 		require.Equal(t, []uint64{0, 1}, []uint64{s.Retried, s.Processed})
 	})
@@ -170,15 +171,19 @@ func TestDiscardKeepsTheRest(t *testing.T) {
 		text     string
 		panicked uint64
 	}{
-		"bare":    {func(context.Context) error { return dray.Discard(errBoom) }, "boom", 0},
-		"wrapped": {func(context.Context) error { return fmt.Errorf("%w: %w", other, dray.Discard(errBoom)) }, "other: dray: discarded: boom", 0},
-		"joined":  {func(context.Context) error { return errors.Join(other, dray.Discard(errBoom)) }, "other\ndray: discarded: boom", 0},
-		"thrown":  {func(context.Context) error { panic(dray.Discard(errBoom)) }, "dray: panic: discarded: boom", 1},
-		"around a snooze": {func(context.Context) error { return dray.Discard(errors.Join(other, errBoom, dray.Snooze(time.Hour))) },
+		"bare":    {func(context.Context) error { return dray.Discard(kit.ErrBoom) }, "boom", 0},
+		"wrapped": {func(context.Context) error { return fmt.Errorf("%w: %w", other, dray.Discard(kit.ErrBoom)) }, "other: dray: discarded: boom", 0},
+		"joined":  {func(context.Context) error { return errors.Join(other, dray.Discard(kit.ErrBoom)) }, "other\ndray: discarded: boom", 0},
+		"thrown":  {func(context.Context) error { panic(dray.Discard(kit.ErrBoom)) }, "dray: panic: discarded: boom", 1},
+		"around a snooze": {func(context.Context) error {
+			return dray.Discard(errors.Join(other, kit.ErrBoom, dray.Snooze(time.Hour)))
+		},
 			"other\nboom\ndray: snoozed for 1h0m0s", 0},
-		"before a snooze": {func(context.Context) error { return errors.Join(other, dray.Discard(errBoom), dray.Snooze(time.Hour)) },
+		"before a snooze": {func(context.Context) error {
+			return errors.Join(other, dray.Discard(kit.ErrBoom), dray.Snooze(time.Hour))
+		},
 			"other\ndray: discarded: boom\ndray: snoozed for 1h0m0s", 0},
-		"thrown, wrapped": {func(context.Context) error { panic(fmt.Errorf("%w: %w", other, dray.Discard(errBoom))) },
+		"thrown, wrapped": {func(context.Context) error { panic(fmt.Errorf("%w: %w", other, dray.Discard(kit.ErrBoom))) },
 			"dray: panic: other: dray: discarded: boom", 1},
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -189,7 +194,7 @@ func TestDiscardKeepsTheRest(t *testing.T) {
 			require.Equal(t, []uint64{1, 0, tc.panicked}, []uint64{s.Failed, s.Retried, s.Panicked})
 			f := q.Failures()[0]
 			require.Equal(t, 1, f.Attempt)
-			require.ErrorIs(t, f.Err, errBoom)
+			require.ErrorIs(t, f.Err, kit.ErrBoom)
 			require.Equal(t, tc.text, f.Err.Error())
 			if name != "bare" && name != "thrown" {
 				require.ErrorIs(t, f.Err, other)
@@ -209,7 +214,7 @@ func TestThrownSnooze(t *testing.T) {
 		q := start(t)
 		add(t, q, func(context.Context) error { panic(dray.Snooze(time.Hour)) },
 			dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Minute)))
-		elapse(time.Minute)
+		kit.Elapse(time.Minute)
 		s := q.Stats()
 		require.Equal(t, []uint64{1, 1, 2}, []uint64{s.Failed, s.Retried, s.Panicked})
 	})
@@ -222,28 +227,28 @@ func TestStatesOfSettledJobs(t *testing.T) {
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(2), dray.WithOverflow(dray.DropOldest), dray.WithObserver(func(ev dray.Event) {
 			switch e := ev.(type) {
 			case dray.JobProcessed:
-				ends.add(e.Job)
+				ends.Add(e.Job)
 			case dray.JobFailed:
-				ends.add(e.Job)
+				ends.Add(e.Job)
 			case dray.JobCancelled:
-				ends.add(e.Job)
+				ends.Add(e.Job)
 			case dray.JobEvicted:
-				ends.add(e.Job)
+				ends.Add(e.Job)
 			}
 		}))
-		require.NoError(t, q.Enqueue(t.Context(), nop))
-		require.NoError(t, q.Enqueue(t.Context(), fail))
+		require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+		require.NoError(t, q.Enqueue(t.Context(), kit.Fail))
 		synctest.Wait()
-		r := add(t, q, nop, dray.WithDelay(time.Hour))
+		r := add(t, q, kit.Nop, dray.WithDelay(time.Hour))
 		require.NoError(t, q.Cancel(r.ID))
-		add(t, q, nop, dray.WithUnique("u", dray.ReplacePending), dray.WithDelay(time.Hour))
-		add(t, q, nop, dray.WithUnique("u", dray.ReplacePending), dray.WithDelay(time.Hour))
+		add(t, q, kit.Nop, dray.WithUnique("u", dray.ReplacePending), dray.WithDelay(time.Hour))
+		add(t, q, kit.Nop, dray.WithUnique("u", dray.ReplacePending), dray.WithDelay(time.Hour))
 		late := add(t, q, untilCancelled, dray.WithDeadline(time.Second))
 		synctest.Wait()
 		require.NoError(t, q.Cancel(late.ID))
 		synctest.Wait()
 		var states []dray.State
-		for _, j := range ends.all() {
+		for _, j := range ends.All() {
 			states = append(states, j.State)
 			require.Zero(t, j.RunAt)
 			require.Zero(t, j.StartedAt)

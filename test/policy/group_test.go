@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A group that takes no more jobs is told as that, to the caller and to observers,
@@ -20,28 +21,28 @@ func TestGroupThatIsDoneIsToldAsThat(t *testing.T) {
 			q := start(t, dray.WithObserver(func(ev dray.Event) {
 				switch e := ev.(type) {
 				case dray.JobRejected:
-					told.add(e.Err)
+					told.Add(e.Err)
 				case dray.TaskSkipped:
-					told.add(e.Err)
+					told.Add(e.Err)
 				}
 			}))
 			g, err := dray.NewGroup(q)
 			require.NoError(t, err)
-			require.NoError(t, g.Enqueue(t.Context(), nop))
+			require.NoError(t, g.Enqueue(t.Context(), kit.Nop))
 			synctest.Wait()
 			end(g)
-			require.ErrorIs(t, g.Enqueue(t.Context(), nop), dray.ErrGroupDone)
-			n, err := q.EnqueueBatch(t.Context(), []dray.Func{nop, nop}, dray.WithGroup(g))
+			require.ErrorIs(t, g.Enqueue(t.Context(), kit.Nop), dray.ErrGroupDone)
+			n, err := q.EnqueueBatch(t.Context(), []dray.Func{kit.Nop, kit.Nop}, dray.WithGroup(g))
 			require.Zero(t, n)
 			require.ErrorIs(t, err, dray.ErrGroupDone)
 			_, err = dray.Run(t.Context(), q, func(context.Context) (int, error) { return 0, nil }, dray.WithGroup(g))
 			require.ErrorIs(t, err, dray.ErrGroupDone)
-			require.NoError(t, q.Scheduler().Schedule("t", dray.Every(time.Minute), nop, dray.WithGroup(g)))
-			elapse(time.Minute)
-			for _, err := range told.all() {
+			require.NoError(t, q.Scheduler().Schedule("t", dray.Every(time.Minute), kit.Nop, dray.WithGroup(g)))
+			kit.Elapse(time.Minute)
+			for _, err := range told.All() {
 				require.Equal(t, dray.ErrGroupDone, err)
 			}
-			require.Len(t, told.all(), 5, "three calls, and a run of the task as job and as run")
+			require.Len(t, told.All(), 5, "three calls, and a run of the task as job and as run")
 			s := q.Stats()
 			require.Equal(t, []uint64{1, 4}, []uint64{s.Enqueued, s.Rejected})
 		})
@@ -54,24 +55,24 @@ func TestGroupThatIsCancelledIsToldToThoseThatWait(t *testing.T) {
 		var told record[error]
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(1), dray.WithOverflow(dray.Block), dray.WithObserver(func(ev dray.Event) {
 			if e, ok := ev.(dray.JobRejected); ok {
-				told.add(e.Err)
+				told.Add(e.Err)
 			}
 		}))
 		require.NoError(t, q.Enqueue(t.Context(), untilCancelled))
 		synctest.Wait()
-		require.NoError(t, q.Enqueue(t.Context(), nop))
+		require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
 		g, err := dray.NewGroup(q)
 		require.NoError(t, err)
 		var errs record[error]
 		for range 3 {
-			go func() { errs.add(g.Enqueue(context.Background(), nop)) }()
+			go func() { errs.Add(g.Enqueue(context.Background(), kit.Nop)) }()
 		}
 		synctest.Wait()
 		require.Zero(t, g.Cancel())
 		synctest.Wait()
 		want := []error{dray.ErrGroupDone, dray.ErrGroupDone, dray.ErrGroupDone}
-		require.Equal(t, want, errs.all())
-		require.Equal(t, want, told.all())
+		require.Equal(t, want, errs.All())
+		require.Equal(t, want, told.All())
 		require.Equal(t, uint64(3), q.Stats().Rejected)
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A tokenBucket gives one token each interval, and saves up none.
@@ -65,14 +66,14 @@ func TestWaitingForOneLimiterKeepsNoOthersToken(t *testing.T) {
 			for range 5 {
 				for i, own := range users {
 					_, call := levels(own, shared)
-					add(t, q, func(context.Context) error { done[i].add(time.Since(begin)); return nil }, call...)
+					add(t, q, func(context.Context) error { done[i].Add(time.Since(begin)); return nil }, call...)
 				}
 			}
-			elapse(time.Second)
-			require.Len(t, done[0].all(), 1, "one a minute")
-			require.Len(t, done[1].all(), 5, "they wait for nobody else: %v", done[1].all())
-			elapse(5 * time.Minute)
-			require.Len(t, done[0].all(), 5)
+			kit.Elapse(time.Second)
+			require.Len(t, done[0].All(), 1, "one a minute")
+			require.Len(t, done[1].All(), 5, "they wait for nobody else: %v", done[1].All())
+			kit.Elapse(5 * time.Minute)
+			require.Len(t, done[0].All(), 5)
 		})
 	}
 }
@@ -85,20 +86,20 @@ func TestLowJobsTokenDoesNotHoldUpAHighOne(t *testing.T) {
 		l := &tokenBucket{interval: 40 * time.Second}
 		gate := make(chan struct{})
 		t.Cleanup(sync.OnceFunc(func() { close(gate) }))
-		add(t, q, nop, dray.WithRateLimit(l)) // it has the first token
+		add(t, q, kit.Nop, dray.WithRateLimit(l)) // it has the first token
 		synctest.Wait()
 		var got record[string]
 		add(t, q, got.job("low", 0), dray.WithPriority(dray.Low), dray.WithRateLimit(l))
-		elapse(10 * time.Second)
+		kit.Elapse(10 * time.Second)
 		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-gate; return nil }))
-		elapse(40 * time.Second) // the second token is there, and no worker
+		kit.Elapse(40 * time.Second) // the second token is there, and no worker
 		r := add(t, q, got.job("high", 0), dray.WithPriority(dray.High), dray.WithRateLimit(l))
 		require.Equal(t, 1, r.Position)
 		gate <- struct{}{}
 		synctest.Wait()
-		require.Equal(t, []string{"high"}, got.all())
-		elapse(time.Minute)
-		require.Equal(t, []string{"high", "low"}, got.all())
+		require.Equal(t, []string{"high"}, got.All())
+		kit.Elapse(time.Minute)
+		require.Equal(t, []string{"high", "low"}, got.All())
 	})
 }
 
@@ -118,14 +119,14 @@ func TestLimitersInOppositeOrders(t *testing.T) {
 				opts = opts[:1]
 			}
 			add(t, q, func(context.Context) error {
-				got.add(i)
-				require.LessOrEqual(t, int(x.given.Load()), len(got.all())+1)
-				require.LessOrEqual(t, int(y.given.Load()), len(got.all())+1)
+				got.Add(i)
+				require.LessOrEqual(t, int(x.given.Load()), len(got.All())+1)
+				require.LessOrEqual(t, int(y.given.Load()), len(got.All())+1)
 				return nil
 			}, opts...)
 		}
-		elapse(100 * 20 * time.Millisecond)
-		require.Len(t, got.all(), 100)
+		kit.Elapse(100 * 20 * time.Millisecond)
+		require.Len(t, got.All(), 100)
 	})
 }
 
@@ -137,7 +138,7 @@ type asked struct {
 }
 
 func (a *asked) Wait(ctx context.Context) error {
-	a.log.add(a.name)
+	a.log.Add(a.name)
 	select {
 	case <-a.gate:
 		return nil
@@ -154,18 +155,18 @@ func TestOrderInWhichLimitersAreAsked(t *testing.T) {
 		limiter := func(name string) *asked { return &asked{name, &log, make(chan struct{})} }
 		ofQueue, ofKind, ofCall := limiter("queue"), limiter("kind"), limiter("call")
 		q := start(t, dray.WithRateLimit(ofQueue))
-		k, err := dray.Handle(q, "k", func(context.Context, int) error { log.add("job"); return nil }, dray.WithRateLimit(ofKind))
+		k, err := dray.Handle(q, "k", func(context.Context, int) error { log.Add("job"); return nil }, dray.WithRateLimit(ofKind))
 		require.NoError(t, err)
 		require.NoError(t, k.Enqueue(t.Context(), 1, dray.WithRateLimit(ofCall)))
 		want := []string{"call"}
 		for _, l := range []*asked{ofCall, ofKind, ofQueue} {
-			elapse(time.Hour)
-			require.Equal(t, want, log.all())
+			kit.Elapse(time.Hour)
+			require.Equal(t, want, log.All())
 			l.gate <- struct{}{}
 			want = append(want, map[*asked]string{ofCall: "kind", ofKind: "queue", ofQueue: "job"}[l])
 		}
 		synctest.Wait()
-		require.Equal(t, want, log.all())
+		require.Equal(t, want, log.All())
 	})
 }
 
@@ -178,14 +179,14 @@ func TestLowJobsAgeUnderALimiter(t *testing.T) {
 		var low record[time.Duration]
 		begin := time.Now()
 		for range 400 {
-			add(t, q, nop, dray.WithPriority(dray.High), limit)
+			add(t, q, kit.Nop, dray.WithPriority(dray.High), limit)
 		}
-		add(t, q, func(context.Context) error { low.add(time.Since(begin)); return nil }, dray.WithPriority(dray.Low), limit)
+		add(t, q, func(context.Context) error { low.Add(time.Since(begin)); return nil }, dray.WithPriority(dray.Low), limit)
 		for range 25 {
-			add(t, q, nop, dray.WithPriority(dray.Low))
-			elapse(5 * time.Second)
+			add(t, q, kit.Nop, dray.WithPriority(dray.Low))
+			kit.Elapse(5 * time.Second)
 		}
-		require.Len(t, low.all(), 1)
-		require.Greater(t, low.all()[0], 119*time.Second)
+		require.Len(t, low.All(), 1)
+		require.Greater(t, low.All()[0], 119*time.Second)
 	})
 }

@@ -2,8 +2,6 @@ package policy_test
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,14 +10,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var errBoom = errors.New("boom")
-
-func nop(context.Context) error  { return nil }
-func fail(context.Context) error { return errBoom }
 
 // bubble is a test in virtual time, on a clock that has run for a while.
 func bubble(t *testing.T, name string, f func(t *testing.T)) {
@@ -49,33 +43,12 @@ func start(t *testing.T, opts ...dray.Option) *dray.Queue {
 	return q
 }
 
-// elapse lets d pass, and everything happen that is due by then.
-func elapse(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
-}
-
 // A record collects values from many goroutines.
-type record[T any] struct {
-	mu   sync.Mutex
-	list []T
-}
-
-func (r *record[T]) add(v T) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.list = append(r.list, v)
-}
-
-func (r *record[T]) all() []T {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return append([]T(nil), r.list...)
-}
+type record[T any] struct{ kit.Record[T] }
 
 // job returns a job that adds v, and takes d.
 func (r *record[T]) job(v T, d time.Duration) dray.Func {
-	return func(ctx context.Context) error { r.add(v); return pass(ctx, d) }
+	return func(ctx context.Context) error { r.Add(v); return pass(ctx, d) }
 }
 
 // pass lets d pass, unless ctx ends before.

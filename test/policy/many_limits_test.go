@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A customer has a limiter of its own, which is generous.
@@ -44,13 +45,13 @@ func TestOneLimiterForEachCustomer(t *testing.T) {
 			defer open()
 			var ran record[int]
 			for i := range customers {
-				add(t, q, func(context.Context) error { <-gate; ran.add(i); return nil }, dray.WithRateLimit(&customer{i}))
+				add(t, q, func(context.Context) error { <-gate; ran.Add(i); return nil }, dray.WithRateLimit(&customer{i}))
 			}
 			require.NoError(t, q.Resume())
 			synctest.Wait()
 			bytes := allocated(func() {
 				for range calls {
-					_, err := q.EnqueueSync(t.Context(), nop)
+					_, err := q.EnqueueSync(t.Context(), kit.Nop)
 					require.NoError(t, err)
 				}
 			})
@@ -58,8 +59,8 @@ func TestOneLimiterForEachCustomer(t *testing.T) {
 			open()
 			synctest.Wait()
 			require.Equal(t, customers+calls, int(q.Stats().Processed))
-			require.True(t, slices.IsSorted(ran.all()[1:]), fmt.Sprint(ran.all()[:10]))
-			require.Len(t, ran.all(), customers)
+			require.True(t, slices.IsSorted(ran.All()[1:]), fmt.Sprint(ran.All()[:10]))
+			require.Len(t, ran.All(), customers)
 		})
 	}
 }

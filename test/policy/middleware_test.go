@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 var errOpen = errors.New("circuit is open")
@@ -56,7 +57,7 @@ func TestMiddlewareIsMadeOnce(t *testing.T) {
 					opts = append(opts, o)
 				}
 				q := start(t, opts...)
-				k, err := dray.Handle(q, "k", func(context.Context, int) error { ran++; return errBoom }, ofKind...)
+				k, err := dray.Handle(q, "k", func(context.Context, int) error { ran++; return kit.ErrBoom }, ofKind...)
 				require.NoError(t, err)
 				for range 10 {
 					require.NoError(t, k.Enqueue(t.Context(), 1, own...))
@@ -81,12 +82,12 @@ func TestMiddlewareThatGoesOnTwice(t *testing.T) {
 			return func(ctx context.Context, j *dray.Job) error { _ = next(ctx, j); return next(ctx, j) }
 		}
 		once := func(next dray.Handler) dray.Handler {
-			return func(ctx context.Context, j *dray.Job) error { got.add("call"); return next(ctx, j) }
+			return func(ctx context.Context, j *dray.Job) error { got.Add("call"); return next(ctx, j) }
 		}
-		k, err := dray.Handle(q, "k", func(context.Context, int) error { got.add("job"); return nil }, dray.WithMiddleware(twice))
+		k, err := dray.Handle(q, "k", func(context.Context, int) error { got.Add("job"); return nil }, dray.WithMiddleware(twice))
 		require.NoError(t, err)
 		require.NoError(t, k.Enqueue(t.Context(), 1, dray.WithMiddleware(once)))
 		synctest.Wait()
-		require.Equal(t, []string{"call", "job", "call", "job"}, got.all())
+		require.Equal(t, []string{"call", "job", "call", "job"}, got.All())
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // What is to run after all time does not run now.
@@ -27,7 +28,7 @@ func TestNeverIsNotNow(t *testing.T) {
 			q := start(t)
 			r := add(t, q, func(context.Context) error { t.Error("it ran"); return nil }, opts...)
 			require.Zero(t, r.Position)
-			elapse(time.Hour)
+			kit.Elapse(time.Hour)
 			s := q.Stats()
 			require.Equal(t, 1, s.Delayed)
 			report, err := q.Shutdown(t.Context())
@@ -35,7 +36,7 @@ func TestNeverIsNotNow(t *testing.T) {
 			require.True(t, report.Waiting[0].RunAt.After(time.Now().Add(year-2*time.Hour)))
 			next := start(t)
 			require.NoError(t, next.Restore(report))
-			elapse(time.Hour)
+			kit.Elapse(time.Hour)
 			require.Equal(t, 1, next.Stats().Delayed)
 		})
 	}
@@ -46,7 +47,7 @@ func TestLongAgoIsNow(t *testing.T) {
 	for _, long := range []time.Time{time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC), time.Date(-5000, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(-1<<62, 0)} {
 		bubble(t, long.String(), func(t *testing.T) {
 			q := start(t)
-			add(t, q, nop, dray.WithRunAt(long))
+			add(t, q, kit.Nop, dray.WithRunAt(long))
 			synctest.Wait()
 			require.Equal(t, uint64(1), q.Stats().Processed)
 		})
@@ -58,9 +59,9 @@ func TestSnoozeForEver(t *testing.T) {
 		bubble(t, d.String(), func(t *testing.T) {
 			q := start(t)
 			var runs record[int]
-			add(t, q, func(context.Context) error { runs.add(1); return dray.Snooze(d) })
-			elapse(time.Hour)
-			require.Len(t, runs.all(), 1)
+			add(t, q, func(context.Context) error { runs.Add(1); return dray.Snooze(d) })
+			kit.Elapse(time.Hour)
+			require.Len(t, runs.All(), 1)
 			require.Equal(t, 1, q.Stats().Delayed)
 		})
 	}
@@ -84,11 +85,11 @@ func TestBackoffAtItsExtremes(t *testing.T) {
 		bubble(t, tc.gives.String(), func(t *testing.T) {
 			q := start(t)
 			var at record[time.Time]
-			add(t, q, func(context.Context) error { at.add(time.Now()); return errBoom },
+			add(t, q, func(context.Context) error { at.Add(time.Now()); return kit.ErrBoom },
 				dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(tc.gives)))
-			elapse(2 * year)
-			require.Len(t, at.all(), 2)
-			require.Equal(t, tc.waits, at.all()[1].Sub(at.all()[0]))
+			kit.Elapse(2 * year)
+			require.Len(t, at.All(), 2)
+			require.Equal(t, tc.waits, at.All()[1].Sub(at.All()[0]))
 		})
 	}
 	for _, b := range []dray.Backoff{
@@ -111,7 +112,7 @@ func TestRestoreOfImpossibleTimes(t *testing.T) {
 			synctest.Wait()
 			require.Equal(t, 1, ran)
 			require.NoError(t, q.Restore(dray.Report{Waiting: []dray.Leftover{{JobInfo: dray.JobInfo{RunAt: time.Unix(1<<62, 0)}, Func: fn}}}))
-			elapse(time.Hour)
+			kit.Elapse(time.Hour)
 			require.Equal(t, 1, ran)
 			require.GreaterOrEqual(t, q.Stats().OldestPending, time.Duration(0))
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // tosses is how often a coin would have to fall the same way.
@@ -20,24 +21,24 @@ func TestResultWinsOverTheContext(t *testing.T) {
 	cancel()
 	bubble(t, "Task.Wait", func(t *testing.T) {
 		q := start(t)
-		task, err := dray.Submit(t.Context(), q, func(context.Context) (int, error) { return 7, errBoom })
+		task, err := dray.Submit(t.Context(), q, func(context.Context) (int, error) { return 7, kit.ErrBoom })
 		require.NoError(t, err)
 		synctest.Wait()
 		for range tosses {
 			v, err := task.Wait(ended)
 			require.Equal(t, 7, v)
-			require.Equal(t, errBoom, err)
+			require.Equal(t, kit.ErrBoom, err)
 		}
 	})
 	bubble(t, "Group.Wait", func(t *testing.T) {
 		q := start(t)
 		g, err := dray.NewGroup(q)
 		require.NoError(t, err)
-		require.NoError(t, g.Enqueue(t.Context(), fail))
+		require.NoError(t, g.Enqueue(t.Context(), kit.Fail))
 		synctest.Wait()
 		g.Close()
 		for range tosses {
-			require.ErrorIs(t, g.Wait(ended), errBoom)
+			require.ErrorIs(t, g.Wait(ended), kit.ErrBoom)
 		}
 	})
 	for name, opts := range map[string][]dray.JobOption{"Run": nil, "Run with options": {dray.WithLabel("l")}} {
@@ -62,13 +63,13 @@ func TestResultWinsOverTheContext(t *testing.T) {
 			gate := make(chan struct{})
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-gate; return nil }))
 			synctest.Wait()
-			require.NoError(t, q.Enqueue(t.Context(), nop))
+			require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
 			ctx, cancel := context.WithCancel(t.Context())
 			var err error
 			returned := make(chan struct{})
 			go func() {
 				defer close(returned)
-				_, err = q.EnqueueSync(ctx, nop)
+				_, err = q.EnqueueSync(ctx, kit.Nop)
 			}()
 			synctest.Wait()
 			close(gate)
@@ -87,7 +88,7 @@ func TestResultWinsOverTheContext(t *testing.T) {
 	})
 	bubble(t, "Shutdown", func(t *testing.T) {
 		q := start(t)
-		require.NoError(t, q.Enqueue(t.Context(), nop, dray.WithDelay(time.Hour)))
+		require.NoError(t, q.Enqueue(t.Context(), kit.Nop, dray.WithDelay(time.Hour)))
 		report, err := q.Shutdown(t.Context())
 		require.NoError(t, err)
 		require.Len(t, report.Waiting, 1)

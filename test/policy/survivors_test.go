@@ -16,20 +16,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A backoff function that does not return counts as a second.
 func TestBackoffThatDoesNotReturn(t *testing.T) {
-	for name, throw := range map[string]func(){"panic": func() { panic(errBoom) }, "goexit": runtime.Goexit} {
+	for name, throw := range map[string]func(){"panic": func() { panic(kit.ErrBoom) }, "goexit": runtime.Goexit} {
 		bubble(t, name, func(t *testing.T) {
 			q := start(t)
 			var began record[time.Time]
 			add(t, q, func(context.Context) error {
-				began.add(time.Now())
-				return errBoom
+				began.Add(time.Now())
+				return kit.ErrBoom
 			}, dray.WithMaxAttempts(3), dray.WithBackoff(func(int) time.Duration { throw(); return time.Hour }))
-			elapse(time.Minute)
-			at := began.all()
+			kit.Elapse(time.Minute)
+			at := began.All()
 			require.Len(t, at, 3)
 			require.Equal(t, []time.Duration{time.Second, time.Second}, []time.Duration{at[1].Sub(at[0]), at[2].Sub(at[1])})
 			require.Equal(t, uint64(1), q.Stats().Failed)
@@ -44,8 +45,8 @@ func TestLogOfWhatIsDiscarded(t *testing.T) {
 		err  error
 		text string
 	}{
-		"bare":      {dray.Discard(errBoom), "boom"},
-		"wrapped":   {fmt.Errorf("step 3: %w", dray.Discard(errBoom)), fmt.Errorf("step 3: %w", dray.Discard(errBoom)).Error()},
+		"bare":      {dray.Discard(kit.ErrBoom), "boom"},
+		"wrapped":   {fmt.Errorf("step 3: %w", dray.Discard(kit.ErrBoom)), fmt.Errorf("step 3: %w", dray.Discard(kit.ErrBoom)).Error()},
 		"no reason": {dray.Discard(nil), "dray: discarded without a reason"},
 	} {
 		bubble(t, name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestWhatWasPutAsideGoesFirst(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		q := start(t, dray.WithWorkers(1))
 		var got record[string]
-		k, err := dray.Handle(q, "k", func(_ context.Context, s string) error { got.add(s); return nil })
+		k, err := dray.Handle(q, "k", func(_ context.Context, s string) error { got.Add(s); return nil })
 		require.NoError(t, err)
 		require.NoError(t, q.PauseKind("k"))
 		plain := func(name string) { require.NoError(t, q.Enqueue(t.Context(), got.job(name, time.Second))) }
@@ -80,10 +81,10 @@ func TestWhatWasPutAsideGoesFirst(t *testing.T) {
 		for _, name := range []string{"1", "2", "3", "4"} {
 			plain(name)
 		}
-		elapse(1500 * time.Millisecond) // in the second of them
+		kit.Elapse(1500 * time.Millisecond) // in the second of them
 		require.NoError(t, q.ResumeKind("k"))
-		elapse(time.Hour)
-		require.Equal(t, []string{"1", "2", "aside 1", "aside 2", "3", "4"}, got.all())
+		kit.Elapse(time.Hour)
+		require.Equal(t, []string{"1", "2", "aside 1", "aside 2", "3", "4"}, got.All())
 	})
 }
 
@@ -96,14 +97,14 @@ func TestOldestPendingOfWhatWasPutAside(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, q.PauseKind("k"))
 		add(t, q, got.job("first", time.Hour))
-		elapse(time.Minute)
+		kit.Elapse(time.Minute)
 		require.NoError(t, k.Enqueue(t.Context(), "aside"))
-		elapse(time.Minute)
+		kit.Elapse(time.Minute)
 		add(t, q, got.job("second", time.Hour))
-		elapse(time.Hour) // in the second, which has gone past the one aside
+		kit.Elapse(time.Hour) // in the second, which has gone past the one aside
 		require.NoError(t, q.ResumeKind("k"))
 		add(t, q, got.job("third", time.Hour))
-		elapse(time.Second)
+		kit.Elapse(time.Second)
 		require.Equal(t, time.Minute+time.Hour+time.Second, q.Stats().OldestPending)
 	})
 }
@@ -114,7 +115,7 @@ func TestErrorIsAskedOnce(t *testing.T) {
 		asked := &counting{}
 		q := start(t, dray.WithWorkers(1), dray.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))), dray.WithObserver(func(dray.Event) {}))
 		add(t, q, func(context.Context) error { return asked }, dray.WithMaxAttempts(3))
-		elapse(time.Hour)
+		kit.Elapse(time.Hour)
 		require.Equal(t, uint64(1), q.Stats().Failed)
 		require.EqualValues(t, 3, asked.times.Load())
 	})
@@ -129,7 +130,7 @@ func TestCompletionIsNotEvicted(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(1), dray.WithOverflow(dray.DropOldest))
 		var got record[string]
-		g, err := dray.NewGroup(q, dray.WithCompletion(func(context.Context, error) error { got.add("completion"); return nil }))
+		g, err := dray.NewGroup(q, dray.WithCompletion(func(context.Context, error) error { got.Add("completion"); return nil }))
 		require.NoError(t, err)
 		add(t, q, got.job("member", time.Second), dray.WithGroup(g))
 		synctest.Wait()
@@ -139,8 +140,8 @@ func TestCompletionIsNotEvicted(t *testing.T) {
 		for range 10 {
 			add(t, q, got.job("later", time.Second))
 		}
-		elapse(time.Hour)
-		require.Equal(t, []string{"member", "busy", "completion", "later"}, got.all())
+		kit.Elapse(time.Hour)
+		require.Equal(t, []string{"member", "busy", "completion", "later"}, got.All())
 		require.Equal(t, uint64(9), q.Stats().Evicted)
 	})
 }
@@ -150,12 +151,12 @@ func TestReplacedWhileItRuns(t *testing.T) {
 	for name, c := range map[string]struct {
 		returns error
 		wraps   error
-	}{"error": {errBoom, errBoom}, "snooze": {dray.Snooze(time.Second), nil}} {
+	}{"error": {kit.ErrBoom, kit.ErrBoom}, "snooze": {dray.Snooze(time.Second), nil}} {
 		bubble(t, name, func(t *testing.T) {
 			var evicted record[error]
 			q := start(t, dray.WithWorkers(1), dray.WithObserver(func(ev dray.Event) {
 				if e, ok := ev.(dray.JobEvicted); ok {
-					evicted.add(e.Err)
+					evicted.Add(e.Err)
 				}
 			}))
 			unique := dray.WithUnique("u", dray.ReplacePending)
@@ -165,15 +166,15 @@ func TestReplacedWhileItRuns(t *testing.T) {
 			}, unique, dray.WithMaxAttempts(3))
 			require.NoError(t, err)
 			synctest.Wait()
-			add(t, q, nop, unique)
+			add(t, q, kit.Nop, unique)
 			_, err = task.Wait(t.Context())
 			require.ErrorIs(t, err, dray.ErrReplaced)
 			synctest.Wait()
-			require.Len(t, evicted.all(), 1)
-			require.ErrorIs(t, evicted.all()[0], dray.ErrReplaced)
+			require.Len(t, evicted.All(), 1)
+			require.ErrorIs(t, evicted.All()[0], dray.ErrReplaced)
 			if c.wraps != nil {
 				require.ErrorIs(t, err, c.wraps)
-				require.ErrorIs(t, evicted.all()[0], c.wraps)
+				require.ErrorIs(t, evicted.All()[0], c.wraps)
 			}
 			require.Equal(t, uint64(1), q.Stats().Evicted)
 		})
@@ -191,7 +192,7 @@ func TestGroupsThatAreCompleteAtOnce(t *testing.T) {
 		for i := range groups {
 			groups[i], err = dray.NewGroup(q, dray.WithCompletion(func(ctx context.Context, _ error) error {
 				info, _ := dray.JobFrom(ctx)
-				ids.add(info.ID)
+				ids.Add(info.ID)
 				return nil
 			}))
 			require.NoError(t, err)
@@ -201,8 +202,8 @@ func TestGroupsThatAreCompleteAtOnce(t *testing.T) {
 		n := q.CancelKind("k")
 		require.Equal(t, len(groups), n)
 		require.NoError(t, q.Start())
-		elapse(time.Hour)
-		require.Equal(t, []dray.ID{6, 7, 8, 9, 10}, ids.all())
+		kit.Elapse(time.Hour)
+		require.Equal(t, []dray.ID{6, 7, 8, 9, 10}, ids.All())
 	})
 }
 
@@ -211,10 +212,10 @@ func TestRestoredJobHasItsLastError(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		q := queue(t)
 		require.NoError(t, q.Restore(dray.Report{Waiting: []dray.Leftover{{
-			JobInfo: dray.JobInfo{Attempt: 1, LastError: errBoom}, Func: nop,
+			JobInfo: dray.JobInfo{Attempt: 1, LastError: kit.ErrBoom}, Func: kit.Nop,
 		}}}))
 		for j := range q.Jobs() {
-			require.ErrorIs(t, j.LastError, errBoom)
+			require.ErrorIs(t, j.LastError, kit.ErrBoom)
 		}
 		require.Equal(t, 1, q.Stats().Pending)
 	})
@@ -234,10 +235,10 @@ func TestDefaultBackoff(t *testing.T) {
 					longest[info.Attempt-1] = max(longest[info.Attempt-1], now.Sub(last))
 				}
 				last = time.Now()
-				return errBoom
+				return kit.ErrBoom
 			}, dray.WithMaxAttempts(9), dray.WithKey("one at a time"), dray.WithKeyLimit(1))
 		}
-		elapse(100 * time.Hour)
+		kit.Elapse(100 * time.Hour)
 		require.EqualValues(t, 200, q.Stats().Failed)
 		for i, most := 1, time.Second; i < 9; i, most = i+1, min(2*most, time.Minute) {
 			require.LessOrEqual(t, longest[i], most, "attempt %d", i+1)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A setting is a queue whose wall clock is set while it runs. Of all moments it is known
@@ -76,19 +77,19 @@ func busy(t *testing.T) (s *setting, begun, far time.Time) {
 	synctest.Wait()
 	begun = time.Now()
 	far = begun.AddDate(9, 0, 0)
-	fail := func(context.Context) error { return errBoom }
+	fail := func(context.Context) error { return kit.ErrBoom }
 	add(t, s.q, func(ctx context.Context) error {
 		s.ctx = ctx
 		<-ctx.Done()
 		return nil
 	}, dray.WithLabel("runs"), dray.WithTimeout(50*time.Hour))
 	synctest.Wait() // s.ctx is there
-	add(t, s.q, nop, dray.WithLabel("delayed"), dray.WithDelay(60*time.Hour))
-	add(t, s.q, nop, dray.WithLabel("at"), dray.WithRunAt(begun.Add(70*time.Hour)))
+	add(t, s.q, kit.Nop, dray.WithLabel("delayed"), dray.WithDelay(60*time.Hour))
+	add(t, s.q, kit.Nop, dray.WithLabel("at"), dray.WithRunAt(begun.Add(70*time.Hour)))
 	add(t, s.q, fail, dray.WithLabel("retries"), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(80*time.Hour)))
 	add(t, s.q, fail, dray.WithLabel("failed"))
-	require.NoError(t, s.q.Scheduler().Schedule("every", dray.Every(time.Hour), nop))
-	require.NoError(t, s.q.Scheduler().Schedule("named", dray.At(far), nop))
+	require.NoError(t, s.q.Scheduler().Schedule("every", dray.Every(time.Hour), kit.Nop))
+	require.NoError(t, s.q.Scheduler().Schedule("named", dray.At(far), kit.Nop))
 	require.NoError(t, s.q.Scheduler().RunNow("named"))
 	synctest.Wait()
 	return s, begun, far
@@ -208,10 +209,10 @@ func TestOneClockForAllEvents(t *testing.T) {
 func TestRunAtIsMeasuredOnce(t *testing.T) {
 	eachJump(t, func(s *setting, begun, _ time.Time) {
 		now := time.Now()
-		add(s.T, s.q, nop, dray.WithLabel("new"), dray.WithRunAt(s.wall(now.Add(3*time.Hour))))
+		add(s.T, s.q, kit.Nop, dray.WithLabel("new"), dray.WithRunAt(s.wall(now.Add(3*time.Hour))))
 		s.told(now.Add(3*time.Hour), s.job("new").RunAt, "RunAt")
-		require.Error(s, s.q.Enqueue(context.Background(), nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour)))
-		require.NoError(s, s.q.Enqueue(context.Background(), nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour+1)))
+		require.Error(s, s.q.Enqueue(context.Background(), kit.Nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour)))
+		require.NoError(s, s.q.Enqueue(context.Background(), kit.Nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour+1)))
 		time.Sleep(80 * time.Hour)
 		synctest.Wait()
 		for label, at := range map[string]time.Time{"at": begun.Add(70 * time.Hour), "new": now.Add(3 * time.Hour), "delayed": begun.Add(60 * time.Hour)} {

@@ -3,7 +3,6 @@ package queue_test
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,10 +15,6 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var errBoom = errors.New("boom")
-
-func nop(context.Context) error { return nil }
 
 // events keeps what an observer is told.
 type events struct {

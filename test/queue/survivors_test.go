@@ -10,6 +10,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // After a rush that nobody but the owner is there to collect, it still keeps its times.
@@ -20,11 +21,11 @@ func TestTimesAreKeptAfterARush(t *testing.T) {
 		require.NoError(t, q.Pause())
 		for range 20 {
 			for range 1000 {
-				require.NoError(t, q.Enqueue(t.Context(), nop))
+				require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
 			}
 			synctest.Wait() // nothing else wakes the owner until there is a deadline
 			before, due := len(of[dray.JobFailed](&told)), time.Now().Add(time.Second)
-			add(t, q, nop, dray.WithDeadline(time.Second))
+			add(t, q, kit.Nop, dray.WithDeadline(time.Second))
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
 			failed := of[dray.JobFailed](&told)
@@ -46,7 +47,7 @@ func TestEveryRunNeedsRoom(t *testing.T) {
 			require.Equal(t, 7, n)
 			add(t, q, draytest.Slow(time.Second))
 			synctest.Wait() // it runs
-			add(t, q, nop)
+			add(t, q, kit.Nop)
 			_, err = dray.Run(t.Context(), q, seven)
 			require.ErrorIs(t, err, dray.ErrQueueFull)
 			time.Sleep(time.Minute)
@@ -58,7 +59,7 @@ func TestEveryRunNeedsRoom(t *testing.T) {
 			waits := make(chan error, 1)
 			go func() { _, err := dray.Run(context.Background(), q, seven); waits <- err }()
 			synctest.Wait()
-			require.ErrorIs(t, q.Enqueue(t.Context(), nop), dray.ErrQueueFull, "the call that waits has the room")
+			require.ErrorIs(t, q.Enqueue(t.Context(), kit.Nop), dray.ErrQueueFull, "the call that waits has the room")
 			require.NoError(t, <-waits)
 		}
 		require.Equal(t, uint64(40), q.Stats().Rejected)
@@ -73,7 +74,7 @@ func TestDeadlineInAShutdown(t *testing.T) {
 		q := started(t, dray.WithWorkers(2), dray.WithObserver(told.observe))
 		add(t, q, draytest.Slow(time.Hour), dray.WithDeadline(2*time.Second), dray.WithMaxAttempts(3))
 		add(t, q, draytest.Stubborn(4*time.Second, nil))
-		add(t, q, nop, dray.WithDelay(time.Second), dray.WithDeadline(2500*time.Millisecond))
+		add(t, q, kit.Nop, dray.WithDelay(time.Second), dray.WithDeadline(2500*time.Millisecond))
 		time.Sleep(500 * time.Millisecond)
 		require.NoError(t, q.Close())
 		time.Sleep(time.Hour)
@@ -112,8 +113,8 @@ func TestServeLastsAsLongAsTheShutdown(t *testing.T) {
 	})
 }
 
-func throwsFirst(context.Context) error  { panic(errBoom) }
-func throwsSecond(context.Context) error { panic(errBoom) }
+func throwsFirst(context.Context) error  { panic(kit.ErrBoom) }
+func throwsSecond(context.Context) error { panic(kit.ErrBoom) }
 
 // Stacks are captured in memory that is used again; each panic keeps its own.
 func TestEachPanicKeepsItsStack(t *testing.T) {

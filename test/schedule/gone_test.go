@@ -13,6 +13,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // slowMinutes is a schedule of each full minute, which from some time on takes a while.
@@ -134,7 +135,7 @@ func TestReplacementFindsAllThatWasDue(t *testing.T) {
 				told := &skips{}
 				q := started(t, told.option())
 				s := q.Scheduler()
-				require.NoError(t, s.Schedule("x", c.when(), nop, c.opts...))
+				require.NoError(t, s.Schedule("x", c.when(), kit.Nop, c.opts...))
 				if c.unpause {
 					require.NoError(t, s.Pause("x"))
 				}

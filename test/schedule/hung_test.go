@@ -15,6 +15,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/test/goroutines"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // foreign is a schedule that is not dray's.
@@ -80,7 +81,7 @@ func TestHungSchedule(t *testing.T) {
 		every, ticks := counter()
 		require.NoError(t, s.Schedule("hangs", hangs, fn))
 		require.NoError(t, s.Schedule("other", foreign(minutes), other))
-		require.NoError(t, s.Schedule("daily", dray.Daily(0, 0, time.UTC), nop))
+		require.NoError(t, s.Schedule("daily", dray.Daily(0, 0, time.UTC), kit.Nop))
 		require.NoError(t, s.Schedule("every", dray.Every(time.Second), every))
 		time.Sleep(time.Until(first))
 		pass(500 * time.Millisecond)
@@ -128,7 +129,7 @@ func TestShutdownNamesAHungSchedule(t *testing.T) {
 				<-release
 			}
 			return first
-		}), nop))
+		}), kit.Nop))
 		pass(2 * time.Minute)
 		begin := time.Now()
 		report, err := q.Shutdown(t.Context())
@@ -149,7 +150,7 @@ func TestShutdownWaitsForASlowSchedule(t *testing.T) {
 				time.Sleep(900 * time.Millisecond)
 			}
 			return minutes(after)
-		}), nop))
+		}), kit.Nop))
 		time.Sleep(time.Until(first))
 		synctest.Wait()
 		_, err := q.Shutdown(t.Context())
@@ -275,10 +276,10 @@ func TestWords(t *testing.T) {
 			},
 			"slow": func() string { time.Sleep(500 * time.Millisecond); return "slow" },
 		} {
-			require.NoError(t, s.Schedule(name, worded{minutes, words}, nop))
-			require.NoError(t, s.Schedule(name+" in UTC", dray.InZone(worded{minutes, words}, time.UTC), nop))
+			require.NoError(t, s.Schedule(name, worded{minutes, words}, kit.Nop))
+			require.NoError(t, s.Schedule(name+" in UTC", dray.InZone(worded{minutes, words}, time.UTC), kit.Nop))
 		}
-		require.NoError(t, s.Schedule("daily", dray.Daily(1, 2, time.UTC), nop))
+		require.NoError(t, s.Schedule("daily", dray.Daily(1, 2, time.UTC), kit.Nop))
 		for range 5 {
 			begin := time.Now()
 			got := map[string]string{}

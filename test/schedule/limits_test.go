@@ -14,6 +14,7 @@ import (
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
 	"github.com/a622d8ee/dray/test/goroutines"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // However many runs are missed, each is counted, and the newest are made up for.
@@ -59,14 +60,14 @@ func TestMissedBounds(t *testing.T) {
 		q := started(t)
 		s := q.Scheduler()
 		for _, n := range []int{0, -1, 10_001, math.MaxInt, math.MinInt} {
-			require.Error(t, s.Schedule("x", dray.Every(time.Hour), nop, dray.WithMissed(dray.RunAll(n))), n)
-			_, err := dray.New(dray.WithPeriodic("x", dray.Every(time.Hour), nop, dray.WithMissed(dray.RunAll(n))))
+			require.Error(t, s.Schedule("x", dray.Every(time.Hour), kit.Nop, dray.WithMissed(dray.RunAll(n))), n)
+			_, err := dray.New(dray.WithPeriodic("x", dray.Every(time.Hour), kit.Nop, dray.WithMissed(dray.RunAll(n))))
 			require.Error(t, err)
 		}
-		require.ErrorContains(t, s.Schedule("x", dray.Every(time.Hour), nop, dray.WithMissed(dray.RunAll(0))), "RunAll(0)")
+		require.ErrorContains(t, s.Schedule("x", dray.Every(time.Hour), kit.Nop, dray.WithMissed(dray.RunAll(0))), "RunAll(0)")
 		require.Empty(t, s.Tasks())
 		for _, m := range []dray.Missed{dray.SkipMissed, dray.RunOnce, dray.RunAll(1), dray.RunAll(10_000)} {
-			require.NoError(t, s.Schedule("x", dray.Every(time.Hour), nop, dray.WithMissed(m)))
+			require.NoError(t, s.Schedule("x", dray.Every(time.Hour), kit.Nop, dray.WithMissed(m)))
 		}
 	})
 }
@@ -133,16 +134,16 @@ func TestOtherLimits(t *testing.T) {
 		q := started(t)
 		s := q.Scheduler()
 		const year = 365 * 24 * time.Hour
-		require.NoError(t, s.Schedule("x", dray.Every(1), nop, dray.WithJitter(year)))
-		require.Error(t, s.Schedule("x", dray.Every(1), nop, dray.WithJitter(year+1)))
-		require.Error(t, s.Schedule("x", dray.Every(1), nop, dray.WithJitter(-1)))
-		require.Error(t, s.Schedule("x", dray.Every(0), nop))
+		require.NoError(t, s.Schedule("x", dray.Every(1), kit.Nop, dray.WithJitter(year)))
+		require.Error(t, s.Schedule("x", dray.Every(1), kit.Nop, dray.WithJitter(year+1)))
+		require.Error(t, s.Schedule("x", dray.Every(1), kit.Nop, dray.WithJitter(-1)))
+		require.Error(t, s.Schedule("x", dray.Every(0), kit.Nop))
 		require.NoError(t, s.Unschedule("x"))
-		require.NoError(t, s.Schedule("h", dray.Daily(23, 59, time.UTC), nop))
-		require.NoError(t, s.Schedule("h", dray.Daily(0, 0, time.UTC), nop))
-		require.Error(t, s.Schedule("h", dray.Daily(24, 0, time.UTC), nop))
-		require.Error(t, s.Schedule("h", dray.Daily(0, 60, time.UTC), nop))
-		require.Error(t, s.Schedule("h", dray.Weekly(7, 0, 0, time.UTC), nop))
+		require.NoError(t, s.Schedule("h", dray.Daily(23, 59, time.UTC), kit.Nop))
+		require.NoError(t, s.Schedule("h", dray.Daily(0, 0, time.UTC), kit.Nop))
+		require.Error(t, s.Schedule("h", dray.Daily(24, 0, time.UTC), kit.Nop))
+		require.Error(t, s.Schedule("h", dray.Daily(0, 60, time.UTC), kit.Nop))
+		require.Error(t, s.Schedule("h", dray.Weekly(7, 0, 0, time.UTC), kit.Nop))
 	})
 }
 
@@ -185,7 +186,7 @@ func TestOverlappingRunsTakeRoom(t *testing.T) {
 			q := started(t, dray.WithWorkers(1), dray.WithCapacity(3), dray.WithOverflow(o), told.option())
 			s := q.Scheduler()
 			require.NoError(t, q.Pause())
-			require.NoError(t, s.Schedule("x", dray.Every(time.Minute), nop, dray.WithOverlap(dray.AllowOverlap)))
+			require.NoError(t, s.Schedule("x", dray.Every(time.Minute), kit.Nop, dray.WithOverlap(dray.AllowOverlap)))
 			pass(10 * time.Minute)
 			i, st := info(t, q, "x"), q.Stats()
 			require.Equal(t, uint64(10), i.Due)
@@ -216,7 +217,7 @@ func TestManyHungStrings(t *testing.T) {
 			q := started(t)
 			release := make(chan struct{})
 			for i := range n {
-				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), worded{minutes, func() string { <-release; return "late" }}, nop))
+				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), worded{minutes, func() string { <-release; return "late" }}, kit.Nop))
 			}
 			synctest.Wait()
 			before := goroutines.InBubble()

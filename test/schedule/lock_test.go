@@ -16,8 +16,6 @@ import (
 // oddStart lets a bubble's clocks show something that is not whole.
 func oddStart() { time.Sleep(73*time.Hour + 11*time.Minute + 17*time.Second + 300*time.Millisecond) }
 
-func nop(context.Context) error { return nil }
-
 func started(t *testing.T, opts ...dray.Option) *dray.Queue {
 	t.Helper()
 	q, err := dray.New(opts...)

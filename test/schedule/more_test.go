@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A run that is looked at a second after its time is in time, and missed after that.
@@ -48,7 +49,7 @@ func TestRunNowSaysWhyNot(t *testing.T) {
 		g, err := dray.NewGroup(q)
 		require.NoError(t, err)
 		g.Cancel()
-		require.NoError(t, q.Enqueue(t.Context(), nop, dray.WithUnique("u", dray.KeepExisting), dray.WithDelay(time.Hour)))
+		require.NoError(t, q.Enqueue(t.Context(), kit.Nop, dray.WithUnique("u", dray.KeepExisting), dray.WithDelay(time.Hour)))
 		for name, c := range map[string]struct {
 			opts []dray.TaskOption
 			want error
@@ -57,7 +58,7 @@ func TestRunNowSaysWhyNot(t *testing.T) {
 			"keep":   {[]dray.TaskOption{dray.WithUnique("u", dray.KeepExisting)}, dray.ErrDuplicate},
 			"group":  {[]dray.TaskOption{dray.WithGroup(g)}, dray.ErrGroupDone},
 		} {
-			require.NoError(t, s.Schedule(name, dray.Every(24*time.Hour), nop, c.opts...))
+			require.NoError(t, s.Schedule(name, dray.Every(24*time.Hour), kit.Nop, c.opts...))
 			require.ErrorIs(t, s.RunNow(name), c.want, name)
 			require.Equal(t, uint64(1), info(t, q, name).Refused)
 			synctest.Wait()
@@ -91,8 +92,8 @@ func TestUnlockOnceWhateverEndsTheRun(t *testing.T) {
 		"goexit":             {job: func(context.Context) error { runtime.Goexit(); return nil }, failed: 1},
 		"cancelled running":  {job: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, during: cancelAll},
 		"cancelled retrying": {job: func(context.Context) error { return errors.New("boom") }, during: cancelAll},
-		"unlock panics":      {job: nop, unlock: func() { panic("oops") }, failed: 1},
-		"unlock exits":       {job: nop, unlock: runtime.Goexit, failed: 1},
+		"unlock panics":      {job: kit.Nop, unlock: func() { panic("oops") }, failed: 1},
+		"unlock exits":       {job: kit.Nop, unlock: runtime.Goexit, failed: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A pause holds up runs in line, also such as wait for room or another attempt.
@@ -23,7 +24,7 @@ func TestPauseHoldsUpRunsInLine(t *testing.T) {
 		require.NoError(t, s.Schedule("x", dray.Every(time.Minute), fn, dray.WithMissed(dray.SkipMissed)))
 		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(90 * time.Second); return nil }))
 		pass(time.Minute)
-		require.NoError(t, q.Enqueue(t.Context(), nop), "the run takes no room")
+		require.NoError(t, q.Enqueue(t.Context(), kit.Nop), "the run takes no room")
 		require.NoError(t, s.Pause("x"))
 		pass(10 * time.Minute)
 		require.Zero(t, ran.Load())

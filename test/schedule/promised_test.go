@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // untilTold runs until its context ends.
@@ -42,7 +43,7 @@ func TestPostponedRunIsHandedBackWhateverRefusesIt(t *testing.T) {
 		"its run before has the key, replace": {opts: []dray.TaskOption{dray.WithUnique("k", dray.ReplacePending)}},
 		"the key is taken for a while":        {opts: []dray.TaskOption{dray.WithUnique("k", dray.RejectDuplicate), dray.WithUniquePeriod(time.Hour)}},
 		"another job has the key": {between: func(t *testing.T, q *dray.Queue) {
-			require.NoError(t, q.Enqueue(t.Context(), nop, dray.WithUnique("k", dray.KeepExisting), later))
+			require.NoError(t, q.Enqueue(t.Context(), kit.Nop, dray.WithUnique("k", dray.KeepExisting), later))
 			anew(t, q, dray.WithUnique("k", dray.ReplacePending))
 		}, others: 1},
 		"its group is complete": {between: func(t *testing.T, q *dray.Queue) {
@@ -100,7 +101,7 @@ func TestGroupThatIsCancelledBeforeItsPostponedRun(t *testing.T) {
 		require.NoError(t, g.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Hour); return nil }))
 		synctest.Wait()
 		require.NoError(t, q.Scheduler().RunNow("x"))
-		require.NoError(t, q.Scheduler().Schedule("x", dray.Every(24*time.Hour), nop, dray.WithOverlap(dray.QueueOverlap), dray.WithGroup(g)))
+		require.NoError(t, q.Scheduler().Schedule("x", dray.Every(24*time.Hour), kit.Nop, dray.WithOverlap(dray.QueueOverlap), dray.WithGroup(g)))
 		g.Cancel()
 		report, _ := q.Shutdown(ended())
 		require.Len(t, report.Waiting, 1)
@@ -109,7 +110,7 @@ func TestGroupThatIsCancelledBeforeItsPostponedRun(t *testing.T) {
 	})
 }
 
-func fill(t *testing.T, q *dray.Queue) { require.NoError(t, q.Enqueue(t.Context(), nop)) }
+func fill(t *testing.T, q *dray.Queue) { require.NoError(t, q.Enqueue(t.Context(), kit.Nop)) }
 
 // Of two runs that have the same unique key a Restore takes the first, says so of the
 // other, and takes that once the key is free.
@@ -159,8 +160,8 @@ func TestPostponedRunTakesNoRoomElsewhere(t *testing.T) {
 		another, err := dray.New(dray.WithCapacity(1), dray.WithOverflow(dray.Reject))
 		require.NoError(t, err)
 		require.NoError(t, another.Restore(report))
-		require.NoError(t, another.Enqueue(t.Context(), nop))
-		require.ErrorIs(t, another.Enqueue(t.Context(), nop), dray.ErrQueueFull)
+		require.NoError(t, another.Enqueue(t.Context(), kit.Nop))
+		require.ErrorIs(t, another.Enqueue(t.Context(), kit.Nop), dray.ErrQueueFull)
 		require.NoError(t, another.Close())
 	})
 }

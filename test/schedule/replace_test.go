@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A reload at 03:01 does not lose the run of 03:00 that its jitter delays, nor does it
@@ -162,7 +163,7 @@ func TestReloadWhileAsking(t *testing.T) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			return minutes(after)
-		}), nop))
+		}), kit.Nop))
 		time.Sleep(time.Until(first))
 		pass(time.Millisecond)
 		require.NoError(t, s.Schedule("x", foreign(minutes), fn))

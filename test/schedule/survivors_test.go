@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A run of RunNow that is postponed is made while the task is paused.
@@ -67,10 +68,10 @@ func TestReloadForgetsWhatTheScheduleDid(t *testing.T) {
 						bad(gate)
 					}
 					return minutes(after)
-				}), nop))
+				}), kit.Nop))
 				pass(3 * time.Minute)
 				require.Error(t, info(t, q, "x").LastError)
-				require.NoError(t, s.Schedule("x", dray.Every(time.Hour), nop))
+				require.NoError(t, s.Schedule("x", dray.Every(time.Hour), kit.Nop))
 				require.NoError(t, info(t, q, "x").LastError)
 				close(gate)
 				pass(time.Minute)
@@ -94,7 +95,7 @@ func TestPauseOfATaskThatHasTakenARunOver(t *testing.T) {
 					s := q.Scheduler()
 					fn, n := counter()
 					opts := []dray.TaskOption{dray.WithJitter(30 * time.Minute), dray.WithMissed(missed)}
-					require.NoError(t, s.Schedule("x", when, nop, opts...))
+					require.NoError(t, s.Schedule("x", when, kit.Nop, opts...))
 					synctest.Wait()
 					pass(time.Until(info(t, q, "x").Next) + time.Millisecond)
 					require.NoError(t, s.Schedule("x", when, fn, opts...))
@@ -314,7 +315,7 @@ func TestContextOfALockThatIsNotGivenEnds(t *testing.T) {
 				go func() { <-ctx.Done(); close(ended) }()
 				return answer()
 			})
-			require.NoError(t, q.Scheduler().Schedule("x", dray.Every(time.Hour), nop, dray.WithLock(locker)))
+			require.NoError(t, q.Scheduler().Schedule("x", dray.Every(time.Hour), kit.Nop, dray.WithLock(locker)))
 			require.NoError(t, q.Scheduler().RunNow("x"))
 			synctest.Wait()
 			select {

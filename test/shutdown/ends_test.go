@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // Serve returns when the shutdown that ended it is over, and not before.
@@ -30,7 +31,7 @@ func TestServeReturnsAfterTheEnd(t *testing.T) {
 			q := newQueue(t, dray.WithShutdownTimeout(time.Second))
 			v := serve(q)
 			add(t, q, ran.sleeper(1, 700*time.Millisecond))
-			add(t, q, ran.job(2), dray.WithRateLimit(&limiter))
+			add(t, q, ran.Job(2), dray.WithRateLimit(&limiter))
 			synctest.Wait()
 			var served, ended time.Time
 			var wg sync.WaitGroup
@@ -65,10 +66,10 @@ func TestInterruptedJobWithADeadline(t *testing.T) {
 			q := newQueue(t, dray.WithWorkers(2), dray.WithShutdownTimeout(5*time.Second), dray.WithObserver(func(ev dray.Event) {
 				switch ev := ev.(type) {
 				case dray.JobProcessed, dray.JobCancelled, dray.JobEvicted:
-					ends.add("other")
+					ends.Add("other")
 				case dray.JobFailed:
 					if ev.Job.Label == "deadline" {
-						ends.add("failed")
+						ends.Add("failed")
 					}
 				}
 			}))
@@ -76,7 +77,7 @@ func TestInterruptedJobWithADeadline(t *testing.T) {
 			add(t, q, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 				dray.WithLabel("deadline"), dray.WithDeadline(deadline))
 			var ran record[int]
-			add(t, q, ran.deaf(1, 4*time.Second, errBoom))
+			add(t, q, ran.deaf(1, 4*time.Second, kit.ErrBoom))
 			time.Sleep(2*time.Second - 1)
 			ctx, cancel := context.WithTimeout(context.Background(), 1)
 			defer cancel()
@@ -89,7 +90,7 @@ func TestInterruptedJobWithADeadline(t *testing.T) {
 					handedBack++
 				}
 			}
-			require.Equal(t, 1, len(ends.get())+handedBack, "%v %v", ends.get(), labels(report.Interrupted))
+			require.Equal(t, 1, len(ends.All())+handedBack, "%v %v", ends.All(), labels(report.Interrupted))
 			s := balanced(t, q)
 			require.Equal(t, uint64(2), s.Failed+uint64(s.Pending))
 			require.Len(t, report.Interrupted, s.Pending)
@@ -116,7 +117,7 @@ func TestRunAgainKeepsToTheCapacity(t *testing.T) {
 			synctest.Wait()
 			_, err := dray.Run(t.Context(), q, one)
 			require.ErrorIs(t, err, dray.ErrQueueFull, "the one before has the only room")
-			require.ErrorIs(t, q.Enqueue(t.Context(), nop), dray.ErrQueueFull)
+			require.ErrorIs(t, q.Enqueue(t.Context(), kit.Nop), dray.ErrQueueFull)
 			require.NoError(t, q.Resume())
 			require.NoError(t, <-first)
 			balanced(t, q)
@@ -149,7 +150,7 @@ func TestCallersWaitAcrossServes(t *testing.T) {
 			g, err := dray.NewGroup(q)
 			require.NoError(t, err)
 			var ran record[int]
-			require.NoError(t, g.Enqueue(t.Context(), ran.job(1)))
+			require.NoError(t, g.Enqueue(t.Context(), ran.Job(1)))
 			grouped := make(chan error, 1)
 			go func() { grouped <- g.Wait(context.Background()) }()
 			synctest.Wait()
@@ -158,13 +159,13 @@ func TestCallersWaitAcrossServes(t *testing.T) {
 				require.Empty(t, answers)
 				require.Empty(t, grouped)
 				v = serve(q)
-				require.ErrorIs(t, q.Enqueue(t.Context(), nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
+				require.ErrorIs(t, q.Enqueue(t.Context(), kit.Nop, dray.WithUnique("u", dray.RejectDuplicate)), dray.ErrDuplicate)
 			}
 			v.end(t, cause)
 			v = serve(q)
 			require.Equal(t, 3, <-answers+<-answers)
 			require.NoError(t, <-grouped)
-			require.Equal(t, []int{1}, ran.get())
+			require.Equal(t, []int{1}, ran.All())
 			v.end(t, cause)
 		})
 	}
@@ -192,7 +193,7 @@ func TestLimitersAcrossServes(t *testing.T) {
 			q := newQueue(t, dray.WithRateLimit(&limiter), dray.WithShutdownTimeout(time.Second))
 			v := serve(q)
 			for i := range 3 {
-				add(t, q, ran.job(i))
+				add(t, q, ran.Job(i))
 			}
 			for range 3 {
 				time.Sleep(time.Second)
@@ -204,7 +205,7 @@ func TestLimitersAcrossServes(t *testing.T) {
 			require.Equal(t, int64(4), asked.Load())
 			time.Sleep(3 * time.Minute)
 			synctest.Wait()
-			require.Equal(t, []int{0, 1, 2}, ran.get())
+			require.Equal(t, []int{0, 1, 2}, ran.All())
 			v.end(t, cause)
 		})
 	}

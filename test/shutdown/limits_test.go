@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // hanging is user code that blocks until release is closed.
@@ -53,11 +54,11 @@ func TestShutdownAtItsLimit(t *testing.T) {
 		}},
 		"a log handler": {limit: timeout, opts: func(h hanging) []dray.Option { return []dray.Option{dray.WithLogger(slog.New(h))} }},
 		"a schedule": {limit: time.Second, do: func(t *testing.T, q *dray.Queue, h hanging) {
-			require.NoError(t, q.Scheduler().Schedule("x", h, nop))
+			require.NoError(t, q.Scheduler().Schedule("x", h, kit.Nop))
 			time.Sleep(2 * time.Minute)
 		}},
 		"an unlock": {limit: time.Second, do: func(t *testing.T, q *dray.Queue, h hanging) {
-			require.NoError(t, q.Scheduler().Schedule("x", dray.Every(time.Hour), func(context.Context) error { return errBoom },
+			require.NoError(t, q.Scheduler().Schedule("x", dray.Every(time.Hour), func(context.Context) error { return kit.ErrBoom },
 				dray.WithLock(h), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour))))
 			require.NoError(t, q.Scheduler().RunNow("x"))
 			synctest.Wait()

@@ -2,9 +2,6 @@ package shutdown_test
 
 import (
 	"context"
-	"errors"
-	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,13 +10,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-var errBoom = errors.New("boom")
-
-func nop(context.Context) error { return nil }
 
 // bubble runs f in virtual time, at a moment at which neither clock is whole.
 func bubble(t *testing.T, name string, f func(t *testing.T)) {
@@ -103,32 +97,12 @@ func (v *serving) wait(t testing.TB) time.Duration {
 }
 
 // A record is a list that jobs add to.
-type record[T any] struct {
-	mu  sync.Mutex
-	all []T
-}
-
-func (r *record[T]) add(v T) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = append(r.all, v)
-}
-
-func (r *record[T]) get() []T {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.all)
-}
-
-// job returns a job that takes no time.
-func (r *record[T]) job(v T) dray.Func {
-	return func(context.Context) error { r.add(v); return nil }
-}
+type record[T any] struct{ kit.Record[T] }
 
 // sleeper returns a job that takes d, and is cut off when its context ends.
 func (r *record[T]) sleeper(v T, d time.Duration) dray.Func {
 	return func(ctx context.Context) error {
-		r.add(v)
+		r.Add(v)
 		select {
 		case <-time.After(d):
 			return nil
@@ -140,7 +114,7 @@ func (r *record[T]) sleeper(v T, d time.Duration) dray.Func {
 
 // deaf returns a job that takes d whatever becomes of its context.
 func (r *record[T]) deaf(v T, d time.Duration, err error) dray.Func {
-	return func(context.Context) error { r.add(v); time.Sleep(d); return err }
+	return func(context.Context) error { r.Add(v); time.Sleep(d); return err }
 }
 
 // once lets the first attempt take d, and be cut off; later ones take no time.
@@ -151,7 +125,7 @@ func (r *record[T]) once(v T, d time.Duration) dray.Func {
 			first = false
 			return long(ctx)
 		}
-		r.add(v)
+		r.Add(v)
 		return nil
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 func newPool(t testing.TB, workers int, opts ...dray.PoolOption) *dray.Pool {
@@ -28,10 +29,10 @@ func TestPoolServeAgain(t *testing.T) {
 				closed = dray.ErrNoWorkers
 			}
 			p := newPool(t, 3, dray.WithShutdownTimeout(time.Second))
-			require.NoError(t, p.Run(t.Context(), nop), "ready from the beginning")
+			require.NoError(t, p.Run(t.Context(), kit.Nop), "ready from the beginning")
 			var ran record[string]
 			v := serve(p)
-			require.NoError(t, p.RunAsync(ran.deaf("deaf", time.Hour, errBoom)))
+			require.NoError(t, p.RunAsync(ran.deaf("deaf", time.Hour, kit.ErrBoom)))
 			for range 3 {
 				answer := make(chan error, 1)
 				go func() { answer <- p.Run(context.Background(), ran.sleeper("cut", time.Hour)) }()
@@ -41,22 +42,22 @@ func TestPoolServeAgain(t *testing.T) {
 				v.stop(cause)
 				synctest.Wait()
 				require.ErrorIs(t, <-answer, dray.ErrShutdown, "at once")
-				require.ErrorIs(t, p.Run(t.Context(), nop), closed)
+				require.ErrorIs(t, p.Run(t.Context(), kit.Nop), closed)
 				require.Equal(t, time.Second, v.wait(t))
-				require.ErrorIs(t, p.Run(t.Context(), nop), closed)
-				require.ErrorIs(t, p.RunAsync(nop), closed)
+				require.ErrorIs(t, p.Run(t.Context(), kit.Nop), closed)
+				require.ErrorIs(t, p.RunAsync(kit.Nop), closed)
 				require.Zero(t, p.Idle())
 				time.Sleep(time.Minute)
 				v = serve(p)
 				require.Equal(t, 2, p.Idle())
-				require.NoError(t, p.Run(t.Context(), nop))
+				require.NoError(t, p.Run(t.Context(), kit.Nop))
 			}
-			require.Equal(t, []string{"deaf", "cut", "cut", "cut"}, ran.get())
+			require.Equal(t, []string{"deaf", "cut", "cut", "cut"}, ran.All())
 			time.Sleep(time.Hour)
 			require.Equal(t, 3, p.Idle())
 			v.end(t, cause)
 			require.NoError(t, p.Start(), "Start goes on, too")
-			require.NoError(t, p.Run(t.Context(), nop))
+			require.NoError(t, p.Run(t.Context(), kit.Nop))
 			require.NoError(t, p.Close())
 			require.ErrorIs(t, p.Start(), dray.ErrClosed)
 			require.ErrorIs(t, p.Serve(t.Context()), dray.ErrClosed)
@@ -71,11 +72,11 @@ func TestPoolServeOfAnEndedContext(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(cause)
 			require.NoError(t, p.Serve(ctx))
-			require.Error(t, p.Run(t.Context(), nop))
+			require.Error(t, p.Run(t.Context(), kit.Nop))
 			v := serve(p)
-			require.NoError(t, p.Run(t.Context(), nop))
+			require.NoError(t, p.Run(t.Context(), kit.Nop))
 			require.ErrorIs(t, p.Serve(ctx), dray.ErrStarted)
-			require.NoError(t, p.Run(t.Context(), nop))
+			require.NoError(t, p.Run(t.Context(), kit.Nop))
 			v.end(t, nil)
 		})
 	}
@@ -116,10 +117,10 @@ func TestPoolRunsWhatItHasTaken(t *testing.T) {
 			v := serve(p)
 			var ran record[int]
 			for i := range 3 {
-				require.NoError(t, p.RunAsync(func(ctx context.Context) error { ran.add(i); <-ctx.Done(); return ctx.Err() }))
+				require.NoError(t, p.RunAsync(func(ctx context.Context) error { ran.Add(i); <-ctx.Done(); return ctx.Err() }))
 			}
 			end(t, p, v)
-			require.Len(t, ran.get(), 3)
+			require.Len(t, ran.All(), 3)
 			require.NoError(t, p.Close())
 		})
 	}
@@ -135,7 +136,7 @@ func TestPoolClosesAfterServeOfAnEndedContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		require.NoError(t, p.Serve(ctx))
-		require.ErrorIs(t, p.RunAsync(nop), dray.ErrClosed)
+		require.ErrorIs(t, p.RunAsync(kit.Nop), dray.ErrClosed)
 		require.NoError(t, p.Close())
 		require.ErrorIs(t, <-cause, dray.ErrShutdown)
 	})
@@ -152,15 +153,15 @@ func TestPoolThatBecameTooSmallIsClosed(t *testing.T) {
 			p, err := dray.NewPool(2, dray.WithShutdownTimeout(3*time.Second))
 			require.NoError(t, err)
 			var ran record[string]
-			require.NoError(t, p.RunAsync(func(ctx context.Context) error { ran.add("first"); <-ctx.Done(); time.Sleep(c.stays); return nil }))
+			require.NoError(t, p.RunAsync(func(ctx context.Context) error { ran.Add("first"); <-ctx.Done(); time.Sleep(c.stays); return nil }))
 			synctest.Wait()
-			require.NoError(t, p.RunAsync(ran.job("second")))
+			require.NoError(t, p.RunAsync(ran.Job("second")))
 			require.NoError(t, p.Resize(1))
 			began := time.Now()
 			require.ErrorIs(t, p.Close(), c.err)
 			require.LessOrEqual(t, time.Since(began), 3*time.Second)
 			if c.err == nil {
-				require.Equal(t, []string{"first", "second"}, ran.get())
+				require.Equal(t, []string{"first", "second"}, ran.All())
 			}
 			time.Sleep(2 * time.Hour)
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // closed ends q and returns what was left.
@@ -44,10 +45,10 @@ func TestRestoreChecksAllFirst(t *testing.T) {
 					var ran record[int]
 					old := newQueue(t)
 					for i := range 2 {
-						add(t, old, ran.job(i))
+						add(t, old, ran.Job(i))
 					}
 					report := closed(t, old)
-					last := dray.Leftover{Func: ran.job(2)}
+					last := dray.Leftover{Func: ran.Job(2)}
 					if !handmade {
 						last = report.Waiting[0]
 						report.Waiting = report.Waiting[1:]
@@ -66,11 +67,11 @@ func TestRestoreChecksAllFirst(t *testing.T) {
 					require.Zero(t, balanced(t, q).Enqueued)
 					require.NoError(t, q.Start())
 					synctest.Wait()
-					require.Empty(t, ran.get())
+					require.Empty(t, ran.All())
 					require.Zero(t, q.Stats().Restarts)
 					require.NoError(t, q.Restore(report), "the others can be taken still")
 					synctest.Wait()
-					require.Len(t, ran.get(), len(report.Waiting))
+					require.Len(t, ran.All(), len(report.Waiting))
 				})
 			}
 		}
@@ -80,7 +81,7 @@ func TestRestoreChecksAllFirst(t *testing.T) {
 // What had started takes no room, and is not dropped for others.
 func TestRestoreKeepsThatAJobHasStarted(t *testing.T) {
 	started := map[string]func(ctx context.Context) error{
-		"retrying":    func(context.Context) error { return errBoom },
+		"retrying":    func(context.Context) error { return kit.ErrBoom },
 		"snoozed":     func(context.Context) error { return dray.Snooze(time.Hour) },
 		"interrupted": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
 	}
@@ -104,10 +105,10 @@ func TestRestoreKeepsThatAJobHasStarted(t *testing.T) {
 				}
 				q := newQueue(t, dray.WithCapacity(1), dray.WithOverflow(dray.DropOldest))
 				require.NoError(t, q.Restore(report))
-				add(t, q, nop, dray.WithLabel("new"))
+				add(t, q, kit.Nop, dray.WithLabel("new"))
 				s := balanced(t, q)
 				require.Zero(t, s.Evicted, "there was room")
-				add(t, q, nop, dray.WithLabel("newer"))
+				add(t, q, kit.Nop, dray.WithLabel("newer"))
 				var left []string
 				for j := range q.Jobs() {
 					left = append(left, j.Label)
@@ -125,7 +126,7 @@ func TestRestoreOfHandmadeJobsOfAKind(t *testing.T) {
 		q := newQueue(t, dray.WithWorkers(1), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second)))
 		note := func(next dray.Handler) dray.Handler {
 			return func(ctx context.Context, j *dray.Job) error {
-				ran.add("around " + j.Kind + " " + j.Label)
+				ran.Add("around " + j.Kind + " " + j.Label)
 				return next(ctx, j)
 			}
 		}
@@ -135,13 +136,13 @@ func TestRestoreOfHandmadeJobsOfAKind(t *testing.T) {
 		require.NoError(t, err)
 		fn := func(ctx context.Context) error {
 			end, _ := ctx.Deadline()
-			ran.add(time.Until(end).String())
-			return errBoom
+			ran.Add(time.Until(end).String())
+			return kit.ErrBoom
 		}
 		require.NoError(t, q.Restore(dray.Report{Waiting: []dray.Leftover{
 			{Func: fn, JobInfo: dray.JobInfo{Kind: "k"}},
 			{Func: fn, JobInfo: dray.JobInfo{Kind: "k", Label: "own", Key: "other", Priority: dray.High}},
-			{Func: func(context.Context) error { ran.add("no kind"); return errBoom }},
+			{Func: func(context.Context) error { ran.Add("no kind"); return kit.ErrBoom }},
 		}}))
 		for j := range q.Jobs() {
 			want := map[string]dray.JobInfo{
@@ -156,7 +157,7 @@ func TestRestoreOfHandmadeJobsOfAKind(t *testing.T) {
 		require.NoError(t, q.Start())
 		time.Sleep(time.Minute)
 		count := map[string]int{}
-		for _, r := range ran.get() {
+		for _, r := range ran.All() {
 			count[r]++
 		}
 		require.Equal(t, map[string]int{"around k label": 3, "around k own": 3, "1m0s": 6, "no kind": 2}, count)
@@ -170,9 +171,9 @@ func TestRestoreOfEditedJobs(t *testing.T) {
 		var ran record[string]
 		old := newQueue(t)
 		for _, l := range []string{"a", "b", "c"} {
-			add(t, old, ran.job(l), dray.WithLabel(l))
+			add(t, old, ran.Job(l), dray.WithLabel(l))
 		}
-		require.NoError(t, old.Enqueue(t.Context(), ran.job("d")))
+		require.NoError(t, old.Enqueue(t.Context(), ran.Job("d")))
 		left := closed(t, old).Waiting
 		left[1].Priority = dray.High
 		left[2].Label, left[2].Key = "other", "key"
@@ -186,10 +187,10 @@ func TestRestoreOfEditedJobs(t *testing.T) {
 		}
 		require.NoError(t, q.Start())
 		synctest.Wait()
-		require.Equal(t, []string{"b", "c", "d"}, ran.get())
+		require.Equal(t, []string{"b", "c", "d"}, ran.All())
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		require.Equal(t, []string{"b", "c", "d", "a"}, ran.get())
+		require.Equal(t, []string{"b", "c", "d", "a"}, ran.All())
 	})
 }
 
@@ -204,10 +205,10 @@ func TestRestoreOfExtremeTimes(t *testing.T) {
 					var ran record[int]
 					q := newQueue(t)
 					require.NoError(t, q.Start())
-					l := dray.Leftover{Func: ran.job(1), JobInfo: dray.JobInfo{State: state, EnqueuedAt: enqueued, RunAt: due}}
+					l := dray.Leftover{Func: ran.Job(1), JobInfo: dray.JobInfo{State: state, EnqueuedAt: enqueued, RunAt: due}}
 					require.NoError(t, q.Restore(dray.Report{Waiting: []dray.Leftover{l}}))
 					time.Sleep(100 * 365 * 24 * time.Hour)
-					require.Equal(t, due.IsZero() || due.Before(time.Now()), len(ran.get()) == 1)
+					require.Equal(t, due.IsZero() || due.Before(time.Now()), len(ran.All()) == 1)
 					balanced(t, q)
 				})
 			}
@@ -249,7 +250,7 @@ func TestToldThatItWillNotRun(t *testing.T) {
 				answer := way(old, func(ctx context.Context) (int, error) { runs++; <-ctx.Done(); return 1, ctx.Err() })
 				synctest.Wait()
 				before := runs
-				add(t, old, nop, dray.WithDelay(time.Second))
+				add(t, old, kit.Nop, dray.WithDelay(time.Second))
 				report := closed(t, old)
 				require.Len(t, append(report.Waiting, report.Interrupted...), 2, "the report has it all the same")
 				require.ErrorIs(t, (<-answer).err, dray.ErrShutdown)
@@ -295,7 +296,7 @@ func TestRestoreWhereItCannotBe(t *testing.T) {
 	bubble(t, "closed", func(t *testing.T) {
 		var ran record[int]
 		old := newQueue(t)
-		add(t, old, ran.job(1))
+		add(t, old, ran.Job(1))
 		report := closed(t, old)
 		ended := newQueue(t)
 		serve(ended).end(t, nil)
@@ -304,7 +305,7 @@ func TestRestoreWhereItCannotBe(t *testing.T) {
 		v := serve(ended)
 		require.NoError(t, ended.Restore(report))
 		synctest.Wait()
-		require.Equal(t, []int{1}, ran.get())
+		require.Equal(t, []int{1}, ran.All())
 		v.end(t, nil)
 	})
 }
@@ -316,8 +317,8 @@ func TestBooksOfAClosedQueue(t *testing.T) {
 		v := serve(q)
 		var ran record[int]
 		add(t, q, ran.sleeper(1, time.Hour))
-		add(t, q, nop, dray.WithKey("k"))
-		add(t, q, nop, dray.WithDelay(time.Hour))
+		add(t, q, kit.Nop, dray.WithKey("k"))
+		add(t, q, kit.Nop, dray.WithDelay(time.Hour))
 		time.Sleep(time.Second)
 		v.end(t, dray.ErrRestart)
 		time.Sleep(time.Minute)
@@ -336,8 +337,8 @@ func TestBooksOfAClosedQueue(t *testing.T) {
 }
 
 func TestTwoPeriodicTasksOfOneName(t *testing.T) {
-	_, err := dray.New(dray.WithPeriodic("a", dray.Every(time.Second), nop), dray.WithPeriodic("b", dray.Every(time.Second), nop),
-		dray.WithPeriodic("a", dray.Every(time.Minute), nop))
+	_, err := dray.New(dray.WithPeriodic("a", dray.Every(time.Second), kit.Nop), dray.WithPeriodic("b", dray.Every(time.Second), kit.Nop),
+		dray.WithPeriodic("a", dray.Every(time.Minute), kit.Nop))
 	require.ErrorIs(t, err, dray.ErrDuplicate)
 	require.Contains(t, err.Error(), `"a"`)
 }

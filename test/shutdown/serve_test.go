@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // foreign is the cause of a context; to ask it what it is would be a mistake.
@@ -32,9 +33,9 @@ func TestServeEnds(t *testing.T) {
 			q := newQueue(t, dray.WithWorkers(2), dray.WithShutdownTimeout(5*time.Second))
 			v := serve(q)
 			add(t, q, ran.once("cut", time.Hour), dray.WithMaxAttempts(2))
-			add(t, q, func(ctx context.Context) error { ran.add("done"); <-ctx.Done(); time.Sleep(time.Second); return nil })
+			add(t, q, func(ctx context.Context) error { ran.Add("done"); <-ctx.Done(); time.Sleep(time.Second); return nil })
 			for i := range 3 {
-				add(t, q, ran.job(fmt.Sprint("waits ", i)))
+				add(t, q, ran.Job(fmt.Sprint("waits ", i)))
 			}
 			synctest.Wait()
 			took := v.end(t, cause)
@@ -43,7 +44,7 @@ func TestServeEnds(t *testing.T) {
 			require.Equal(t, uint64(1), s.Processed, "what returns nil is done")
 			require.Equal(t, 4, s.Pending)
 			require.Zero(t, s.Failed+s.Retried+s.Cancelled)
-			err := q.Enqueue(t.Context(), ran.job("later"))
+			err := q.Enqueue(t.Context(), ran.Job("later"))
 			if restart {
 				require.Equal(t, time.Second, took, "nothing is drained")
 				require.NoError(t, err)
@@ -52,7 +53,7 @@ func TestServeEnds(t *testing.T) {
 				require.ErrorIs(t, err, dray.ErrClosed)
 			}
 			time.Sleep(time.Hour)
-			require.Equal(t, []string{"cut", "done"}, ran.get(), "nothing starts while it is not served")
+			require.Equal(t, []string{"cut", "done"}, ran.All(), "nothing starts while it is not served")
 			for j := range q.Jobs() {
 				require.Equal(t, dray.Pending, j.State)
 				require.Zero(t, j.Attempt, "no attempt is spent")
@@ -62,9 +63,9 @@ func TestServeEnds(t *testing.T) {
 			if restart {
 				want = append(want, "later")
 			}
-			require.ElementsMatch(t, want, ran.get())
-			require.Equal(t, "cut", ran.get()[2], "the first to start")
-			require.NoError(t, q.Enqueue(t.Context(), nop), "it is open again")
+			require.ElementsMatch(t, want, ran.All())
+			require.Equal(t, "cut", ran.All()[2], "the first to start")
+			require.NoError(t, q.Enqueue(t.Context(), kit.Nop), "it is open again")
 			balanced(t, q)
 		})
 	}
@@ -90,16 +91,16 @@ func TestServeDrains(t *testing.T) {
 		var ran record[int]
 		q := newQueue(t, dray.WithWorkers(1))
 		v := serve(q)
-		add(t, q, ran.job(1), dray.WithDelay(time.Second))
-		add(t, q, func(context.Context) error { return errBoom }, dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second)))
+		add(t, q, ran.Job(1), dray.WithDelay(time.Second))
+		add(t, q, func(context.Context) error { return kit.ErrBoom }, dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second)))
 		synctest.Wait()
 		require.Zero(t, v.end(t, nil))
 		s := balanced(t, q)
 		require.Equal(t, []int{1, 1}, []int{s.Delayed, s.Retrying})
 		time.Sleep(time.Hour)
-		require.Empty(t, ran.get())
+		require.Empty(t, ran.All())
 		serve(q)
-		require.Equal(t, []int{1}, ran.get())
+		require.Equal(t, []int{1}, ran.All())
 		require.Equal(t, uint64(1), balanced(t, q).Failed)
 	})
 }
@@ -114,7 +115,7 @@ func TestCutOffGoesToTheFront(t *testing.T) {
 		block := true
 		job := func(name string) dray.Func {
 			return func(ctx context.Context) error {
-				ran.add(name)
+				ran.Add(name)
 				if !block {
 					return nil
 				}
@@ -132,9 +133,9 @@ func TestCutOffGoesToTheFront(t *testing.T) {
 			add(t, q, job(name), opts...)
 			time.Sleep(time.Millisecond)
 		}
-		add(t, q, ran.job("low"), dray.WithPriority(dray.Low))
-		add(t, q, ran.job("next"))
-		add(t, q, ran.job("in key"), dray.WithKey("k"))
+		add(t, q, ran.Job("low"), dray.WithPriority(dray.Low))
+		add(t, q, ran.Job("next"))
+		add(t, q, ran.Job("in key"), dray.WithKey("k"))
 		for range 3 {
 			v.end(t, dray.ErrRestart)
 			v = serve(q)
@@ -142,11 +143,11 @@ func TestCutOffGoesToTheFront(t *testing.T) {
 		}
 		v.end(t, dray.ErrRestart)
 		require.NoError(t, q.Resize(1))
-		add(t, q, ran.job("high"), dray.WithPriority(dray.High))
+		add(t, q, ran.Job("high"), dray.WithPriority(dray.High))
 		block = false
 		ran = record[string]{}
 		serve(q)
-		require.Equal(t, []string{"high", "a", "b", "c", "d", "next", "in key", "low"}, ran.get())
+		require.Equal(t, []string{"high", "a", "b", "c", "d", "next", "in key", "low"}, ran.All())
 		require.Zero(t, balanced(t, q).Pending)
 	})
 }
@@ -154,7 +155,7 @@ func TestCutOffGoesToTheFront(t *testing.T) {
 // Jobs that do not return stay running, keep their slot, and are not started twice.
 func TestServeAgainWithStuckJobs(t *testing.T) {
 	for name, cause := range causes {
-		for _, end := range []error{nil, errBoom} {
+		for _, end := range []error{nil, kit.ErrBoom} {
 			bubble(t, fmt.Sprint(name, " ", end), func(t *testing.T) {
 				var ran record[string]
 				q := newQueue(t, dray.WithWorkers(2), dray.WithShutdownTimeout(time.Second))
@@ -162,7 +163,7 @@ func TestServeAgainWithStuckJobs(t *testing.T) {
 				first := true
 				add(t, q, func(ctx context.Context) error {
 					if !first {
-						return ran.job("again")(ctx)
+						return ran.Job("again")(ctx)
 					}
 					first = false
 					return ran.deaf("deaf", time.Hour, end)(ctx)
@@ -173,19 +174,19 @@ func TestServeAgainWithStuckJobs(t *testing.T) {
 					s := balanced(t, q)
 					require.Equal(t, []int{1, 1}, []int{s.Running, s.Stuck})
 					v = serve(q)
-					add(t, q, ran.job("other"))
-					add(t, q, ran.job("other"))
+					add(t, q, ran.Job("other"))
+					add(t, q, ran.Job("other"))
 					synctest.Wait()
 					s = balanced(t, q)
 					require.Equal(t, []int{1, 1, 0}, []int{s.Running, s.Stuck, s.Pending}, "the other worker works")
 				}
-				require.Len(t, ran.get(), 7)
+				require.Len(t, ran.All(), 7)
 				time.Sleep(time.Hour)
 				require.Equal(t, uint64(7), balanced(t, q).Processed)
 				if end == nil {
-					require.Len(t, ran.get(), 7)
+					require.Len(t, ran.All(), 7)
 				} else {
-					require.Equal(t, "again", ran.get()[7], "cut off late, it is run again at once")
+					require.Equal(t, "again", ran.All()[7], "cut off late, it is run again at once")
 				}
 			})
 		}
@@ -198,20 +199,20 @@ func TestServeOfAnEndedContext(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			var ran record[int]
 			q := newQueue(t, dray.WithWorkers(1))
-			add(t, q, ran.job(1))
+			add(t, q, ran.Job(1))
 			ctx, cancel := context.WithCancelCause(t.Context())
 			cancel(cause)
 			began := time.Now()
 			require.NoError(t, q.Serve(ctx))
 			require.Zero(t, time.Since(began))
-			require.Empty(t, ran.get())
+			require.Empty(t, ran.All())
 			require.Equal(t, 1, balanced(t, q).Pending)
-			err := q.Enqueue(t.Context(), nop)
+			err := q.Enqueue(t.Context(), kit.Nop)
 			require.Equal(t, name == "restart", err == nil, "%v", err)
 			v := serve(q)
-			require.Equal(t, []int{1}, ran.get())
+			require.Equal(t, []int{1}, ran.All())
 			require.ErrorIs(t, q.Serve(ctx), dray.ErrStarted)
-			require.NoError(t, q.Enqueue(t.Context(), nop), "what is refused changes nothing")
+			require.NoError(t, q.Enqueue(t.Context(), kit.Nop), "what is refused changes nothing")
 			v.end(t, nil)
 			require.NoError(t, q.Close())
 			require.ErrorIs(t, q.Serve(ctx), dray.ErrClosed)
@@ -227,11 +228,11 @@ func TestStartAfterServe(t *testing.T) {
 		serve(q).end(t, nil)
 		require.NoError(t, q.Start())
 		require.ErrorIs(t, q.Start(), dray.ErrStarted)
-		add(t, q, ran.job(1))
+		add(t, q, ran.Job(1))
 		report, err := q.Shutdown(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, report)
-		require.Equal(t, []int{1}, ran.get())
+		require.Equal(t, []int{1}, ran.All())
 		require.ErrorIs(t, q.Start(), dray.ErrClosed)
 	})
 }
@@ -246,8 +247,8 @@ func TestShutdownAfterServe(t *testing.T) {
 			v := serve(q)
 			add(t, q, ran.sleeper("cut", time.Hour), dray.WithLabel("cut"))
 			add(t, q, ran.deaf("deaf", time.Hour, nil), dray.WithLabel("deaf"))
-			add(t, q, nop, dray.WithLabel("waits"))
-			add(t, q, nop, dray.WithLabel("delayed"), dray.WithDelay(time.Hour))
+			add(t, q, kit.Nop, dray.WithLabel("waits"))
+			add(t, q, kit.Nop, dray.WithLabel("delayed"), dray.WithDelay(time.Hour))
 			synctest.Wait()
 			for range 3 {
 				v.end(t, cause)
@@ -294,7 +295,7 @@ func TestEndOfServeRaces(t *testing.T) {
 					var ran record[int]
 					v := serve(q)
 					add(t, q, ran.sleeper(0, time.Hour))
-					add(t, q, ran.deaf(1, 3*time.Second, errBoom))
+					add(t, q, ran.deaf(1, 3*time.Second, kit.ErrBoom))
 					add(t, q, ran.deaf(2, 20*time.Second, nil))
 					for i := range 5 {
 						add(t, q, ran.sleeper(3+i, 700*time.Millisecond))

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A service of a database, a queue and a web server, in which the database fails ten
@@ -36,7 +37,7 @@ func TestQueueInAGroupThatIsRestarted(t *testing.T) {
 				return q.Enqueue(context.Background(), func(ctx context.Context) error {
 					select {
 					case <-time.After(700 * time.Millisecond):
-						done.add(id)
+						done.Add(id)
 						return nil
 					case <-ctx.Done():
 						return ctx.Err()
@@ -61,7 +62,7 @@ func TestQueueInAGroupThatIsRestarted(t *testing.T) {
 			sup, err := dray.NewSupervisor(strategy, dray.WithIntensity(3, 5*time.Second),
 				dray.WithObserver(func(ev dray.Event) {
 					if s, ok := ev.(dray.ChildStarted); ok && s.Child == "web" {
-						restarts.add(time.Now())
+						restarts.Add(time.Now())
 					}
 				}), dray.WithChildren(
 					dray.Child{Name: "db", Service: db}, dray.Child{Name: "queue", Service: q}, dray.Child{Name: "web", Service: web}))
@@ -70,10 +71,10 @@ func TestQueueInAGroupThatIsRestarted(t *testing.T) {
 			for i := range 10 {
 				time.Sleep(2*time.Second + 33*time.Millisecond)
 				failed := time.Now()
-				fail <- errBoom
+				fail <- kit.ErrBoom
 				synctest.Wait()
-				require.Len(t, restarts.get(), i+2)
-				require.Equal(t, failed, restarts.get()[i+1], "a restart waits for nothing")
+				require.Len(t, restarts.All(), i+2)
+				require.Equal(t, failed, restarts.All()[i+1], "a restart waits for nothing")
 				balanced(t, q)
 			}
 			v.stop(errors.New("the end of the test"))
@@ -85,7 +86,7 @@ func TestQueueInAGroupThatIsRestarted(t *testing.T) {
 			s = balanced(t, q)
 			require.Equal(t, uint64(n), s.Processed)
 			seen := map[int]bool{}
-			for _, id := range done.get() {
+			for _, id := range done.All() {
 				require.False(t, seen[id], "job %d was done twice", id)
 				seen[id] = true
 			}

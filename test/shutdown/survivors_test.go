@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // A restart cuts a shutdown that is draining short at once, with its own error.
@@ -55,7 +56,7 @@ func TestRestartWaitsForNoObserver(t *testing.T) {
 // A limiter that a Serve has left behind is asked by the next one as soon as it has
 // returned, whatever it says then.
 func TestLimiterLeftBehindIsAskedAgain(t *testing.T) {
-	for name, said := range map[string]error{"token": nil, "error": errBoom} {
+	for name, said := range map[string]error{"token": nil, "error": kit.ErrBoom} {
 		bubble(t, name, func(t *testing.T) {
 			gate := make(chan struct{})
 			var asked atomic.Int64
@@ -69,7 +70,7 @@ func TestLimiterLeftBehindIsAskedAgain(t *testing.T) {
 			q := newQueue(t, dray.WithRateLimit(&limiter), dray.WithShutdownTimeout(time.Second))
 			v := serve(q)
 			var ran record[int]
-			add(t, q, ran.job(1))
+			add(t, q, ran.Job(1))
 			synctest.Wait()
 			require.Equal(t, int64(1), asked.Load())
 			v.end(t, dray.ErrRestart)
@@ -77,11 +78,11 @@ func TestLimiterLeftBehindIsAskedAgain(t *testing.T) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			require.Equal(t, int64(1), asked.Load(), "one call at a time")
-			add(t, q, ran.job(2))
+			add(t, q, ran.Job(2))
 			close(gate)
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			require.Equal(t, []int{1, 2}, ran.get())
+			require.Equal(t, []int{1, 2}, ran.All())
 			v.end(t, dray.ErrRestart)
 		})
 	}
@@ -94,8 +95,8 @@ func TestGroupThatIsHandedBack(t *testing.T) {
 		require.NoError(t, q.Start())
 		g, err := dray.NewGroup(q)
 		require.NoError(t, err)
-		require.NoError(t, g.Enqueue(t.Context(), nop))
-		require.NoError(t, g.Enqueue(t.Context(), nop, dray.WithDelay(time.Hour)))
+		require.NoError(t, g.Enqueue(t.Context(), kit.Nop))
+		require.NoError(t, g.Enqueue(t.Context(), kit.Nop, dray.WithDelay(time.Hour)))
 		report, err := q.Shutdown(t.Context())
 		require.NoError(t, err)
 		require.Len(t, report.Waiting, 1)
@@ -110,29 +111,29 @@ func TestStopIsToldWithTheLastBooks(t *testing.T) {
 		var stops record[dray.QueueStopped]
 		q := newQueue(t, dray.WithCapacity(2), dray.WithObserver(func(ev dray.Event) {
 			if e, ok := ev.(dray.QueueStopped); ok {
-				stops.add(e)
+				stops.Add(e)
 			}
 		}))
 		serve(q).end(t, dray.ErrRestart)
 		for range 5 {
-			_ = q.Enqueue(t.Context(), nop)
+			_ = q.Enqueue(t.Context(), kit.Nop)
 		}
 		report, err := q.Shutdown(t.Context())
 		require.NoError(t, err)
 		require.Len(t, report.Waiting, 2)
-		require.Len(t, stops.get(), 2)
-		last := stops.get()[1]
+		require.Len(t, stops.All(), 2)
+		last := stops.All()[1]
 		require.Equal(t, []uint64{2, 3, 2}, []uint64{last.Stats.Enqueued, last.Stats.Rejected, uint64(last.Waiting)})
 	})
 	bubble(t, "nothing comes in between", func(t *testing.T) {
 		var stops record[dray.QueueStopped]
 		q := newQueue(t, dray.WithObserver(func(ev dray.Event) {
 			if e, ok := ev.(dray.QueueStopped); ok {
-				stops.add(e)
+				stops.Add(e)
 			}
 		}))
 		serve(q).end(t, context.Canceled)
 		require.NoError(t, q.Close())
-		require.Len(t, stops.get(), 1)
+		require.Len(t, stops.All(), 1)
 	})
 }
