@@ -187,7 +187,8 @@ func (e *engine) resize(workers int) error {
 
 // Jobs yields the jobs that have not settled, as they were at the moment of the
 // call of Jobs: the running ones, the longest first, then the waiting ones in
-// the order in which they will start as far as is decided by then. After the end
+// the order in which they will start as far as is decided by then; those that stand aside
+// (behind a busy key, of a paused kind, without a token) come last. After the end
 // of the queue these are the ones that were handed back, as they then were. Its cost
 // is that of a copy of all jobs.
 func (q *Queue) Jobs() iter.Seq[JobInfo] {
