@@ -33,6 +33,7 @@ func TestPoolServeAgain(t *testing.T) {
 			var ran record[string]
 			v := serve(p)
 			require.NoError(t, p.RunAsync(ran.deaf("deaf", time.Hour, kit.ErrBoom)))
+			synctest.Wait() // two workers begin in any order
 			for range 3 {
 				answer := make(chan error, 1)
 				go func() { answer <- p.Run(context.Background(), ran.sleeper("cut", time.Hour)) }()
