@@ -72,15 +72,16 @@ returns. There is no way to kill a goroutine.
 # Order
 
 Positions and Jobs tell the order as far as it is decided: that in which the jobs
-would start if all did at this moment, ageing ([Priority]) included. A job that was
-delayed, or is retried, stands in line from the moment it is due. A job with a
-[WithKey] whose key is busy stands aside, and lets others pass, until it is its
-turn; so does one that needs a token ([WithRateLimit]), or whose kind is paused.
-Keys take turns, however many jobs each of them has. Jobs lists what stands aside behind
-all that does not; the position of such a job counts what is ahead of it in its priority,
-and of its key, as it may well be its turn by then. Where more than a thousand jobs
-have their tokens, and jobs share a limiter that differ in the last one they ask, a
-position can be too high.
+would start at this moment, each when the one before has ended, ageing ([Priority])
+included. A job that was delayed, or is retried, stands in line from the moment it is
+due. A job with a [WithKey] whose key is busy stands aside, and lets others pass, until
+it is its turn: then it goes to the end of the line. So keys take turns, however many
+jobs each of them has. A job that needs a token ([WithRateLimit]) or whose kind is
+paused stands aside, too, and so does what is behind it in its key; Jobs lists these
+behind all others that are due. Positions agree with Jobs while there are no more than
+500 pending jobs, workers, keys and combinations of limiters together, or nothing stands
+aside. With more, so that they cost the same in the longest queue, they are estimates,
+which count what is ahead of a job in its priority, and of its key.
 
 # Options
 

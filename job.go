@@ -29,8 +29,8 @@ func (id ID) String() string { return strconv.FormatUint(uint64(id), 10) }
 // Receipt is what EnqueueSync returns for an accepted job.
 type Receipt struct {
 	ID ID
-	// Position is where the job stands in line: 1 for the next to start. Behind a busy
-	// key it counts those before it in its priority and its key. It is 0
+	// Position is where the job stands among the pending ones, in the order of
+	// [Queue.Jobs]: 1 for the next to start. It is 0
 	// for a job that first waits for its time ([WithDelay], [WithRunAt]) or, under
 	// [KeepExisting], runs already or has settled, and for one that [DropNewest] dropped.
 	Position int

@@ -52,19 +52,25 @@ func (q *Queue) register(kind string, jobs policy) error {
 // Enqueue accepts a job of the kind with payload v, as [Queue.Enqueue] does. A
 // kind that Handle did not return gives [ErrUnknownKind].
 func (k *Kind[T]) Enqueue(ctx context.Context, v T, opts ...JobOption) error {
-	_, err := k.EnqueueSync(ctx, v, opts...)
+	_, err := k.enqueue(ctx, v, opts, false)
 	return err
 }
 
 // EnqueueSync is Enqueue, and says where the job stands in line.
 func (k *Kind[T]) EnqueueSync(ctx context.Context, v T, opts ...JobOption) (Receipt, error) {
+	return k.enqueue(ctx, v, opts, true)
+}
+
+func (k *Kind[T]) enqueue(ctx context.Context, v T, opts []JobOption, placed bool) (Receipt, error) {
 	if k == nil || k.queue == nil {
 		return Receipt{}, ErrUnknownKind
 	}
 	if err := endOf(ctx); err != nil {
 		return Receipt{}, err
 	}
-	r, err := k.queue.enqueue(ctx, func(ctx context.Context) error { return k.fn(ctx, v) }, k.name, k.jobs, nil, opts)
+	p := k.jobs
+	p.placed = placed
+	r, err := k.queue.enqueue(ctx, func(ctx context.Context) error { return k.fn(ctx, v) }, k.name, p, nil, opts)
 	if w := k.queue.witness; w != nil && err == nil {
 		w.Payload(uint64(r.ID), k.name, v)
 	}

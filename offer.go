@@ -21,12 +21,14 @@ func (e *engine) offerPlain(fn Func) (r Receipt, done bool) {
 }
 
 // offer puts a job that has rules before the core, and waits for room where the
-// policy says so. With unique keys the receipt can be that of another job.
-func (e *engine) offer(ctx context.Context, j *core.Job) (Receipt, error) {
+// policy says so. With unique keys the receipt can be that of another job. It says where
+// that stands if the caller asks for it.
+func (e *engine) offer(ctx context.Context, j *core.Job, placed bool) (Receipt, error) {
 	o, err := e.offerOf(ctx)
 	if err != nil {
 		return Receipt{}, err
 	}
+	o.placed = placed
 	var (
 		r       Receipt
 		waiting bool
@@ -51,6 +53,16 @@ type offer struct {
 	ctx    context.Context
 	done   <-chan struct{}
 	inside *jobContext // of the job that ctx comes from, or nil
+	placed bool        // the receipt is to say where the job stands
+}
+
+// receipt is that for a job which is accepted.
+func (o offer) receipt(c *core.Core, j *core.Job, now time.Duration) Receipt {
+	r := Receipt{ID: ID(j.ID)}
+	if o.placed {
+		r.Position = c.Place(j, now)
+	}
+	return r
 }
 
 // offerOf asks the context on the caller's goroutine, if its call may have to wait.
@@ -84,7 +96,7 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {
 	case core.Kept:
-		return Receipt{ID: ID(existing.ID), Position: c.Place(existing, now)}, false, nil
+		return o.receipt(c, existing, now), false, nil
 	case core.Duplicate:
 		return Receipt{}, false, ErrDuplicate
 	case core.NoGroup:
@@ -103,7 +115,11 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 		if end, ok := j.Ref.(ending); ok {
 			end.accepted(ID(j.ID))
 		}
-		return Receipt{ID: ID(j.ID), Position: c.Position(j, now)}, false, nil
+		r := Receipt{ID: ID(j.ID)}
+		if o.placed {
+			r.Position = c.Position(j, now)
+		}
+		return r, false, nil
 	}
 }
 
@@ -126,7 +142,7 @@ func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
 	}
 	r := Receipt{}
 	e.step(func(c *core.Core, now time.Duration) {
-		r = Receipt{ID: ID(j.ID), Position: c.Place(j, now)}
+		r = o.receipt(c, j, now)
 	})
 	return r, nil
 }

@@ -33,6 +33,7 @@ type policy struct {
 	middleware   []Middleware // given since the last level was made, the outermost first
 	levels       []Handler    // made of it: of the kind and of the call
 	set          bool         // any option was given
+	placed       bool         // the caller asks where the job stands
 }
 
 // with returns p with more options applied.

@@ -91,7 +91,9 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 			return r, nil
 		}
 	}
-	return q.enqueue(ctx, fn, "", q.jobs, nil, opts)
+	p := q.jobs
+	p.placed = true
+	return q.enqueue(ctx, fn, "", p, nil, opts)
 }
 
 // enqueue is the way of every job that needs a record: one with options, of a
@@ -111,7 +113,7 @@ func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end
 	if end != nil {
 		j.Ref = end
 	}
-	r, err := q.offer(ctx, j)
+	r, err := q.offer(ctx, j, p.placed)
 	if err == nil && q.witness != nil {
 		q.witness.Accepted(uint64(r.ID))
 	}
@@ -187,10 +189,10 @@ func (e *engine) resize(workers int) error {
 
 // Jobs yields the jobs that have not settled, as they were at the moment of the
 // call of Jobs: the running ones, the longest first, then the waiting ones in
-// the order in which they will start as far as is decided by then; those that stand aside
-// (behind a busy key, of a paused kind, without a token) come last. After the end
-// of the queue these are the ones that were handed back, as they then were. Its cost
-// is that of a copy of all jobs.
+// the order in which they will start as far as is decided by then (see Order in the
+// package's documentation); those of a paused kind, without a token or behind one that
+// waits for its time come last. After the end of the queue these are the ones that were
+// handed back, as they then were. Its cost is that of a copy of all jobs.
 func (q *Queue) Jobs() iter.Seq[JobInfo] {
 	var infos []JobInfo
 	q.life.mu.Lock()

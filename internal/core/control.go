@@ -97,7 +97,7 @@ func (c *Core) forgetWaiting(left []*Job) {
 		j.older, j.younger = nil, nil
 	}
 	for name, k := range c.keys.m {
-		if k.queue = (line{}); k.taken == 0 {
+		if k.queue, k.asleep = (line{}), 0; k.taken == 0 {
 			c.keys.remove(name)
 		}
 	}
@@ -143,15 +143,7 @@ func (c *Core) Places() int { return len(c.runs) }
 // InterruptAll cancels every running job because of a shutdown. Those that come
 // back go before all others, in the order in which they had started.
 func (c *Core) InterruptAll(now time.Duration) {
-	var cut []*Run
-	for _, r := range c.runs {
-		if r.ID != 0 && r.Cause < Shutdown {
-			cut = append(cut, r)
-		}
-	}
-	slices.SortFunc(cut, func(a, b *Run) int {
-		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), cmp.Compare(a.ID, b.ID))
-	})
+	cut := slices.DeleteFunc(c.byStart(), func(r *Run) bool { return r.Cause >= Shutdown })
 	c.cutSeq -= int64(len(cut))
 	for i, r := range cut {
 		r.cutSeq = c.cutSeq + int64(i)

@@ -60,7 +60,6 @@ type Core struct {
 	limits    table[any, *Limit] // by their limiters
 	limitSeq  uint64
 	sets      table[string, *limitSet]
-	tangled   int      // of limits
 	expected  int      // jobs that wait for a token that is there or likely to come
 	completed []*Group // their completion jobs are to be accepted
 
@@ -91,8 +90,9 @@ type Core struct {
 
 // A key holds the places of one key, and the jobs behind them.
 type key struct {
-	taken int // by jobs in a lane, running, or waiting for a retry
-	queue line
+	taken  int // by jobs in a lane, aside though it was their turn, running, or waiting for a retry
+	asleep int // of them, by those that wait for their time
+	queue  line
 }
 
 // Counts only ever grow.
@@ -129,8 +129,7 @@ func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
 	if c.cfg.Watched {
 		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
 	}
-	ahead := c.ahead()
-	return c.startsAs(Normal, ahead.counts[1]+l.listed(), ahead, now)
+	return c.plainPosition(id, now)
 }
 
 // Verdict is the answer to an offer.
@@ -293,6 +292,9 @@ func (c *Core) delay(j *Job, s State) {
 	} else {
 		c.retries++
 	}
+	if j.keyed {
+		c.keys.get(j.Key).asleep++
+	}
 	j.timer.Value = j
 	c.waiting.Add(&j.timer, j.RunAt)
 }
@@ -303,6 +305,9 @@ func (c *Core) undelay(j *Job) {
 		c.delayed--
 	} else {
 		c.retries--
+	}
+	if j.keyed {
+		c.keys.get(j.Key).asleep--
 	}
 	c.waiting.Remove(&j.timer)
 }

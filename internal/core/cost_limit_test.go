@@ -106,28 +106,20 @@ func TestManyWithTokensAreListed(t *testing.T) {
 	}
 }
 
-// Where limits are tangled, positions stay exact as long as that costs little.
-func TestPositionsAmongTangledLimits(t *testing.T) {
-	for _, a := range []struct{ users, want int }{
-		{maxTangled / 2, maxTangled/2 + 1},     // of the two jobs of each user one has the token
-		{maxTangled/2 + 1, maxTangled + 2 + 1}, // taken for as many as there are
+// A position is exact while there is little to look through, and costs no more with more.
+func TestPositionsOfVeryMany(t *testing.T) {
+	for _, a := range []struct{ n, want int }{
+		{maxExact - 2, maxExact - 2}, // beside the place and the key
+		{maxExact - 1, 2},            // an estimate: the one in its lane, and its key
 	} {
-		c, r := quiet()
-		id := uint64(0)
-		for u := range a.users {
-			for _, limits := range [][]any{{u}, {u, id}} {
-				id++
-				j := newJob("")
-				j.Limiters = limits
-				c.Accept(j, id, 0)
-			}
+		c, _ := quiet()
+		for id := range uint64(a.n - 1) {
+			j := newJob("")
+			j.Priority, j.Key, j.KeyLimit = High, "k", 1
+			c.Accept(j, id+1, 0)
 		}
-		require.False(t, c.Claim(r, 0))
-		for asking := c.Asking(); len(asking) > 0; asking = c.Asking() {
-			for _, l := range asking {
-				c.Grant(l)
-			}
-		}
-		require.Equal(t, a.want, c.Post(noop, id+1, 0))
+		require.Equal(t, a.want, c.Post(noop, uint64(a.n), 0))
+		allocs := testing.AllocsPerRun(10, func() { c.plainPosition(uint64(a.n), 0) })
+		require.Equal(t, a.want == 2, allocs == 0, "%v allocations", allocs)
 	}
 }

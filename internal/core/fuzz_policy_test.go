@@ -22,8 +22,7 @@ func (d *duel) moreRules(j *Job) {
 	}
 }
 
-// someLimiters makes up in which order a job asks which. While no more than one of the first
-// two rows is there, nothing is tangled.
+// someLimiters makes up in which order a job asks which.
 func someLimiters(s chooser) []any {
 	return [][]any{
 		{"x"}, {"y"}, {"x", "z"}, {"y", "z"},

@@ -45,26 +45,18 @@ func (w *world) checkLimits() {
 			w.must(!fits || int64(s.fit[i].Due) == s.lines[i].first().seq, "a set is not where its turn is")
 		}
 	}
-	tangled := 0
 	for _, l := range w.c.limits.m {
 		w.must(!l.spare || !l.asking, "a second token is on its way")
 		w.must(l.used() || l.asking, "a limit of nobody is kept")
-		lasts, waiting := map[*Limit]bool{}, 0
+		waiting := 0
 		for _, s := range w.c.sets.m {
-			if slices.Contains(s.limits, l) {
-				lasts[s.last()] = true
-			}
 			if m := s.missing(); m == l || m == nil && s.last() == l {
 				waiting += s.waiting()
 			}
 		}
 		w.must(l.waiting == waiting, "l.waiting is not waiting")
-		if len(lasts) > 1 {
-			tangled++
-		}
 		w.checkGranted(l)
 	}
-	w.must(w.c.tangled == tangled, "tangled is not w.c.tangled")
 }
 
 // checkGranted: a limit is where its first jobs of each priority have their turn.
@@ -156,6 +148,15 @@ func (w *world) checkKeys() {
 	}
 	for key, n := range running {
 		w.must(key == "" || n <= limit[key], "%d of key %q run", n, key)
+	}
+	for name, k := range w.c.keys.m {
+		asleep := 0
+		for _, it := range w.c.waiting.Sorted() {
+			if it.Value.keyed && it.Value.Key == name {
+				asleep++
+			}
+		}
+		w.must(k.asleep == asleep, "asleep is not k.asleep")
 	}
 	for u, n := range uniques {
 		w.must(n == 1, "waiting jobs with the unique key %q", u)

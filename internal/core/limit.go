@@ -23,9 +23,8 @@ type Limit struct {
 	seq     uint64 // which limit of the core it is
 	waiting int    // jobs of the sets that are at it
 
-	inner []*limitSet    // that it is one of, but not the last
-	over  map[*Limit]int // how many of inner have which last one; nil without
-	outer int            // sets that it is the last of
+	inner []*limitSet // that it is one of, but not the last
+	outer int         // sets that it is the last of
 
 	// Of the sets that it is the last of those that lack no other token, by the turn of
 	// their first job of each priority.
@@ -113,7 +112,7 @@ func (c *Core) setOf(j *Job) *limitSet {
 		s = &limitSet{limits: limits, key: string(key)}
 		c.sets.put(s.key, s)
 		s.at = s.last()
-		c.link(s)
+		link(s)
 	}
 	s.users++
 	return s
@@ -130,55 +129,27 @@ func (c *Core) unlimit(j *Job) {
 		return
 	}
 	c.sets.remove(s.key)
-	c.unlink(s)
+	unlink(s)
 	for _, l := range s.limits {
 		c.dismiss(l)
 	}
 }
 
 // link makes s known to its limits, and unlink forgets it.
-func (c *Core) link(s *limitSet) {
-	last := s.last()
-	c.entangle(last, func() { last.outer++ })
+func link(s *limitSet) {
+	s.last().outer++
 	for _, l := range s.limits[:len(s.limits)-1] {
-		c.entangle(l, func() {
-			l.inner = append(l.inner, s)
-			if l.over == nil {
-				l.over = map[*Limit]int{}
-			}
-			l.over[last]++
-		})
+		l.inner = append(l.inner, s)
 	}
 }
 
-func (c *Core) unlink(s *limitSet) {
-	last := s.last()
-	c.entangle(last, func() { last.outer-- })
+func unlink(s *limitSet) {
+	s.last().outer--
 	for _, l := range s.limits[:len(s.limits)-1] {
-		c.entangle(l, func() {
-			i := slices.Index(l.inner, s)
-			l.inner = slices.Delete(l.inner, i, i+1)
-			if l.over[last]--; l.over[last] == 0 {
-				delete(l.over, last)
-			}
-		})
+		i := slices.Index(l.inner, s)
+		l.inner = slices.Delete(l.inner, i, i+1)
 	}
 }
-
-// entangle changes which sets l is of, and keeps count of the tangled limits.
-func (c *Core) entangle(l *Limit, change func()) {
-	if l.tangled() {
-		c.tangled--
-	}
-	change()
-	if l.tangled() {
-		c.tangled++
-	}
-}
-
-// tangled reports whether sets with different last limits have l in common. Where no
-// limit is so, the jobs that can start with the tokens there are one for each last limit.
-func (l *Limit) tangled() bool { return len(l.over) > 1 || len(l.over) > 0 && l.outer > 0 }
 
 func (l *Limit) used() bool { return len(l.inner) > 0 || l.outer > 0 }
 

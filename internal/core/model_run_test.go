@@ -55,7 +55,7 @@ func (m *model) next() *mjob {
 			firsts = append(firsts, lane[0])
 		}
 	}
-	j := m.first(firsts, m.started, nil)
+	j := m.first(firsts, m.started)
 	if j == nil || j.parked == 0 {
 		return j
 	}
@@ -70,7 +70,7 @@ func (m *model) next() *mjob {
 			alike = append([]*mjob{same[0]}, alike...)
 		}
 	}
-	if o := m.first(alike, m.among[setOf(j)], nil); o.Priority < j.Priority {
+	if o := m.first(alike, m.among[setOf(j)]); o.Priority < j.Priority {
 		return o
 	}
 	return j
@@ -88,13 +88,8 @@ type starts map[Priority]time.Duration
 // in the words of the contract: one that has been the first for a minute counts one
 // higher, and again. Of equals the lower one has it, as it has waited for that, but
 // one job is passed by no more than one of each lower priority.
-func (m *model) first(firsts []*mjob, last starts, fresh *mjob) (best *mjob) {
-	since := func(j *mjob) time.Duration {
-		if j == fresh {
-			return m.now
-		}
-		return max(j.pending, last[j.Priority])
-	}
+func (m *model) first(firsts []*mjob, last starts) (best *mjob) {
+	since := func(j *mjob) time.Duration { return max(j.pending, last[j.Priority]) }
 	rank := func(j *mjob) int { return min(int(j.Priority)+int((m.now-since(j))/time.Minute), int(High)) }
 	for n, j := range firsts {
 		passed := slices.ContainsFunc(firsts[:n], func(o *mjob) bool { return rank(o) == rank(j) && last[j.Priority] > since(o) })
@@ -105,36 +100,57 @@ func (m *model) first(firsts []*mjob, last starts, fresh *mjob) (best *mjob) {
 	return best
 }
 
-// order is in which order the jobs in line would start if all did now, with others
-// at the end of the lane of a priority.
-func (m *model) order(p Priority, others ...*mjob) (jobs []*mjob) {
+// order is in which order the jobs would start if what runs ended now, in the order in
+// which it was started, and then each ended before the next started. It has none that
+// something else holds back.
+func (m *model) order() (jobs []*mjob) {
 	lanes, last := map[Priority][]*mjob{}, maps.Clone(m.started)
-	var fresh *mjob
-	for q := High; q >= Low; q-- {
-		ahead := append(m.granted(q), m.those(inLine, of(q), func(j *mjob) bool { return j.front })...)
+	for p := High; p >= Low; p-- {
+		ahead := append(m.granted(p), m.those(inLine, of(p), func(j *mjob) bool { return j.front })...)
 		slices.SortStableFunc(ahead, byTurnOf)
-		lanes[q] = append(ahead, slices.DeleteFunc(m.lane(q), func(j *mjob) bool { return j.front })...)
-		if q == p && len(lanes[q]) == 0 && len(others) > 0 {
-			fresh = others[0] // it comes to be the first
+		lanes[p] = append(ahead, slices.DeleteFunc(m.lane(p), func(j *mjob) bool { return j.front })...)
+	}
+	taken := map[string]int{}
+	behind := slices.SortedFunc(slices.Values(m.those(behindKey)), byTurnOf)
+	for _, j := range behind {
+		taken[j.Key] = m.taken(j.Key)
+	}
+	ends := func(j *mjob) {
+		if taken[j.Key]--; j.Key == "" || !j.keyed && j.state == Running {
+			return
 		}
-		if q == p {
-			lanes[q] = append(lanes[q], others...)
+		for {
+			i := slices.IndexFunc(behind, func(o *mjob) bool { return o.Key == j.Key })
+			if i < 0 || taken[j.Key] >= behind[i].KeyLimit {
+				return
+			}
+			o := behind[i]
+			taken[j.Key]++
+			behind, lanes[o.Priority] = slices.Delete(behind, i, i+1), append(lanes[o.Priority], o)
 		}
+	}
+	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Running))), byStarted) {
+		ends(j)
 	}
 	for {
 		var firsts []*mjob
-		for q := High; q >= Low; q-- {
-			if len(lanes[q]) > 0 {
-				firsts = append(firsts, lanes[q][0])
+		for p := High; p >= Low; p-- {
+			if len(lanes[p]) > 0 {
+				firsts = append(firsts, lanes[p][0])
 			}
 		}
-		j := m.first(firsts, last, fresh)
+		j := m.first(firsts, last)
 		if j == nil {
 			return jobs
 		}
 		jobs, lanes[j.Priority] = append(jobs, j), lanes[j.Priority][1:]
 		last[j.Priority] = m.now
+		ends(j)
 	}
+}
+
+func byStarted(a, b *mjob) int {
+	return cmp.Or(cmp.Compare(a.started, b.started), cmp.Compare(a.id, b.id))
 }
 
 // settle is the table of the contract.
@@ -218,9 +234,7 @@ func (m *model) interrupt(j *mjob, cause Cause) {
 func (m *model) shutdown() {
 	m.closed = true
 	running := m.those(in(Running), func(j *mjob) bool { return j.cause < Shutdown })
-	slices.SortFunc(running, func(a, b *mjob) int {
-		return cmp.Or(cmp.Compare(a.started, b.started), cmp.Compare(a.id, b.id))
-	})
+	slices.SortFunc(running, byStarted)
 	for i, j := range slices.Backward(running) {
 		m.cuts++
 		j.cutTurn = -m.cuts
@@ -291,12 +305,10 @@ func (m *model) waiting() []*mjob {
 	behindTimer := func(j *mjob) bool {
 		return behindKey(j) && slices.ContainsFunc(timers, func(o *mjob) bool { return o.keyed && o.Key == j.Key })
 	}
-	lanes := m.order(High)
+	order := m.order()
 	var now, later []*mjob
 	for p := High; p >= Low; p-- {
-		back := m.those(of(p), func(j *mjob) bool {
-			return j.state == Pending && (behindKey(j) || j.aside || j.parked > 0) && !slices.Contains(lanes, j)
-		})
+		back := m.those(of(p), in(Pending), func(j *mjob) bool { return !slices.Contains(order, j) })
 		for _, j := range slices.SortedFunc(slices.Values(back), byTurnOf) {
 			if behindTimer(j) {
 				later = append(later, j)
@@ -305,26 +317,16 @@ func (m *model) waiting() []*mjob {
 			}
 		}
 	}
-	return slices.Concat(lanes, now, timers, later)
+	return slices.Concat(order, now, timers, later)
 }
 
-// position counts the jobs that start before j, and j. What is not in line stands
-// behind those that are, and behind those before it in its key.
+// position is the place of a pending job among those in the order of waiting.
 func (m *model) position(j *mjob) int {
 	if j.state != Pending {
 		return 0
 	}
-	if i := slices.Index(m.order(High), j); i >= 0 {
-		return i + 1
-	}
-	var others []*mjob
-	if behindKey(j) {
-		ahead := m.those(behindKey, func(o *mjob) bool { return o.Key == j.Key && o.turn < j.turn })
-		for range ahead {
-			others = append(others, &mjob{Job: &Job{Priority: j.Priority}, pending: m.now})
-		}
-	}
-	return slices.Index(m.order(j.Priority, append(others, j)...), j) + 1
+	pending := slices.DeleteFunc(m.waiting(), func(o *mjob) bool { return o.state != Pending })
+	return slices.Index(pending, j) + 1
 }
 
 // handOver is what Report and Restore do: new IDs, in the order of the lists.

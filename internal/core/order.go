@@ -133,20 +133,10 @@ type ahead struct {
 	firsts [3]*Job
 }
 
-// maxTangled is how many jobs with tokens a position looks at where their limits are
-// tangled, to find out for which of them these suffice. Of more it takes it that they do
+// ahead counts what allAhead returns; of jobs with tokens it takes it that these suffice
 // for one of each last limit.
-const maxTangled = 1000
-
-// ahead counts what allAhead returns.
 func (c *Core) ahead() (a ahead) {
-	if c.grants > 0 && c.tangled > 0 && c.fitting(maxTangled) {
-		jobs := c.withTokens()
-		a.firsts = firstOf(jobs)
-		for i := range jobs {
-			a.counts[i] = len(jobs[i])
-		}
-	} else if c.grants > 0 {
+	if c.grants > 0 {
 		a.firsts = firstAmong(&c.leading)
 		for i := range c.leading {
 			a.counts[i] = c.leading[i].Len()
@@ -158,23 +148,6 @@ func (c *Core) ahead() (a ahead) {
 		a.firsts[i] = earlier(a.firsts[i], front.first())
 	}
 	return a
-}
-
-// fitting reports whether the sets of which a job could start are no more than most.
-func (c *Core) fitting(most int) bool {
-	if c.grants > most {
-		return false
-	}
-	for i := range c.leading {
-		for it := range c.leading[i].All() {
-			for k := range it.Value.fit {
-				if most -= it.Value.fit[k].Len(); most < 0 {
-					return false
-				}
-			}
-		}
-	}
-	return true
 }
 
 // allAhead returns what goes before the lists of the lanes, by turn: what was put in
@@ -248,83 +221,4 @@ func (c *Core) startsAs(p Priority, nth int, a ahead, now time.Duration) int {
 		before += n
 	}
 	return before + nth
-}
-
-// Place returns what Position does for a job that others may stand behind. It
-// has to look for the job in its line.
-func (c *Core) Place(j *Job, now time.Duration) int {
-	if j.State != Pending {
-		return 0
-	}
-	a, l := c.ahead(), c.lane(j.Priority)
-	before := a.counts[High-j.Priority]
-	nth := before + l.listed() + 1 // unless it stands in line
-	switch j.place {
-	case inFront, atLimit:
-		if i := c.placeAhead(j); i >= 0 {
-			nth = i + 1
-		}
-	case inList:
-		nth = before + l.place(j) + 1
-	case inKey:
-		nth += c.keys.get(j.Key).queue.place(j)
-	case behindLane:
-		nth += l.behind.place(j)
-	}
-	return c.startsAs(j.Priority, nth, a, now)
-}
-
-// placeAhead returns how many of what goes before the list of its lane come before j,
-// which is none of it, -1, while it waits for a token.
-func (c *Core) placeAhead(j *Job) int {
-	if j.place == atLimit && j.set.missing() != nil {
-		return -1
-	}
-	return slices.Index(c.allAhead()[High-j.Priority], j)
-}
-
-// Position returns where the pending job j, which is the last of its line, stands,
-// 1 for the next to start, as far as is decided now: behind all of its lane and of
-// what goes before that, and behind those before it in its key. It is 0 for a job
-// that waits for its time.
-func (c *Core) Position(j *Job, now time.Duration) int {
-	if j.State != Pending {
-		return 0
-	}
-	a, l := c.ahead(), c.lane(j.Priority)
-	nth := a.counts[High-j.Priority] + l.listed()
-	switch j.place {
-	case inKey:
-		nth += c.keys.get(j.Key).queue.len()
-	case behindLane:
-		nth += l.behind.len()
-	}
-	return c.startsAs(j.Priority, nth, a, now)
-}
-
-// WaitingJobs returns the waiting jobs in the order in which they will start, as
-// far as is decided now: the lanes, then what is behind its key, of a paused kind
-// or waits for a token, then what waits for its time. Plain jobs get a record of their own.
-func (c *Core) WaitingJobs(now time.Duration) []*Job {
-	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
-	ahead := c.allAhead()
-	lines := ahead
-	var counts [3]int
-	for i := range c.lanes {
-		lines[i] = append(slices.Clip(lines[i]), c.lanes[i].inTurn()...)
-		counts[i] = len(lines[i])
-	}
-	h := c.heads(firstOf(ahead))
-	for i, n := range h.order(counts, now) {
-		jobs = append(jobs, lines[i][:n]...)
-		if lines[i] = lines[i][n:]; len(lines[i]) == 0 {
-			jobs = append(jobs, c.lanes[i].behind.all()...)
-		}
-	}
-	aside, later := c.heldBack(ahead)
-	jobs = append(jobs, aside...)
-	for _, it := range c.waiting.Sorted() {
-		jobs = append(jobs, it.Value)
-	}
-	return append(jobs, later...)
 }

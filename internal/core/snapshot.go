@@ -50,60 +50,24 @@ func (c *Core) Oldest() (since time.Duration, ok bool) {
 }
 
 // RunningJobs returns what is running, the longest first.
-func (c *Core) RunningJobs() []Info {
-	var infos []Info
-	for _, r := range c.runs {
-		if r.ID != 0 {
-			infos = append(infos, infoOfRun(r))
-		}
+func (c *Core) RunningJobs() (infos []Info) {
+	for _, r := range c.byStart() {
+		infos = append(infos, infoOfRun(r))
 	}
-	slices.SortFunc(infos, func(a, b Info) int {
-		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), cmp.Compare(a.ID, b.ID))
-	})
 	return infos
 }
 
-// heldBack returns the pending jobs that are in no lane and do not have their tokens,
-// by priority and turn; apart from the others those whose key is held by a job that
-// waits for its time.
-func (c *Core) heldBack(tokens [3][]*Job) (now, later []*Job) {
-	asleep := make(map[string]bool)
-	for _, it := range c.waiting.Sorted() {
-		if it.Value.keyed {
-			asleep[it.Value.Key] = true
+// byStart returns the places that have a job, the longest first.
+func (c *Core) byStart() (runs []*Run) {
+	for _, r := range c.runs {
+		if r.ID != 0 {
+			runs = append(runs, r)
 		}
 	}
-	for name, k := range c.keys.m {
-		if asleep[name] {
-			later = append(later, k.queue.all()...)
-		} else {
-			now = append(now, k.queue.all()...)
-		}
-	}
-	for _, paused := range []map[string]*line{c.pausedKinds, c.pausedTasks} {
-		for _, aside := range paused {
-			now = append(now, aside.all()...)
-		}
-	}
-	there := map[*Job]bool{}
-	for _, j := range slices.Concat(tokens[:]...) {
-		there[j] = true
-	}
-	for _, s := range c.sets.m {
-		for i := range s.lines {
-			for _, j := range s.lines[i].all() {
-				if !there[j] {
-					now = append(now, j)
-				}
-			}
-		}
-	}
-	for _, jobs := range [][]*Job{now, later} {
-		slices.SortFunc(jobs, func(a, b *Job) int {
-			return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
-		})
-	}
-	return now, later
+	slices.SortFunc(runs, func(a, b *Run) int {
+		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return runs
 }
 
 // Describe returns j as it is now.

@@ -1,0 +1,238 @@
+package core
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// maxExact bounds what a position looks through where some jobs stand aside, so that it
+// costs the same however long the queue is: jobs, workers, keys and sets of limits.
+const maxExact = 500
+
+// Position returns where the pending job j, which is the last of its line, stands among
+// the pending ones in the order of WaitingJobs, 1 for the first. It is 0 for a job that
+// waits for its time.
+func (c *Core) Position(j *Job, now time.Duration) int {
+	if j.State != Pending {
+		return 0
+	}
+	if n := c.exactly(now, func(e Entry) bool { return e.Job == j }); n > 0 {
+		return n
+	}
+	a, l := c.ahead(), c.lane(j.Priority)
+	nth := a.counts[High-j.Priority] + l.listed()
+	switch j.place {
+	case inKey:
+		nth += c.keys.get(j.Key).queue.len()
+	case behindLane:
+		nth += l.behind.len()
+	}
+	return c.startsAs(j.Priority, nth, a, now)
+}
+
+// Place returns what Position does for a job that others may stand behind. It
+// has to look for the job in its line.
+func (c *Core) Place(j *Job, now time.Duration) int {
+	if j.State != Pending {
+		return 0
+	}
+	if n := c.exactly(now, func(e Entry) bool { return e.Job == j }); n > 0 {
+		return n
+	}
+	a, l := c.ahead(), c.lane(j.Priority)
+	before := a.counts[High-j.Priority]
+	nth := before + l.listed() + 1 // unless it stands in line
+	switch j.place {
+	case inFront, atLimit:
+		if i := c.placeAhead(j); i >= 0 {
+			nth = i + 1
+		}
+	case inList:
+		nth = before + l.place(j) + 1
+	case inKey:
+		nth += c.keys.get(j.Key).queue.place(j)
+	case behindLane:
+		nth += l.behind.place(j)
+	}
+	return c.startsAs(j.Priority, nth, a, now)
+}
+
+// placeAhead returns how many of what goes before the list of its lane come before j,
+// which is none of it, -1, while it waits for a token.
+func (c *Core) placeAhead(j *Job) int {
+	if j.place == atLimit && j.set.missing() != nil {
+		return -1
+	}
+	return slices.Index(c.allAhead()[High-j.Priority], j)
+}
+
+// plainPosition is Position for the plain job with an ID that was accepted last.
+func (c *Core) plainPosition(id uint64, now time.Duration) int {
+	if n := c.exactly(now, func(e Entry) bool { return e.ID == id }); n > 0 {
+		return n
+	}
+	a := c.ahead()
+	return c.startsAs(Normal, a.counts[1]+c.lane(Normal).listed(), a, now)
+}
+
+// exactly counts the pending jobs up to that one. It returns 0 if all of them stand in
+// line, where counting them by lane is as good, or if there is too much to look through.
+func (c *Core) exactly(now time.Duration, is func(Entry) bool) (n int) {
+	if c.pending == c.inLanes() || c.pending+len(c.runs)+c.keys.len()+c.sets.len() > maxExact {
+		return 0
+	}
+	f := c.forecast(now)
+	for e, ok := f.next(); ok; e, ok = f.next() {
+		if n++; is(e) {
+			return n
+		}
+	}
+	aside, later := c.heldBack(f)
+	return n + 1 + slices.IndexFunc(slices.Concat(aside, later), func(j *Job) bool { return is(Entry{Job: j}) })
+}
+
+// A forecast finds out in which order the pending jobs would start if they were the
+// only ones, what runs ended now, and each of them before the next starts.
+type forecast struct {
+	c     *Core
+	now   time.Duration
+	ahead [3][]*Job // what goes before the lists of the lanes
+	lines [3][]Entry
+	heads heads
+	keys  map[string]*turns
+}
+
+// turns are the places of a key and what stands behind them, in a forecast.
+type turns struct {
+	taken int
+	queue []*Job
+}
+
+func (c *Core) forecast(now time.Duration) *forecast {
+	f := &forecast{c: c, now: now, ahead: c.allAhead(), keys: map[string]*turns{}}
+	f.heads = c.heads(firstOf(f.ahead))
+	for i := range c.lanes {
+		for _, j := range f.ahead[i] {
+			f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
+		}
+		for e := range c.lanes[i].list.All() {
+			if c.lanes[i].alive(e) {
+				f.lines[i] = append(f.lines[i], e)
+			}
+		}
+		for _, j := range c.lanes[i].behind.all() {
+			f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
+		}
+	}
+	for _, r := range c.byStart() {
+		if r.Job != nil && r.Job.keyed {
+			f.leaveKey(r.Job.Key)
+		}
+	}
+	return f
+}
+
+// next is the next to start.
+func (f *forecast) next() (e Entry, ok bool) {
+	i := f.heads.next(f.now)
+	if i < 0 {
+		return e, false
+	}
+	e, f.lines[i] = f.lines[i][0], f.lines[i][1:]
+	f.heads.start(i, len(f.lines[i]) > 0, f.now)
+	if e.Job != nil && e.Job.Key != "" {
+		f.leaveKey(e.Job.Key)
+	}
+	return e, true
+}
+
+// leaveKey lets those behind a job of the key into their lanes, as Core.promote does.
+func (f *forecast) leaveKey(name string) {
+	k := f.c.keys.get(name)
+	if k == nil || k.queue.len() == 0 {
+		return
+	}
+	t := f.keys[name]
+	if t == nil {
+		t = &turns{k.taken, k.queue.all()}
+		f.keys[name] = t
+	}
+	t.taken--
+	for len(t.queue) > 0 && t.taken < t.queue[0].KeyLimit {
+		j := t.queue[0]
+		t.taken, t.queue = t.taken+1, t.queue[1:]
+		i := High - j.Priority
+		if len(f.lines[i]) == 0 {
+			f.heads.head(int(i), j.readyAt)
+		}
+		f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
+	}
+}
+
+// behind returns what still stands behind a key.
+func (f *forecast) behind(name string, k *key) []*Job {
+	if t := f.keys[name]; t != nil {
+		return t.queue
+	}
+	return k.queue.all()
+}
+
+// WaitingJobs returns the waiting jobs in the order in which they will start, as
+// far as is decided now: as the forecast has it, then what is of a paused kind or waits
+// for a token, or is behind that, then what waits for its time, then what is behind that.
+// Plain jobs get a record of their own.
+func (c *Core) WaitingJobs(now time.Duration) []*Job {
+	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
+	f := c.forecast(now)
+	for e, ok := f.next(); ok; e, ok = f.next() {
+		if e.Job == nil {
+			e.Job = plainJob(e)
+		}
+		jobs = append(jobs, e.Job)
+	}
+	aside, later := c.heldBack(f)
+	jobs = append(jobs, aside...)
+	for _, it := range c.waiting.Sorted() {
+		jobs = append(jobs, it.Value)
+	}
+	return append(jobs, later...)
+}
+
+// heldBack returns the pending jobs that no forecast has, by priority and turn; apart
+// from the others those whose key is held by a job that waits for its time.
+func (c *Core) heldBack(f *forecast) (now, later []*Job) {
+	for name, k := range c.keys.m {
+		if k.asleep > 0 {
+			later = append(later, f.behind(name, k)...)
+		} else {
+			now = append(now, f.behind(name, k)...)
+		}
+	}
+	for _, paused := range []map[string]*line{c.pausedKinds, c.pausedTasks} {
+		for _, aside := range paused {
+			now = append(now, aside.all()...)
+		}
+	}
+	now = append(now, c.tokenless(f.ahead)...)
+	for _, jobs := range [][]*Job{now, later} {
+		slices.SortFunc(jobs, func(a, b *Job) int {
+			return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
+		})
+	}
+	return now, later
+}
+
+// tokenless returns the jobs that wait at their limits, but for those with tokens.
+func (c *Core) tokenless(ahead [3][]*Job) (jobs []*Job) {
+	there := map[*Job]bool{}
+	for _, j := range slices.Concat(ahead[:]...) {
+		there[j] = true
+	}
+	for _, s := range c.sets.m {
+		for i := range s.lines {
+			jobs = append(jobs, slices.DeleteFunc(s.lines[i].all(), func(j *Job) bool { return there[j] })...)
+		}
+	}
+	return jobs
+}
