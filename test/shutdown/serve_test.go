@@ -33,6 +33,7 @@ func TestServeEnds(t *testing.T) {
 			q := newQueue(t, dray.WithWorkers(2), dray.WithShutdownTimeout(5*time.Second))
 			v := serve(q)
 			add(t, q, ran.once("cut", time.Hour), dray.WithMaxAttempts(2))
+			synctest.Wait() // two workers begin in any order
 			add(t, q, func(ctx context.Context) error { ran.Add("done"); <-ctx.Done(); time.Sleep(time.Second); return nil })
 			for i := range 3 {
 				add(t, q, ran.Job(fmt.Sprint("waits ", i)))
