@@ -129,16 +129,18 @@ func TestRetryAndSnoozeKeepTheKey(t *testing.T) {
 // A larger limit of a later job lets it run besides, but not overtake.
 func TestMixedKeyLimitsKeepTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := kit.Start(t, dray.WithWorkers(4))
-		var got kit.Record[int]
+		var got kit.Starts
+		q := kit.Start(t, dray.WithWorkers(4), got.Option())
 		gate := make(chan struct{})
-		kit.Add(t, q, kit.Until(gate), dray.WithKey("k"))
-		kit.Add(t, q, got.Job(1), dray.WithKey("k"))
-		kit.Add(t, q, got.Job(2), dray.WithKey("k"), dray.WithKeyLimit(2))
+		want := []dray.ID{
+			kit.Add(t, q, kit.Until(gate), dray.WithKey("k")),
+			kit.Add(t, q, kit.Nop, dray.WithKey("k")),
+			kit.Add(t, q, kit.Nop, dray.WithKey("k"), dray.WithKeyLimit(2)),
+		}
 		synctest.Wait()
 		close(gate)
 		synctest.Wait()
-		require.Equal(t, []int{1, 2}, got.All())
+		require.Equal(t, want, got.All())
 	})
 }
 

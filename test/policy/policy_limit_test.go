@@ -167,7 +167,7 @@ func TestLimiterThatFails(t *testing.T) {
 				return nil
 			}}
 			var reported kit.Record[error]
-			q := kit.Start(t, dray.WithObserver(func(e dray.Event) {
+			q := kit.Start(t, dray.WithWorkers(1), dray.WithObserver(func(e dray.Event) {
 				if f, ok := e.(dray.RateLimitFailed); ok {
 					reported.Add(f.Err)
 				}

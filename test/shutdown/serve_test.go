@@ -30,9 +30,10 @@ func TestServeEnds(t *testing.T) {
 		restart := name == "restart"
 		bubble(t, name, func(t *testing.T) {
 			var ran record[string]
-			q := newQueue(t, dray.WithWorkers(2), dray.WithShutdownTimeout(5*time.Second))
+			var started kit.Starts
+			q := newQueue(t, dray.WithWorkers(2), dray.WithShutdownTimeout(5*time.Second), started.Option())
 			v := serve(q)
-			add(t, q, ran.once("cut", time.Hour), dray.WithMaxAttempts(2))
+			cut := add(t, q, ran.once("cut", time.Hour), dray.WithMaxAttempts(2))
 			synctest.Wait() // two workers begin in any order
 			add(t, q, func(ctx context.Context) error { ran.Add("done"); <-ctx.Done(); time.Sleep(time.Second); return nil })
 			for i := range 3 {
@@ -65,7 +66,7 @@ func TestServeEnds(t *testing.T) {
 				want = append(want, "later")
 			}
 			require.ElementsMatch(t, want, ran.All())
-			require.Equal(t, "cut", ran.All()[2], "the first to start")
+			require.Equal(t, cut, started.All()[2], "the first to start")
 			require.NoError(t, q.Enqueue(t.Context(), kit.Nop), "it is open again")
 			balanced(t, q)
 		})

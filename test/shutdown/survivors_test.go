@@ -67,7 +67,7 @@ func TestLimiterLeftBehindIsAskedAgain(t *testing.T) {
 				}
 				return nil
 			})
-			q := newQueue(t, dray.WithRateLimit(&limiter), dray.WithShutdownTimeout(time.Second))
+			q := newQueue(t, dray.WithWorkers(1), dray.WithRateLimit(&limiter), dray.WithShutdownTimeout(time.Second))
 			v := serve(q)
 			var ran record[int]
 			add(t, q, ran.Job(1))
