@@ -241,7 +241,7 @@ func TestShutdownOfLimitedJobs(t *testing.T) {
 func TestLimitedJobsAreOrdinaryOtherwise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &bucket{interval: time.Second, burst: 1}
-		q, next := kit.Start(t), kit.Start(t)
+		q, next := kit.Start(t, dray.WithWorkers(1)), kit.Start(t, dray.WithWorkers(1))
 		var got kit.Record[int]
 		k, err := dray.Handle(q, "k", func(_ context.Context, n int) error { got.Add(n); return nil }, dray.WithRateLimit(l))
 		require.NoError(t, err)
