@@ -135,20 +135,6 @@ func (c *Core) leaveLane(j *Job) {
 	}
 }
 
-// inTurn returns the jobs of the list in order. Plain ones get a record of their own.
-func (l *lane) inTurn() []*Job {
-	all := make([]*Job, 0, l.listed())
-	for e := range l.list.All() {
-		switch {
-		case e.Job == nil:
-			all = append(all, plainJob(e))
-		case l.alive(e):
-			all = append(all, e.Job)
-		}
-	}
-	return all
-}
-
 // place returns how many stand in the list before j, which does.
 func (l *lane) place(j *Job) (n int) {
 	for e := range l.list.All() {
