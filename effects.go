@@ -86,7 +86,7 @@ func (e *engine) settled(f *core.Effect, at telling) {
 }
 
 func (e *engine) tell(f *core.Effect, at telling) {
-	if e.herald != nil {
+	if f.Info != nil {
 		e.herald.emit(with(eventOf(f, at), f.Note))
 	}
 }

@@ -72,7 +72,9 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 		armed:  never,
 		idle:   idleness{timeout: idle, look: never},
 	}
-	cfg.Watched = e.herald != nil
+	if e.herald != nil {
+		cfg.Watched = core.WatchAll
+	}
 	e.blocks = cfg.Overflow == core.Block
 	e.core = core.New(cfg)
 	e.core.Halt(true) // until a pool serves

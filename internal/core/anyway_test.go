@@ -9,7 +9,7 @@ import (
 // What is accepted anyway is left with all others, also with one that has the same
 // unique key and is cut off only after it, and so is told apart from a replacement.
 func TestAcceptAnyway(t *testing.T) {
-	w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: DropOldest, Watched: true})
+	w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: DropOldest, Watched: WatchAll})
 	w.unique("a", "u", KeepExisting)
 	require.True(t, w.claim("w"))
 	w.post("x")

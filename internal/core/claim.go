@@ -81,7 +81,7 @@ func (c *Core) Proceed(r *Run, now time.Duration) bool {
 // Easy reports whether the next job of the normal lane, if it is a plain one, may
 // follow another without further ado. Proceed keeps it so.
 func (c *Core) Easy() bool {
-	return !c.cfg.Watched && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
+	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
 		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants == 0
 }
 
@@ -92,7 +92,7 @@ func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.lane(priorityOf(e)).turned = now
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now
-	if c.cfg.Watched {
+	if c.cfg.Watched.has(DidStart) {
 		c.effect(Effect{Kind: DidStart, Info: new(infoOfRun(r)), Wait: now - r.ReadyAt()})
 	}
 }

@@ -24,10 +24,10 @@ type Config struct {
 	Capacity       int // of jobs that have never started; negative: unbounded
 	Overflow       Overflow
 	FailuresKept   int
-	StuckAllowance int  // workers lent while others are stuck
-	Watched        bool // make the effects that only observers need
-	Latency        bool // measure
-	NoLine         bool // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
+	StuckAllowance int   // workers lent while others are stuck
+	Watched        Watch // make these effects, which only observers need
+	Latency        bool  // measure
+	NoLine         bool  // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
 }
 
 // stuckGrace is how long after its context was cancelled a job is reported as
@@ -109,7 +109,7 @@ func New(cfg Config) *Core {
 // Collect takes over the plain jobs that have arrived, whole. The mailbox
 // counted them as accepted; from here on they are pending.
 func (c *Core) Collect(m *Mailbox) {
-	if c.cfg.Watched {
+	if c.cfg.Watched.has(DidEnqueue) {
 		for e := range m.All() {
 			c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(e))})
 		}
@@ -126,7 +126,7 @@ func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
 	l.list.PushBare(fn, id, now)
 	c.pending++
 	c.held++
-	if c.cfg.Watched {
+	if c.cfg.Watched.has(DidEnqueue) {
 		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
 	}
 	return c.plainPosition(id, now)
@@ -224,7 +224,7 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 
 func (c *Core) reject(j *Job, why Refusal, now time.Duration) {
 	c.counts.Rejected++
-	if c.cfg.Watched {
+	if c.cfg.Watched.has(DidReject) {
 		c.effect(Effect{Kind: DidReject, At: now, Info: new(infoOfJob(j)), Why: why})
 	}
 }

@@ -22,6 +22,30 @@ const (
 	DidInterrupt
 )
 
+// A Watch is a set of what observers have asked for. Nothing else is made for them, as
+// that costs more than a plain job.
+type Watch uint32
+
+// WatchAll is everything.
+const WatchAll = ^Watch(0)
+
+// Watch returns the set of the effects of that kind, which is one from DidEnqueue on.
+func (k EffectKind) Watch() Watch { return 1 << k }
+
+// Watch returns the set of the ends in that state, which is a final one.
+func (s State) Watch() Watch { return 1 << (endBits + s) }
+
+const (
+	endBits = 16 // more than there are kinds of effects
+
+	// perPlainJob is what a plain job that goes well would have to be looked at for when
+	// it starts or ends.
+	perPlainJob = 1<<DidStart | 1<<(endBits+Processed)
+)
+
+func (w Watch) has(k EffectKind) bool { return w&k.Watch() != 0 }
+func (w Watch) hasEnd(s State) bool   { return w&s.Watch() != 0 }
+
 // Refusal is why a job was not accepted.
 type Refusal uint8
 
@@ -42,7 +66,7 @@ type Effect struct {
 	Limit *Limit
 	Group *Group
 	Cause Cause
-	Info  *Info // for observers; nil for HasSettled when there are none
+	Info  *Info // for observers; nil for a HasSettled that none of them asked for
 	Err   error
 	Note  any // of the Result that Err comes from
 	Wait  time.Duration
@@ -72,11 +96,12 @@ const maxEffects = 64
 func (c *Core) effect(e Effect) { c.effects = append(c.effects, e) }
 
 // note makes an effect that only observers need.
-func (c *Core) note(kind EffectKind, j *Job, now time.Duration) { c.noteErr(kind, j, nil, now) }
+func (c *Core) note(kind EffectKind, j *Job, now time.Duration) { c.noteEnd(kind, j, nil, 0, now) }
 
-func (c *Core) noteErr(kind EffectKind, j *Job, err error, now time.Duration) {
-	if c.cfg.Watched {
-		e := Effect{Kind: kind, At: now, Job: j, Info: new(infoOfJob(j)), Err: err}
+// noteEnd is note for the end of an attempt, with its error and how long it took.
+func (c *Core) noteEnd(kind EffectKind, j *Job, err error, took, now time.Duration) {
+	if c.cfg.Watched.has(kind) {
+		e := Effect{Kind: kind, At: now, Job: j, Info: new(infoOfJob(j)), Err: err, Took: took}
 		if err != nil {
 			e.Note = j.note
 		}

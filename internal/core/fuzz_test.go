@@ -38,7 +38,8 @@ type duel struct {
 func newDuel(t require.TestingT, s chooser) *duel {
 	cfg := Config{
 		Workers: 1 + s.below(3), Capacity: s.below(7), Overflow: Overflow(s.below(4)),
-		FailuresKept: s.below(4), StuckAllowance: s.below(3), Watched: s.below(2) == 0, Latency: true,
+		FailuresKept: s.below(4), StuckAllowance: s.below(3), Latency: true,
+		Watched: [...]Watch{WatchAll, 0, WatchAll &^ DidStart.Watch() &^ Processed.Watch(), Failed.Watch() | DidReject.Watch()}[s.below(4)],
 	}
 	if cfg.Capacity == 6 {
 		cfg.Capacity = -1

@@ -49,6 +49,13 @@ func (w *world) follow() {
 	}
 	w.seen = w.c.Effects()
 	for _, e := range w.seen {
+		if e.Kind >= DidEnqueue || e.Kind == HasSettled && e.Info != nil {
+			watch := e.Kind.Watch()
+			if e.Kind == HasSettled {
+				watch = e.Info.State.Watch()
+			}
+			require.NotZero(w.t, w.cfg.Watched&watch, "%v, which nobody has asked for", e.Kind)
+		}
 		switch e.Kind {
 		case WasAdmitted:
 			w.names[e.Job.ID] = e.Job.Label

@@ -83,7 +83,7 @@ func (w *world) checkBooks() {
 	if w.cfg.Capacity >= 0 {
 		w.must(w.c.Room() <= w.cfg.Capacity, "w.c.Room() <= w.cfg.Capacity")
 	}
-	if w.cfg.Watched {
+	if w.cfg.Watched == WatchAll {
 		settled := s.Processed + s.Failed + s.Cancelled + s.Evicted
 		w.must(len(w.ended) == int(settled), "len(w.ended) == int(settled)")
 		for id, times := range w.ended {

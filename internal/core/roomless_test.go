@@ -20,7 +20,7 @@ func (w *world) roomless(name, task string) *Job {
 // is not evicted for one.
 func TestRoomless(t *testing.T) {
 	for _, o := range []Overflow{Reject, Block, DropNewest, DropOldest} {
-		w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: o, Watched: true})
+		w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: o, Watched: WatchAll})
 		w.roomless("run", "task")
 		require.Equal(t, 1, w.c.Room())
 		require.True(t, w.post("a"))
@@ -49,7 +49,7 @@ func (w *world) claimAll(n int) (names []string) {
 
 // Of very many runs due together so many stand in line, and others come after these.
 func TestRoomlessLetOthersPass(t *testing.T) {
-	w := newWorld(t, Config{Workers: 1, Capacity: -1, Watched: true})
+	w := newWorld(t, Config{Workers: 1, Capacity: -1, Watched: WatchAll})
 	const n = 2*maxRoomless + 10
 	for i := range n {
 		w.roomless("run"+strconv.Itoa(i), "task")
@@ -70,7 +70,7 @@ func TestRoomlessLetOthersPass(t *testing.T) {
 
 // The runs of a paused task stand aside, and come first when it goes on.
 func TestPauseTask(t *testing.T) {
-	w := newWorld(t, Config{Workers: 1, Capacity: -1, Watched: true})
+	w := newWorld(t, Config{Workers: 1, Capacity: -1, Watched: WatchAll})
 	w.roomless("run", "task")
 	w.roomless("free", "")
 	gone := w.roomless("gone", "task")

@@ -12,7 +12,7 @@ import (
 )
 
 func one(t *testing.T) *world {
-	return newWorld(t, Config{Workers: 1, Capacity: -1, FailuresKept: 3, Watched: true})
+	return newWorld(t, Config{Workers: 1, Capacity: -1, FailuresKept: 3, Watched: WatchAll})
 }
 
 func (w *world) unique(name, key string, p UniquePolicy) (Verdict, *Job) {
@@ -33,7 +33,7 @@ func TestReplaceWaitsForRoom(t *testing.T) {
 		{"refused", func(w *world, _ *Job) { w.do((*Core).Refuse) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: Block, Watched: true})
+			w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: Block, Watched: WatchAll})
 			w.unique("a", "u", KeepExisting)
 			require.True(t, w.claim("w"))
 			w.post("x")
@@ -51,7 +51,7 @@ func TestReplaceWaitsForRoom(t *testing.T) {
 
 // One that runs and fails while its successor waits for room is not lost either.
 func TestReplacedWhenAdmitted(t *testing.T) {
-	w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: Block, Watched: true})
+	w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: Block, Watched: WatchAll})
 	w.unique("a", "u", KeepExisting)
 	require.True(t, w.claim("w"))
 	w.post("x")
@@ -232,7 +232,7 @@ func TestEffectsAreForThoseWhoAsk(t *testing.T) {
 }
 
 func TestWaitIsFromBeingReady(t *testing.T) {
-	w := newWorld(t, Config{Workers: 1, Capacity: -1, Watched: true, Latency: true})
+	w := newWorld(t, Config{Workers: 1, Capacity: -1, Watched: WatchAll, Latency: true})
 	j := newJob("a")
 	j.RunAt, j.MaxAttempts = w.now+time.Hour, 2
 	w.offer(j)
@@ -297,7 +297,7 @@ func TestFailureTellsWhatHappened(t *testing.T) {
 
 // A job that must not wait for room, as it would wait for itself, is turned away.
 func TestRejectOfOneThatWaits(t *testing.T) {
-	w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: Block, Watched: true})
+	w := newWorld(t, Config{Workers: 1, Capacity: 1, Overflow: Block, Watched: WatchAll})
 	w.post("a")
 	v, j := w.unique("b", "u", RejectDuplicate)
 	require.Equal(t, Waits, v)

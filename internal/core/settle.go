@@ -4,7 +4,7 @@ import "time"
 
 // Settle ends the attempt at place r, which is free afterwards.
 func (c *Core) Settle(r *Run, res Result, now time.Duration) {
-	if r.plain && res.Kind == OK && !c.cfg.Watched {
+	if r.plain && res.Kind == OK && !c.cfg.Watched.hasEnd(Processed) {
 		c.counts.Processed++ // the plain job, as it is nearly always
 		c.free(r)
 		return
@@ -105,7 +105,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	case c.replaced(j):
 		c.endReplaced(j, res, took)
 	case cause == Shutdown:
-		c.cutOff(j, res, now)
+		c.cutOff(j, res, took, now)
 	case j.lateAt(Sum(now, res.Snooze)):
 		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
@@ -113,7 +113,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	default:
 		j.RunAt = Sum(now, res.Snooze)
 		c.again(j, Delayed)
-		c.noteErr(DidSnooze, j, nil, now)
+		c.noteEnd(DidSnooze, j, nil, took, now)
 	}
 }
 
@@ -138,7 +138,7 @@ func (c *Core) failed(j *Job, res Result, cause Cause, took, now time.Duration) 
 		c.counts.Retried++
 		j.RunAt = Sum(now, res.Delay)
 		c.again(j, Retrying)
-		c.noteErr(DidRetry, j, res.Err, now)
+		c.noteEnd(DidRetry, j, res.Err, took, now)
 	}
 }
 
@@ -176,7 +176,7 @@ func (c *Core) list(j *Job) {
 // cutOff puts a job that a shutdown has cut off before all others of its lane,
 // among others like it in the order in which they had started. It is pending as any
 // other: to be run when the queue is served again, or to be handed back.
-func (c *Core) cutOff(j *Job, res Result, now time.Duration) {
+func (c *Core) cutOff(j *Job, res Result, took, now time.Duration) {
 	j.addErr(res.Err, res.Note)
 	j.State, j.cut, j.readyAt, j.prompt = Pending, true, now, false
 	c.pending++
@@ -184,7 +184,7 @@ func (c *Core) cutOff(j *Job, res Result, now time.Duration) {
 	c.unwatch(j)
 	c.watch(j) // anew, as its deadline may have been heeded while it ran
 	c.toFront(j)
-	c.noteErr(DidInterrupt, j, res.Err, now)
+	c.noteEnd(DidInterrupt, j, res.Err, took, now)
 }
 
 // end makes j settled.
@@ -209,16 +209,18 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 	default:
 		c.counts.Evicted++
 	}
-	if c.cfg.Watched || j.Ref != nil || j.member {
+	watched := c.cfg.Watched.hasEnd(s)
+	if watched || j.Ref != nil || j.member {
 		e := Effect{Kind: HasSettled, Job: j, Err: err, Took: took}
-		if err != nil {
-			e.Note, j.note = j.note, nil
-		}
-		if c.cfg.Watched {
+		if watched {
 			e.Info = new(infoOfJob(j))
+		}
+		if err != nil {
+			e.Note = j.note
 		}
 		c.effect(e)
 	}
+	j.note = nil
 	c.quit(j)
 	if s != Processed {
 		j.empty()

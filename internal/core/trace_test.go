@@ -83,7 +83,7 @@ func (tr *trace) play(line string) []string {
 }
 
 func (tr *trace) config(words []string) []string {
-	cfg := Config{Workers: 1, Capacity: -1, FailuresKept: 2, Watched: true}
+	cfg := Config{Workers: 1, Capacity: -1, FailuresKept: 2, Watched: WatchAll}
 	for k, v := range options(words) {
 		switch k {
 		case "workers":

@@ -77,7 +77,7 @@ var table = []mutation{
 	{file: "internal/core/settle.go", old: "\t\tc.counts.Retried++\n", new: "\n"},
 	{file: "internal/core/settle.go", old: "\tc.leaveKey(j)\n", new: "\n"},
 	{file: "internal/core/settle.go", old: "\tif c.release(j) {\n\t\tc.spend(j)\n\t}\n", new: ""},
-	{file: "internal/core/settle.go", old: "if c.cfg.Watched || j.Ref != nil || j.member {", new: "if c.cfg.Watched || j.member {"},
+	{file: "internal/core/settle.go", old: "if watched || j.Ref != nil || j.member {", new: "if watched || j.member {"},
 	{file: "internal/core/cancel.go", old: "if !j.started {", new: "if false {"},
 	{file: "internal/core/settle.go", old: "\tc.pending++\n\tc.list(j)", new: "\tc.list(j)"},
 	{file: "internal/core/failures.go", old: "len(c.failures) >= c.cfg.FailuresKept", new: "len(c.failures) > c.cfg.FailuresKept"},
