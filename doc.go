@@ -66,7 +66,7 @@ elapsed [WithTimeout] as no more than a cancelled context. So a Snooze after the
 timeout is a failed attempt, and the next one comes after the backoff. With [WithDeadline] a
 job is failed that would have to wait past it, too. A job that does not
 return after its context was cancelled is stuck: it keeps its worker, shows in
-Stats.Stuck at once and in a [JobStuck] event 10 ms later, and settles when it
+Stats.Stuck at once, after 10 ms in a [JobStuck] event, and settles when it
 returns. There is no way to kill a goroutine.
 
 # Order

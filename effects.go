@@ -1,13 +1,9 @@
 package dray
 
 import (
-	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
-	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // An ending is told when its job has settled. It is called under the engine's
@@ -40,6 +36,7 @@ func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
 	for i := range effects {
 		e.do(&effects[i], at)
 	}
+	e.stuck.start()
 	clear(effects) // whose room is used again, and keeps nothing alive until then
 	e.at("effects")
 }
@@ -121,34 +118,6 @@ func (e *engine) interrupt(f *core.Effect) {
 	if s := e.workerAt(f.Run).std; s != nil && f.Cause != core.TimedOut && f.Cause != core.Expired {
 		s.cancel(causeError(f.Cause))
 	}
-}
-
-// reportStuck looks up the stack of a stuck job, which takes too long to be done
-// under a lock, and tells observers.
-func (e *engine) reportStuck(f *core.Effect) {
-	w := e.workerAt(f.Run)
-	if e.herald == nil {
-		return
-	}
-	event := JobStuck{happened: e.clock.now(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause), task: taskName(f.Run.Job)}
-	go func() {
-		guard.Unlabel()
-		event.Stack = stackOf(w.goid.Load())
-		e.herald.emit(event)
-	}()
-}
-
-// stackOf returns the stack of one goroutine, nil if it has ended. The runtime
-// gives stacks only of all at once, so this costs in proportion to their number.
-func stackOf(id int64) []byte {
-	buf := make([]byte, 1<<20)
-	all := string(buf[:runtime.Stack(buf, true)])
-	_, own, ok := strings.Cut("\n\n"+all, "\n\ngoroutine "+strconv.FormatInt(id, 10)+" ")
-	if !ok {
-		return nil
-	}
-	own, _, _ = strings.Cut(own, "\n\n")
-	return []byte(own[:min(len(own), maxStack)])
 }
 
 // taskName returns the periodic task whose run j is, or nothing.

@@ -19,6 +19,7 @@ type engine struct {
 	common                  // immutable
 	epoch   time.Time       // immutable: the clock's; the core's time is the monotonic distance from here
 	herald  *herald         // immutable; nil when nobody listens
+	stuck   stuckJobs       // has a lock of its own
 	handler Handler         // immutable: the middleware around every job; nil without
 	wakeup  chan struct{}   // to the owner; capacity 1
 	fault   func(at string) // under mu; set by tests alone, to crash between two steps
@@ -72,6 +73,7 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 		armed:  never,
 		idle:   idleness{timeout: idle, look: never},
 	}
+	e.stuck.herald = e.herald
 	if e.herald != nil {
 		cfg.Watched = core.WatchAll
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/goid"
 )
 
 // This file has how an engine is opened, halted and closed, for queues and pools.
@@ -61,6 +62,7 @@ func (e *engine) reopen(c *core.Core) {
 	c.Halt(false)
 	e.mail.closed = false
 	e.drained = nil // of a wait that was given up
+	e.stuck.open()
 	e.fetchAgain(c)
 }
 
@@ -79,20 +81,32 @@ func (e *engine) halt(within time.Duration) {
 }
 
 // excuseCaller finds out whether it is called by a job of this engine, for which
-// the rest of the shutdown then does not wait.
-func (e *engine) excuseCaller() {
-	me := goid()
+// the rest of the shutdown then does not wait. The call may have been given the
+// context inside.
+func (e *engine) excuseCaller(inside *jobContext) {
 	e.step(func(c *core.Core, _ time.Duration) {
-		if w := e.workerOn(me); w != nil {
+		if w := e.caller(inside); w != nil {
 			c.Excuse(&w.run)
 		}
 	})
 }
 
+// caller returns, under the engine's lock, the worker whose job makes a call, or nil. If
+// that was given a context of a job which runs here, it is that job; else it is the
+// one that runs on the goroutine of the call.
+func (e *engine) caller(inside *jobContext) *worker {
+	if inside != nil {
+		if w := inside.page().worker.Load(); w != nil && w.engine == e && inside.runsOn(w) {
+			return w
+		}
+	}
+	return e.workerOn(goid.Current())
+}
+
 // workerOn returns the worker that runs on the given goroutine, or nil.
-func (e *engine) workerOn(id int64) *worker {
+func (e *engine) workerOn(id goid.ID) *worker {
 	for _, r := range e.core.Runs() {
-		if w := e.workerAt(r); w.goid.Load() == id {
+		if w := e.workerAt(r); id.Is(goid.ID(w.goid.Load())) {
 			return w
 		}
 	}

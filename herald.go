@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/goid"
 	"github.com/a622d8ee/dray/internal/guard"
 )
 
@@ -36,7 +37,7 @@ type outlet struct {
 	pending []Event       // appended by emit, taken whole by the telling goroutine
 	dropped uint64        // events refused since the last take
 	quiet   chan struct{} // non-nil while there is something to tell; closed when told
-	goid    int64         // of the telling goroutine; 0 without
+	goid    goid.ID       // of the telling goroutine; 0 without
 
 	// The rest belongs to the telling goroutine alone, of which there is at most one.
 	batch []Event // being told
@@ -125,7 +126,7 @@ func (o *outlet) tell() {
 		}
 	}()
 	guard.Unlabel()
-	o.setGoid(goid())
+	o.setGoid(goid.Current())
 	for o.told < len(o.batch) || o.take() {
 		ev := o.batch[o.told]
 		o.batch[o.told] = nil // what is told is not kept until the last of the batch is
@@ -159,7 +160,7 @@ func (o *outlet) take() bool {
 	return false
 }
 
-func (o *outlet) setGoid(id int64) {
+func (o *outlet) setGoid(id goid.ID) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.goid = id
@@ -197,7 +198,7 @@ func (o *outlet) flush(ctx context.Context) bool {
 	o.mu.Lock()
 	quiet, telling := o.quiet, o.goid
 	o.mu.Unlock()
-	if quiet == nil || telling == goid() {
+	if quiet == nil || telling.Is(goid.Current()) {
 		return true
 	}
 	select {

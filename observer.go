@@ -114,8 +114,11 @@ type (
 		happened
 		Job JobInfo
 	}
-	// JobStuck: the job's context was cancelled and it has not returned; Stack
-	// shows where it is, at most 16 KiB.
+	// JobStuck: the job's context was cancelled 10 ms before Time and it has not
+	// returned; Stack shows where it is, at most 16 KiB. It comes before all that comes
+	// of the job. Stacks are looked up once a second, for all jobs that have become stuck,
+	// so the event may be that late; one of a job that returns meanwhile has none, nor
+	// has one that was not among the first 16 MiB of stacks of all goroutines.
 	JobStuck struct {
 		happened
 		Job   JobInfo

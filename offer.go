@@ -77,20 +77,6 @@ func (e *engine) offerOf(ctx context.Context) (o offer, err error) {
 	return o, err
 }
 
-// fromJob reports, under the engine's lock, whether the offer is made by a job of
-// this engine, which would wait for its own end.
-func (e *engine) fromJob(o offer) bool {
-	c := o.inside
-	if e.workerOn(goid()) != nil {
-		return true
-	}
-	if c == nil {
-		return false
-	}
-	w := c.page().worker.Load()
-	return w != nil && w.engine == e && c.runsOn(w)
-}
-
 // accept is the change that offer makes.
 func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
@@ -104,7 +90,7 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 	case core.Full:
 		return Receipt{}, false, ErrQueueFull
 	case core.Waits:
-		if e.fromJob(o) {
+		if e.caller(o.inside) != nil { // it would wait for its own end
 			c.Reject(j, now)
 			return Receipt{}, false, ErrQueueFull
 		}

@@ -262,7 +262,7 @@ func (p *Pool) Close() error {
 	first := !p.closed
 	p.closed = true
 	p.mu.Unlock()
-	p.excuseCaller()
+	p.excuseCaller(nil)
 	if first {
 		p.refuse()
 		go p.end()

@@ -38,7 +38,9 @@ type Leftover struct {
 // restarts.
 func (e *engine) leave(restarts uint64, tell bool) Report {
 	var r Report
+	e.stuck.finish()
 	e.step(func(c *core.Core, now time.Duration) {
+		e.stuck.close()
 		books := e.stats(c, now)
 		books.Restarts = restarts
 		left := c.Seal(now)

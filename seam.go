@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/goid"
 	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/seam"
 )
@@ -84,7 +85,7 @@ func (w *worker) lend(done chan struct{}) {
 		}
 	}()
 	guard.Unlabel()
-	w.goid.Store(goid())
+	w.goid.Store(uint64(goid.Current()))
 	for !w.left {
 		w.serve()
 	}

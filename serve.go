@@ -126,6 +126,7 @@ func (q *Queue) endRun(restart bool) {
 		q.halt(q.shutdownTimeout)
 	}
 	q.stopTree()
+	q.stuck.finish()
 	if q.rest(restart) {
 		q.conclude(cut, reason, true)
 		_ = q.flush()
@@ -190,6 +191,7 @@ func (q *Queue) rest(restart bool) (final bool) {
 			books.Restarts = q.tree.restarts()
 			ev := stopped(q.clock.now(), books, c.WaitingJobs(now))
 			ev.open = restart
+			q.stuck.close()
 			q.herald.emit(ev)
 		})
 	}

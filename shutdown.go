@@ -23,8 +23,8 @@ import (
 // Further calls, concurrent ones included, wait for the same end and return the
 // same; the first ctx to end cuts the drain short for all, and so does, after the
 // shutdown timeout, that of Serve: then the error is [context.DeadlineExceeded], or
-// [ErrRestart] if that was why. Called from inside a job of this queue it does not
-// wait for that job, which is then in Report.Abandoned and settles when it returns.
+// [ErrRestart] if that was why. Called from inside a job of this queue, or with its
+// context, it does not wait for that job, which is then in Report.Abandoned and settles when it returns.
 //
 // As the child of a [Supervisor] a queue is stopped by the end of Serve, and needs no
 // Shutdown before that. One that was shut down all the same cannot be started again: if
@@ -35,7 +35,11 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	q.wrapUp()
+	inside, err := insideOf(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	q.wrapUp(inside)
 	select {
 	case <-q.life.over:
 	case <-done:
@@ -51,21 +55,21 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 // a failed tree, [ErrAbandoned] as Shutdown does, or that of the Shutdown that came
 // before it. What was left is in the report that Shutdown still returns.
 func (q *Queue) Close() error {
-	q.wrapUp()
+	q.wrapUp(nil)
 	q.cut(nil)
 	<-q.life.over
 	return q.ended()
 }
 
-// wrapUp begins the shutdown, unless that was done before. A run that is ending ends
-// with it.
-func (q *Queue) wrapUp() {
+// wrapUp begins the shutdown, unless that was done before, for a call that was given
+// the context inside. A run that is ending ends with it.
+func (q *Queue) wrapUp(inside *jobContext) {
 	l := &q.life
 	l.mu.Lock()
 	first, ending := !l.closing, l.ending
 	l.closing = true
 	l.mu.Unlock()
-	q.excuseCaller()
+	q.excuseCaller(inside)
 	if first {
 		q.scheduler.finish()
 		q.refuse()

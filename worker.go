@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/goid"
 	"github.com/a622d8ee/dray/internal/guard"
 )
 
@@ -22,7 +21,7 @@ type worker struct {
 	engine *engine       // immutable
 	number int           // immutable, from 1
 	wake   chan struct{} // capacity 1; one signal for each time the worker was unparked
-	goid   atomic.Int64  // of the goroutine it runs on; read by those who ask whether they are on it
+	goid   atomic.Uint64 // the goid.ID of the goroutine it runs on, 0 before; read by calls that ask whether they are on it
 
 	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
 	run       core.Run
@@ -67,7 +66,7 @@ func (e *engine) hire() *worker {
 func (w *worker) main() {
 	defer w.depart()
 	guard.Unlabel()
-	w.goid.Store(goid())
+	w.goid.Store(uint64(goid.Current()))
 	for !w.left {
 		w.serve()
 	}
@@ -290,6 +289,7 @@ func (w *worker) settle(now time.Duration) {
 		return
 	}
 	w.endContext()
+	w.engine.stuck.attemptEnds(ID(w.run.ID))
 	switch {
 	case w.run.Job == nil:
 		w.pace.flush(now)
@@ -323,17 +323,4 @@ func newPanicError(v any) *PanicError {
 	buf := stacks.Get().(*[maxStack]byte) //nolint:forcetypeassert // the pool's own
 	defer stacks.Put(buf)
 	return &PanicError{Value: v, Stack: bytes.Clone(buf[:runtime.Stack(buf[:], false)])}
-}
-
-// goid returns the number of the current goroutine. It costs a microsecond and
-// is asked for once per worker, and by calls that must not wait for themselves.
-func goid() int64 {
-	var buf [64]byte
-	s := strings.TrimPrefix(string(buf[:runtime.Stack(buf[:], false)]), "goroutine ")
-	digits, _, _ := strings.Cut(s, " ")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil {
-		return -1
-	}
-	return n
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/draytest"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -52,6 +53,39 @@ func TestEndInsideAJob(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Nor is it if it leaves the call to another goroutine, and gives that its context. A job
+// of another queue is none of this one's business.
+func TestShutdownWithTheContextOfAJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, other := kit.Start(t, dray.WithWorkers(2)), kit.Start(t)
+		var took kit.Record[time.Duration]
+		var reports kit.Record[dray.Report]
+		began := time.Now()
+		shutdown := func(ctx context.Context) error {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				report, _ := q.Shutdown(ctx)
+				reports.Add(report)
+				took.Add(time.Since(began))
+			}()
+			<-done
+			return nil
+		}
+		kit.Add(t, q, draytest.Slow(time.Minute))
+		kit.Add(t, q, shutdown, dray.WithTimeout(time.Hour), dray.WithLabel("caller"))
+		kit.Add(t, other, shutdown, dray.WithTimeout(2*time.Hour))
+		kit.Elapse(3 * time.Hour)
+		require.Equal(t, []time.Duration{time.Minute, time.Minute}, took.All())
+		for _, r := range reports.All() {
+			require.Len(t, r.Abandoned, 1)
+			require.Equal(t, "caller", r.Abandoned[0].Label)
+		}
+		require.EqualValues(t, 2, kit.Balanced(t, q).Processed)
+		require.EqualValues(t, 1, kit.Balanced(t, other).Processed)
+	})
 }
 
 func TestTwoJobsEndTheirQueue(t *testing.T) {
