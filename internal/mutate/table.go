@@ -127,7 +127,7 @@ var table = []mutation{
 	{file: "effects.go", old: "s.cancel(causeError(f.Cause))", new: "_ = s"},
 	{file: "lifecycle.go", old: "told := tree.Err() != nil", new: "told := l.closing"},
 	{file: "halt.go", old: "\t\tc.InterruptAll(now)\n", new: "\n"},
-	{file: "shutdown.go", old: "\tq.excuseCaller()\n", new: "\n"},
+	{file: "shutdown.go", old: "\tq.excuseCaller(inside)\n", new: "\n"},
 	{file: "serve.go", old: "\t\tq.halt(q.shutdownTimeout)\n", new: "\n"},
 	{file: "lifecycle.go", old: "\tq.refuse()\n\treturn l.failure", new: "\treturn l.failure"},
 	{file: "report.go", old: "e.base = &queueValues{context.Background()}", new: "_ = e.base"},
