@@ -115,8 +115,8 @@ func endError(f *core.Effect) error {
 // interrupt cancels the context of the job at f.Run, if it has ever been used. A
 // timeout or a deadline comes from the context's own timer, set for the same moment.
 func (e *engine) interrupt(f *core.Effect) {
-	if s := e.workerAt(f.Run).std; s != nil && f.Cause != core.TimedOut && f.Cause != core.Expired {
-		s.cancel(causeError(f.Cause))
+	if f.Cause != core.TimedOut && f.Cause != core.Expired {
+		e.workerAt(f.Run).contexts.Cancel(causeError(f.Cause))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/goid"
+	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
 // This file has how an engine is opened, halted and closed, for queues and pools.
@@ -83,7 +84,7 @@ func (e *engine) halt(within time.Duration) {
 // excuseCaller finds out whether it is called by a job of this engine, for which
 // the rest of the shutdown then does not wait. The call may have been given the
 // context inside.
-func (e *engine) excuseCaller(inside *jobContext) {
+func (e *engine) excuseCaller(inside *jobctx.Context) {
 	e.step(func(c *core.Core, _ time.Duration) {
 		if w := e.caller(inside); w != nil {
 			c.Excuse(&w.run)
@@ -94,9 +95,9 @@ func (e *engine) excuseCaller(inside *jobContext) {
 // caller returns, under the engine's lock, the worker whose job makes a call, or nil. If
 // that was given a context of a job which runs here, it is that job; else it is the
 // one that runs on the goroutine of the call.
-func (e *engine) caller(inside *jobContext) *worker {
+func (e *engine) caller(inside *jobctx.Context) *worker {
 	if inside != nil {
-		if w := inside.page().worker.Load(); w != nil && w.engine == e && inside.runsOn(w) {
+		if w, ok := inside.Owner().(*worker); ok && w.engine == e && w.contexts.Runs(inside) {
 			return w
 		}
 	}

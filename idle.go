@@ -62,7 +62,7 @@ func (e *engine) dismissIdle(now time.Duration) {
 // letGo takes away the place of a worker, which then leaves.
 func (e *engine) letGo(w *worker) {
 	e.core.Leave(&w.run)
-	w.leavePage()
+	w.contexts.Leave()
 	w.gone = true
 	e.herald.emit(WorkerStopped{e.clock.now(), w.number, nil})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
 // Job is what a [Middleware] sees of the job around which it is called.
@@ -29,19 +30,20 @@ type Middleware func(next Handler) Handler
 
 // An extra is what the engine needs to run a job that has more than a function.
 type extra struct {
-	fn     Func      // without the middleware
-	levels []Handler // as Job's
-	origin *origin   // the values of the caller's context; nil without
-	task   string    // whose run it is; empty for none, as are those below
-	due    dueTime   // when that run was
-	clock  *clock    // that tells it
+	fn     Func           // without the middleware
+	levels []Handler      // as Job's
+	values *jobctx.Values // of the caller's context; nil without
+	task   string         // whose run it is; empty for none, as are those below
+	due    dueTime        // when that run was
+	clock  *clock         // that tells it
 }
 
 // wrap gives j its extra.
 func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is the receiver in all but form
 	x := &extra{fn: j.Fn, levels: p.levels}
 	if p.values {
-		x.origin = newOrigin(ctx)
+		inside, _ := insideOf(ctx) // policy.ask has seen that it does not throw
+		x.values = jobctx.ValuesOf(ctx, inside)
 	}
 	x.attach(j)
 }
@@ -56,7 +58,7 @@ func (x *extra) attach(j *core.Job) {
 
 // run is the job where the queue has no middleware: the context is as the worker gave it.
 func (x *extra) run(ctx context.Context) error {
-	return x.levels[0](ctx, ctx.(*jobContext).page().worker.Load().job()) //nolint:forcetypeassert // see there
+	return x.levels[0](ctx, workerOf(ctx.(*jobctx.Context).Owner()).job()) //nolint:forcetypeassert // see there
 }
 
 // extraOf returns j's extra, or nil.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
 // offerPlain is the offer of a plain job that is to be told where it stands. It is
@@ -52,8 +53,8 @@ func (e *engine) offer(ctx context.Context, j *core.Job, placed bool) (Receipt, 
 type offer struct {
 	ctx    context.Context
 	done   <-chan struct{}
-	inside *jobContext // of the job that ctx comes from, or nil
-	placed bool        // the receipt is to say where the job stands
+	inside *jobctx.Context // of the job that ctx comes from, or nil
+	placed bool            // the receipt is to say where the job stands
 }
 
 // receipt is that for a job which is accepted.

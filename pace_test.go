@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
 // TestLongJobsBehindTinyOnes: a worker that no longer reads the clock for each job
@@ -78,7 +80,7 @@ func TestStretchesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, err := New(WithWorkers(1), WithCapacity(Unbounded))
 		require.NoError(t, err)
-		const jobs = 10 * pageLen
+		const jobs = 10 * jobctx.MaxStretch
 		for range jobs {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 		}

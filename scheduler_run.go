@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
 // A run is one run of a task that is a job. It is guarded by the engine's locks.
@@ -126,12 +127,12 @@ func (r *run) settled(o outcome) {
 // run was due, also after a [Queue.Restore] and a [Queue.Requeue]. It reports false
 // elsewhere, and once the attempt has ended.
 func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
-	c := contextOf(ctx)
+	c := jobctx.From(ctx)
 	if c == nil {
 		return "", time.Time{}, false
 	}
-	c.running(func(w *worker) {
-		if x := extraOf(w.run.Job); x != nil && x.task != "" {
+	c.WhileRunning(func(o jobctx.Owner) {
+		if x := extraOf(workerOf(o).run.Job); x != nil && x.task != "" {
 			name, due, ok = x.task, x.clock.tellDue(x.due), true
 		}
 	})

@@ -50,8 +50,7 @@ func (i inside) RunNext() bool {
 		panic("dray: the queue runs its jobs itself")
 	}
 	e := i.q.engine
-	w := &worker{engine: e, wake: make(chan struct{}, 1), pace: pace{engine: e}}
-	w.run.Owner = w
+	w := e.newWorker(0)
 	claimed := false
 	e.step(func(c *core.Core, now time.Duration) {
 		if e.mail.closed {

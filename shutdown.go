@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/a622d8ee/dray/internal/guard"
+	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
 // Shutdown stops the intake, lets the workers finish what is in line, and says
@@ -63,7 +64,7 @@ func (q *Queue) Close() error {
 
 // wrapUp begins the shutdown, unless that was done before, for a call that was given
 // the context inside. A run that is ending ends with it.
-func (q *Queue) wrapUp(inside *jobContext) {
+func (q *Queue) wrapUp(inside *jobctx.Context) {
 	l := &q.life
 	l.mu.Lock()
 	first, ending := !l.closing, l.ending

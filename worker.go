@@ -12,6 +12,7 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/goid"
 	"github.com/a622d8ee/dray/internal/guard"
+	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
 // A worker runs one job at a time. Whatever a job does, its worker settles it and
@@ -25,11 +26,9 @@ type worker struct {
 
 	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
 	run       core.Run
-	page      *contextPage
-	cut       int           // how many of its contexts were given away, the last to the job at run
+	contexts  jobctx.Book   // of its jobs; see there
 	idleSince time.Duration // when it last parked
 	woken     bool          // summoned: it has to take the engine's waking flag back
-	std       *stdContext   // what the context of the job at run has become, if it was ever used
 
 	// The worker's own.
 	inJob  bool        // foreign code is running
@@ -51,11 +50,18 @@ const (
 	otherwise         // see worker.result
 )
 
+// newWorker returns a worker that does not run yet.
+func (e *engine) newWorker(number int) *worker {
+	w := &worker{engine: e, number: number, wake: make(chan struct{}, 1), pace: pace{engine: e}}
+	w.contexts = jobctx.NewBook(w, &e.mu, e.clock.tellTime)
+	w.run.Owner = w
+	return w
+}
+
 // hire starts a worker, under both locks.
 func (e *engine) hire() *worker {
 	e.hired++
-	w := &worker{engine: e, number: e.hired, wake: make(chan struct{}, 1), pace: pace{engine: e}}
-	w.run.Owner = w
+	w := e.newWorker(e.hired)
 	e.core.Join(&w.run)
 	e.herald.emit(WorkerStarted{e.clock.now(), w.number})
 	go w.main()
@@ -109,7 +115,7 @@ func (w *worker) next() bool {
 
 // perform runs the job and takes down how it ended.
 func (w *worker) perform() {
-	ctx := w.context()
+	ctx := w.contexts.Current()
 	w.inJob = true
 	var err error
 	if w.engine.handler == nil {
@@ -207,14 +213,14 @@ func (w *worker) turn() (claimed, leave bool) {
 	w.locked = true
 	if w.end == well && e.easy && (due || w.pace.beats == e.beats) && e.core.Proceed(&w.run, now) {
 		w.end = notYet
-		w.endContext()
 		if due {
+			w.contexts.End()
 			w.pace.flush(now)
 			w.pace.start(&w.run)
 			w.beginContext()
 		} else {
 			w.pace.left--
-			w.cut++
+			w.contexts.Next()
 		}
 		claimed = true
 	} else {
@@ -288,13 +294,10 @@ func (w *worker) settle(now time.Duration) {
 	if w.end == notYet {
 		return
 	}
-	w.endContext()
+	w.contexts.End()
 	w.engine.stuck.attemptEnds(ID(w.run.ID))
-	switch {
-	case w.run.Job == nil:
+	if w.run.Job == nil {
 		w.pace.flush(now)
-	case originOf(w.run.Job) != nil:
-		w.leavePage() // which an idle worker would keep
 	}
 	w.engine.core.Settle(&w.run, w.result, now)
 	w.end = notYet

@@ -1,0 +1,286 @@
+package jobctx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// An owner is a worker without a queue.
+type owner struct {
+	sync.Mutex
+	book   Book
+	bounds Bounds
+}
+
+func newOwner() *owner {
+	o := &owner{}
+	o.book = NewBook(o, o, func(t time.Time) time.Time { return t.Add(time.Hour) })
+	return o
+}
+
+func (o *owner) Bounds() Bounds { return o.bounds }
+
+// do calls something of the book, under the lock.
+func (o *owner) do(what func(b *Book)) {
+	o.Lock()
+	defer o.Unlock()
+	what(&o.book)
+}
+
+// begin returns the context of a job that has just begun, the first of n.
+func (o *owner) begin(base context.Context, n int) *Context {
+	o.do(func(b *Book) { b.Begin(base, n) })
+	return o.book.Current()
+}
+
+func (o *owner) end() { o.do((*Book).End) }
+
+var (
+	base  = context.WithValue(context.Background(), key("queue"), 1)
+	errIn = errors.New("cancelled in time")
+)
+
+type key string
+
+func TestPagesFillTheirSizeClasses(t *testing.T) {
+	if strconv.IntSize < 64 {
+		t.Skip("the sizes are chosen for 64 bits")
+	}
+	const header = 8 // of the allocator, for objects with pointers beyond 512 bytes
+	require.EqualValues(t, 8, reflect.TypeFor[Context]().Size())
+	require.EqualValues(t, 72, reflect.TypeFor[single]().Size(), "of 80")
+	require.EqualValues(t, 192, reflect.TypeFor[small]().Size())
+	require.EqualValues(t, 1152, reflect.TypeFor[large]().Size()+header)
+}
+
+// Contexts cost a page now and then, and nothing else.
+func TestContextsCostTheirPage(t *testing.T) {
+	o := newOwner()
+	for _, n := range []int{1, 64} {
+		o.do((*Book).Leave)
+		perPage := map[int]int{1: smallLen, 64: largeLen / 64 * 64}[n]
+		got := testing.AllocsPerRun(100, func() {
+			for range perPage / n {
+				o.book.Begin(base, n)
+				for range n - 1 {
+					o.book.Next()
+				}
+				o.book.End()
+			}
+		})
+		require.LessOrEqual(t, got, 1.0, "for %d contexts in stretches of %d", perPage, n)
+	}
+}
+
+// A job is one attempt of the model: its context lives exactly as long as it runs.
+type job struct {
+	ctx     *Context
+	running bool
+	values  *Values
+	cause   error // of its end
+}
+
+func (j *job) check(t *testing.T, o *owner) {
+	err := j.ctx.Err()
+	select {
+	case <-j.ctx.Done():
+		require.Error(t, err)
+	default:
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, j.ctx.Value(key("queue")))
+	if j.values != nil {
+		require.Equal(t, j, j.ctx.Value(key("own")))
+	} else {
+		require.Nil(t, j.ctx.Value(key("own")))
+	}
+	require.Equal(t, j.ctx, From(context.WithValue(j.ctx, key("derived"), 1)))
+	require.Equal(t, j.running, j.ctx.WhileRunning(func(of Owner) { require.Same(t, o, of) }))
+	if j.running {
+		require.Same(t, o, j.ctx.Owner())
+	}
+	want := context.Canceled
+	if j.running && j.cause == nil {
+		want = nil
+	}
+	require.Equal(t, want, err)
+	if j.running {
+		require.Equal(t, j.cause, context.Cause(j.ctx))
+	}
+}
+
+// However jobs come, and whenever their contexts are looked at for the first time and
+// again, each context is alive while its own job runs, and at no other time.
+func TestContextsLiveAsLongAsTheirJobs(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		o := newOwner()
+		var all []*job
+		present := func() *job { return all[len(all)-1] }
+		begin := func(n int) {
+			j := &job{running: true}
+			over := base
+			if rng.IntN(8) == 0 {
+				j.values, n = ValuesOf(context.WithValue(context.Background(), key("own"), j), nil), 1
+				over = j.values.Over(base)
+			}
+			o.bounds = Bounds{}
+			j.ctx = o.begin(over, n)
+			all = append(all, j)
+		}
+		end := func() {
+			present().running = false
+			o.end()
+		}
+		left := 0 // of the stretch
+		begin(1)
+		for range 400 {
+			switch rng.IntN(6) {
+			case 0:
+				end()
+				left = rng.IntN(65)
+				begin(left + 1)
+				if present().values != nil {
+					left = 0
+				}
+			case 1:
+				if left > 0 {
+					left--
+					present().running = false
+					o.bounds = Bounds{}
+					o.do((*Book).Next)
+					all = append(all, &job{ctx: o.book.Current(), running: true})
+				}
+			case 2:
+				all[rng.IntN(len(all))].check(t, o)
+			case 3:
+				present().check(t, o)
+			case 4:
+				if present().cause == nil && rng.IntN(4) == 0 {
+					present().cause = errIn
+					o.bounds.Ended = errIn
+					o.do(func(b *Book) { b.Cancel(errIn) })
+				}
+			case 5:
+				if rng.IntN(20) == 0 {
+					end()
+					o.do((*Book).Leave)
+					for _, j := range all {
+						j.check(t, o)
+						require.Nil(t, j.ctx.Owner())
+					}
+					left = 0
+					begin(1)
+				}
+			}
+		}
+		end()
+		seen := map[context.Context]bool{}
+		for _, j := range all {
+			j.check(t, o)
+			require.False(t, seen[j.ctx], "two jobs with one context")
+			seen[j.ctx] = true
+		}
+	}
+}
+
+// A page that was turned keeps no owner, and few standard contexts.
+func TestPagesLeadNowhere(t *testing.T) {
+	o := newOwner()
+	pages := map[*page]bool{}
+	for range 50 * maxUsed {
+		c := o.begin(base, 1)
+		_ = c.Done()
+		pages[c.page] = true
+		o.end()
+	}
+	require.Greater(t, len(pages), 40)
+	for p := range pages {
+		require.LessOrEqual(t, len(p.used), maxUsed)
+		require.True(t, p.book.Load() == nil || p == o.book.page)
+	}
+}
+
+func TestAPageOfItsOwnIsLeftAtTheEnd(t *testing.T) {
+	o := newOwner()
+	c := o.begin(ValuesOf(base, nil).Over(base), 1)
+	require.Len(t, c.page.cells, 1)
+	require.NotNil(t, c.Owner())
+	o.end()
+	o.end() // as after a crash
+	require.Nil(t, c.Owner())
+	require.Nil(t, o.book.page)
+	require.Equal(t, context.Canceled, c.Err())
+}
+
+func TestDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newOwner()
+		at := time.Now().Add(time.Minute)
+		c := o.begin(base, 1)
+		o.bounds = Bounds{Deadline: at, Cause: errIn}
+		end, ok := c.Deadline()
+		require.True(t, ok)
+		require.Equal(t, at.Add(time.Hour), end, "as it is told")
+		require.NoError(t, c.Err())
+		time.Sleep(time.Minute)
+		<-c.Done()
+		require.Equal(t, context.DeadlineExceeded, c.Err())
+		require.Equal(t, errIn, context.Cause(c))
+		o.end()
+		require.Equal(t, context.DeadlineExceeded, c.Err(), "and stays so")
+
+		late := o.begin(base, 1)
+		o.bounds = Bounds{Deadline: at, Cause: errIn} // it has passed
+		require.Equal(t, context.DeadlineExceeded, late.Err())
+		o.end()
+
+		unused := o.begin(base, 1)
+		o.end()
+		_, ok = unused.Deadline()
+		require.False(t, ok)
+		require.Equal(t, context.Canceled, unused.Err())
+		require.Equal(t, "dray.Job", fmt.Sprint(unused))
+	})
+}
+
+// Many goroutines look at contexts while their jobs come and go: to none does one come
+// back to life, and once the job has returned all have ended. With the race detector.
+func TestContextsAreLookedAtFromEverywhere(t *testing.T) {
+	o := newOwner()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for range 300 {
+		c := o.begin(base, 2)
+		var ended sync.WaitGroup
+		returned := make(chan struct{})
+		for range 3 {
+			ended.Add(1)
+			wg.Go(func() {
+				_ = c.Err()
+				ended.Done()
+				<-returned
+				if c.Err() == nil || c.WhileRunning(func(Owner) {}) {
+					t.Error("it lives on")
+				}
+			})
+		}
+		o.do((*Book).Next)
+		close(returned)
+		ended.Wait()
+		o.end()
+	}
+}

@@ -1,0 +1,90 @@
+package jobctx
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// generations is how many jobs that were each enqueued by the one before are known
+// to their values. Far more than a chain of causes that anything follows, and some
+// kilobytes.
+const generations = 10
+
+// Values is the values that a job was enqueued with.
+//
+// A job may enqueue another one with a context derived from its own, that one the
+// next, and so on for ever. So the values of a job know those before them, and the ones
+// that come generations later have them forget all but the first ones.
+type Values struct {
+	first  context.Context        // immutable: from where the first of these jobs was enqueued
+	own    atomic.Pointer[source] // of the call; nil once they are too far back
+	before atomic.Pointer[Values] // of the job that made the call; nil for none, or as own
+}
+
+// A source is a context of which only the values count.
+type source struct{ context.Context }
+
+// ValuesOf returns those of a job that is enqueued with ctx, which is derived from from,
+// if that is not nil. It calls user code.
+func ValuesOf(ctx context.Context, from *Context) *Values {
+	if from == nil {
+		return &Values{first: context.WithoutCancel(ctx)}
+	}
+	before := from.values()
+	if ctx == context.Context(from) { // nothing was added
+		if before == nil {
+			before = &Values{first: from.page.base}
+		}
+		return before
+	}
+	v := &Values{first: from.page.base}
+	if before != nil {
+		v.first = before.first
+	}
+	v.own.Store(&source{context.WithoutCancel(ctx)})
+	v.before.Store(before)
+	v.forget()
+	return v
+}
+
+// forget lets those that are too many generations before v go.
+func (v *Values) forget() {
+	for range generations {
+		if v = v.before.Load(); v == nil {
+			return
+		}
+	}
+	v.own.Store(nil)
+	v.before.Store(nil)
+}
+
+func (v *Values) value(key any) any {
+	if s := v.own.Load(); s != nil {
+		return s.Value(key)
+	}
+	return v.first.Value(key)
+}
+
+// values returns those of the job that c is of, or nil.
+func (c *Context) values() *Values {
+	if b, ok := c.page.base.(*inherited); ok {
+		return b.values
+	}
+	return nil
+}
+
+// inherited is what a job with values of its own sees: those, before those of the queue.
+type inherited struct {
+	context.Context // the queue's
+	values          *Values
+}
+
+// Over returns the base of a job with these values, before those of the queue's base.
+func (v *Values) Over(base context.Context) context.Context { return &inherited{base, v} }
+
+func (v *inherited) Value(key any) any {
+	if x := v.values.value(key); x != nil {
+		return x
+	}
+	return v.Context.Value(key)
+}
