@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// movedBy returns a clock as if the wall clock had been set by so much since it was made.
+// movedBy returns a clock as if the wall clock had been set by so much since it was made. Its
+// reference tells all moments by so much too late. (One that was set would be right by the
+// monotonic clock: but no function makes a time whose two readings disagree.)
 func movedBy(by time.Duration) *clock {
 	c := newClock()
-	c.epoch = jumped(c.epoch, -by)
-	c.zero = c.epoch.Round(0)
-	c.last.Store(&reference{moment: c.epoch})
+	c.zero = c.zero.Add(-by)
+	c.last.Store(&reference{moment: c.epoch.Add(by)})
 	return c
 }
 

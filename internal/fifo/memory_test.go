@@ -2,20 +2,21 @@ package fifo
 
 import (
 	"context"
+	"reflect"
 	"runtime"
+	"strconv"
 	"testing"
-	"unsafe"
 	"weak"
 
 	"github.com/stretchr/testify/require"
 )
 
 func TestChunkFillsItsSizeClass(t *testing.T) {
-	if unsafe.Sizeof(uintptr(0)) < 8 {
+	if strconv.IntSize < 64 {
 		t.Skip("the sizes are chosen for 64 bits")
 	}
 	const header = 8 // of the allocator, for objects with pointers beyond 512 bytes
-	require.EqualValues(t, 4096, unsafe.Sizeof(chunk[record]{})+header)
+	require.EqualValues(t, 4096, reflect.TypeFor[chunk[record]]().Size()+header)
 }
 
 func TestBytesPerEntry(t *testing.T) {

@@ -308,3 +308,14 @@ func TestContextOfACallThatMayWait(t *testing.T) {
 	require.Zero(t, q.Stats().Enqueued)
 	require.NoError(t, q.Close())
 }
+
+// A nil queue is an error, not a panic.
+func TestNilQueue(t *testing.T) {
+	_, err := dray.Handle[int](nil, "k", func(context.Context, int) error { return nil })
+	require.ErrorContains(t, err, "nil queue")
+	one := func(context.Context) (int, error) { return 1, nil }
+	_, err = dray.Submit(t.Context(), nil, one)
+	require.ErrorContains(t, err, "nil queue")
+	_, err = dray.Run(t.Context(), nil, one)
+	require.ErrorContains(t, err, "nil queue")
+}

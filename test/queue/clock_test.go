@@ -205,17 +205,23 @@ func TestOneClockForAllEvents(t *testing.T) {
 }
 
 // WithRunAt is measured when the job is enqueued, by the wall clock of then: a job that
-// waits already is not moved, and one that comes after goes by the clock as it is.
+// waits already is not moved, and one that comes after goes by the clock as it is. A delay
+// is the same by every clock.
 func TestRunAtIsMeasuredOnce(t *testing.T) {
 	eachJump(t, func(s *setting, begun, _ time.Time) {
 		now := time.Now()
 		add(s.T, s.q, kit.Nop, dray.WithLabel("new"), dray.WithRunAt(s.wall(now.Add(3*time.Hour))))
 		s.told(now.Add(3*time.Hour), s.job("new").RunAt, "RunAt")
+		add(s.T, s.q, kit.Nop, dray.WithLabel("new delay"), dray.WithDelay(4*time.Hour))
+		s.told(now.Add(4*time.Hour), s.job("new delay").RunAt, "RunAt")
 		require.Error(s, s.q.Enqueue(context.Background(), kit.Nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour)))
 		require.NoError(s, s.q.Enqueue(context.Background(), kit.Nop, dray.WithRunAt(s.wall(now.Add(3*time.Hour))), dray.WithDeadline(3*time.Hour+1)))
 		time.Sleep(80 * time.Hour)
 		synctest.Wait()
-		for label, at := range map[string]time.Time{"at": begun.Add(70 * time.Hour), "new": now.Add(3 * time.Hour), "delayed": begun.Add(60 * time.Hour)} {
+		for label, at := range map[string]time.Time{
+			"at": begun.Add(70 * time.Hour), "new": now.Add(3 * time.Hour),
+			"delayed": begun.Add(60 * time.Hour), "new delay": now.Add(4 * time.Hour),
+		} {
 			es := of[dray.JobProcessed](s.seen)
 			i := slices.IndexFunc(es, func(e dray.JobProcessed) bool { return e.Job.Label == label })
 			require.GreaterOrEqual(s, i, 0, label)
@@ -247,5 +253,29 @@ func TestReportAfterTheClockWasSet(t *testing.T) {
 			s.told(begun, restored.EnqueuedAt, label+": EnqueuedAt, restored")
 		}
 		_ = other.q.Close()
+	})
+}
+
+// A delay and a time to run at, with a reading of the monotonic clock and without, are the same
+// where no clock is set.
+func TestDelayAndRunAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, err := dray.New(dray.WithWorkers(1))
+		require.NoError(t, err)
+		begin := time.Now()
+		due := map[string]time.Duration{}
+		enqueue := func(label string, opts ...dray.JobOption) {
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { due[label] = time.Since(begin); return nil }, opts...))
+		}
+		enqueue("delay", dray.WithDelay(10*time.Minute))
+		enqueue("time", dray.WithRunAt(begin.Add(20*time.Minute)))
+		enqueue("calendar time", dray.WithRunAt(begin.Add(30*time.Minute).Round(0)))
+		enqueue("past", dray.WithRunAt(begin.Add(-time.Minute).Round(0)))
+		require.NoError(t, q.Start())
+		time.Sleep(2 * time.Hour)
+		require.NoError(t, q.Close())
+		require.Equal(t, map[string]time.Duration{
+			"delay": 10 * time.Minute, "time": 20 * time.Minute, "calendar time": 30 * time.Minute, "past": 0,
+		}, due)
 	})
 }
