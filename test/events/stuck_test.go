@@ -184,7 +184,7 @@ func TestStuckIsToldBeforeTheEnd(t *testing.T) {
 		require.Equal(t, []string{
 			"long stuck true", "short stuck false", "short failed", "again stuck false", "again retries", "again stuck true", "again failed",
 		}, d.lines.All())
-		require.EqualValues(t, 2, d.told.All()[3].Job.Attempt)
+		require.Equal(t, 2, d.told.All()[3].Job.Attempt)
 	})
 }
 
