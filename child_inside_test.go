@@ -30,13 +30,13 @@ func TestEnumsAreTheRules(t *testing.T) {
 	}
 }
 
-// The queue's own tree tells its events through the queue's herald.
-func TestSupervisorBorrowsHerald(t *testing.T) {
+// The events of the queue's own tree go through the queue's bus.
+func TestSupervisorBorrowsBus(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		own, borrowed := 0, 0
 		cfg := newSupervisorConfig(OneForOne)
-		cfg.observers = []Observer{func(Event) { own++ }}
-		cfg.herald = newHerald(common{clock: newClock(), observers: []Observer{func(Event) { borrowed++ }}})
+		cfg.observers = []observer{{func(Event) { own++ }, kindsOf()}}
+		cfg.bus = newBus(common{clock: newClock(), observers: []observer{{func(Event) { borrowed++ }, kindsOf()}}}, "mail")
 		cfg.children = []Child{{Name: "a", Service: ServiceFunc(func(context.Context) error { return nil })}}
 		s, err := newSupervisor(cfg)
 		require.NoError(t, err)

@@ -96,8 +96,8 @@ func (c *clock) tell(moment time.Duration) time.Time { return c.reference().tell
 // tellTime tells a moment that was read off the machine's clocks.
 func (c *clock) tellTime(t time.Time) time.Time { return c.tell(t.Sub(c.epoch)) }
 
-// now is the time of an event that happens now.
-func (c *clock) now() happened { return happened{c.tellTime(time.Now())} }
+// now tells the moment that it is.
+func (c *clock) now() time.Time { return c.tellTime(time.Now()) }
 
 // named is a time that counts by the wall clock.
 func (c *clock) named(wall time.Duration) time.Time { return c.zero.Add(wall) }

@@ -2,6 +2,7 @@ package dray
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -19,7 +20,7 @@ type common struct {
 	name            string
 	clock           *clock
 	logger          *slog.Logger // nil: discard
-	observers       []Observer
+	observers       []observer
 	shutdownTimeout time.Duration
 }
 
@@ -81,15 +82,23 @@ func WithLogger(l *slog.Logger) SharedOption {
 	})
 }
 
-// WithObserver adds an observer of all events; it may be given several times.
-// See [Observer] for what an observer may do. Without an observer and a logger
-// events are not even made.
-func WithObserver(o Observer) SharedOption {
+// WithObserver adds an observer of the events of these kinds, or of all if none is given.
+// It may be given several times. See [Observer] for what an observer may do.
+//
+// Events that nobody has asked for are not even made. What is made for each job costs
+// several times as much as a plain job does; a logger, or an observer of what is rare, such
+// as [JobFailed] and [JobStuck], costs the others next to nothing (docs/performance.md).
+func WithObserver(o Observer, kinds ...EventKind) SharedOption {
 	return sharedOption(func(c *common) error {
 		if o == nil {
 			return errors.New("dray: WithObserver: nil observer")
 		}
-		c.observers = append(c.observers, o)
+		for _, k := range kinds {
+			if !k.known() {
+				return fmt.Errorf("dray: WithObserver: no such kind of event: %d", k)
+			}
+		}
+		c.observers = append(c.observers, observer{o, kindsOf(kinds...)})
 		return nil
 	})
 }

@@ -121,6 +121,8 @@ func Progress(ctx context.Context, done, total int64) {
 		w := workerOf(o)
 		e := w.engine
 		e.core.Progress(&w.run, done, total)
-		e.herald.emit(JobProgress{e.clock.now(), e.jobInfo(core.InfoOfRun(&w.run)), done, total})
+		if e.wants(JobProgress) {
+			e.emit(Event{Kind: JobProgress, Job: e.jobInfo(core.InfoOfRun(&w.run))})
+		}
 	})
 }

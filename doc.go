@@ -202,7 +202,8 @@ draytest makes queues that do so, and that run jobs one by one or at once.
 
 By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the
 queue's own tree; 100 failures kept ([WithFailuresKept]), each with the last 10
-errors and 16 KiB of stack; 65,536 undelivered events. Fixed: 1,048,576 workers;
+errors and 16 KiB of stack. Fixed: 16 MiB of undelivered events for each
+observer, stacks included; 1,048,576 workers;
 delays, timeouts, deadlines, periods and backoffs of a year; 100 errors of a group;
 2 MiB of memory kept from a burst; 1,024 runs of periodic tasks of a priority that
 stand in line before what is enqueued after them; 10,000 missed runs made up for

@@ -20,28 +20,35 @@ type outcome struct {
 	err   error // nil for a processed job
 }
 
-// telling is what the events of one step are told by: one look at the clock.
-type telling struct {
+// A moment is what the events of one step are told by: one look at the clock, at the first
+// of them.
+type moment struct {
 	*reference
-	now happened
+	now time.Time
+}
+
+func (m *moment) look(c *clock, now time.Duration) {
+	if m.reference == nil {
+		m.reference = c.reference()
+		m.now = m.tell(now)
+	}
 }
 
 // carryOut does what the core has decided, in order, under both locks.
 func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
-	var at telling
-	if e.herald != nil && len(effects) > 0 {
-		ref := e.clock.reference()
-		at = telling{ref, happened{ref.tell(now)}}
-	}
+	var at moment
 	for i := range effects {
-		e.do(&effects[i], at)
+		if effects[i].Info != nil {
+			at.look(e.clock, now)
+		}
+		e.do(&effects[i], &at)
 	}
 	e.stuck.start()
 	clear(effects) // whose room is used again, and keeps nothing alive until then
 	e.at("effects")
 }
 
-func (e *engine) do(f *core.Effect, at telling) {
+func (e *engine) do(f *core.Effect, at *moment) {
 	switch f.Kind {
 	case core.Interrupt:
 		e.interrupt(f)
@@ -67,7 +74,7 @@ func (e *engine) do(f *core.Effect, at telling) {
 
 // settled tells the end of a job to its group, to observers, and at last to the
 // one who enqueued it, who may use the record again from then on.
-func (e *engine) settled(f *core.Effect, at telling) {
+func (e *engine) settled(f *core.Effect, at *moment) {
 	if g := groupOf(f.Job.Group); g != nil {
 		g.add(endError(f))
 	}
@@ -82,9 +89,9 @@ func (e *engine) settled(f *core.Effect, at telling) {
 	}
 }
 
-func (e *engine) tell(f *core.Effect, at telling) {
+func (e *engine) tell(f *core.Effect, at *moment) {
 	if f.Info != nil {
-		e.herald.emit(with(eventOf(f, at), f.Note))
+		e.emit(eventOf(f, at))
 	}
 }
 
@@ -131,32 +138,30 @@ func taskName(j *core.Job) string {
 	return ""
 }
 
+// eventOfEffect are the events by the effects that they tell of, eventOfEnd by the state in
+// which the job has settled.
+var (
+	eventOfEffect = [...]EventKind{
+		core.DidEnqueue: JobEnqueued, core.DidReject: JobRejected, core.DidStart: JobStarted,
+		core.DidRetry: JobRetrying, core.DidSnooze: JobSnoozed, core.DidInterrupt: JobInterrupted,
+	}
+	eventOfEnd = [...]EventKind{
+		core.Processed: JobProcessed, core.Failed: JobFailed, core.Cancelled: JobCancelled, core.Evicted: JobEvicted,
+	}
+)
+
 // eventOf translates an effect for observers.
-func eventOf(f *core.Effect, by telling) Event {
-	at, job := by.now, by.jobInfo(*f.Info)
+func eventOf(f *core.Effect, at *moment) Event {
+	ev := Event{Time: at.now, Job: at.jobInfo(*f.Info), Err: f.Err, Wait: f.Wait, Run: f.Took, task: taskName(f.Job)}
+	ev.note, _ = f.Note.(*note)
 	switch f.Kind {
-	case core.DidEnqueue:
-		return JobEnqueued{at, job}
+	case core.HasSettled:
+		ev.Kind, ev.Err = eventOfEnd[f.Info.State], endError(f)
 	case core.DidReject:
-		job.ID, job.EnqueuedAt = 0, time.Time{} // it has not become a job of the queue
-		return JobRejected{at, job, refusal(f)}
-	case core.DidStart:
-		return JobStarted{at, job, f.Wait}
-	case core.DidRetry:
-		return JobRetrying{at, job, f.Err, taskName(f.Job)}
-	case core.DidSnooze:
-		return JobSnoozed{at, job}
-	case core.DidInterrupt:
-		return JobInterrupted{at, job, f.Err}
-	}
-	switch f.Info.State {
-	case core.Processed:
-		return JobProcessed{at, job, f.Took}
-	case core.Failed:
-		return JobFailed{at, job, f.Err, f.Took, taskName(f.Job)}
-	case core.Evicted:
-		return JobEvicted{at, job, f.Err}
+		ev.Kind, ev.Err = JobRejected, refusal(f)
+		ev.Job.ID, ev.Job.EnqueuedAt = 0, time.Time{} // it has not become a job of the queue
 	default:
-		return JobCancelled{at, job, endError(f)}
+		ev.Kind = eventOfEffect[f.Kind]
 	}
+	return ev
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/eventbus"
 )
 
 // An engine is the state that the owner, the workers and the callers of a queue
@@ -16,18 +17,18 @@ import (
 // Two locks, always taken in this order and never held while foreign code runs:
 // mu for the core and everything else below it, mail.mu for the producers' side.
 type engine struct {
-	common                  // immutable
-	epoch   time.Time       // immutable: the clock's; the core's time is the monotonic distance from here
-	herald  *herald         // immutable; nil when nobody listens
-	stuck   stuckJobs       // has a lock of its own
-	handler Handler         // immutable: the middleware around every job; nil without
-	wakeup  chan struct{}   // to the owner; capacity 1
-	fault   func(at string) // under mu; set by tests alone, to crash between two steps
-	base    *queueValues    // values for the jobs; set before the first worker starts
-	blocks  bool            // immutable: an offer may wait for room
-	plain   bool            // immutable: the queue's defaults ask for nothing that needs a record
-	calls   sync.Pool       // of *call, for Run
-	timer   *time.Timer     // immutable; nil in a queue, whose owner has one
+	common                       // immutable
+	epoch   time.Time            // immutable: the clock's; the core's time is the monotonic distance from here
+	bus     *eventbus.Bus[Event] // immutable; nil when nobody listens
+	stuck   stuckJobs            // has a lock of its own
+	handler Handler              // immutable: the middleware around every job; nil without
+	wakeup  chan struct{}        // to the owner; capacity 1
+	fault   func(at string)      // under mu; set by tests alone, to crash between two steps
+	base    *queueValues         // values for the jobs; set before the first worker starts
+	blocks  bool                 // immutable: an offer may wait for room
+	plain   bool                 // immutable: the queue's defaults ask for nothing that needs a record
+	calls   sync.Pool            // of *call, for Run
+	timer   *time.Timer          // immutable; nil in a queue, whose owner has one
 
 	followUp func(c *core.Core, now time.Duration) // the scheduler's, called where runsEnded, under both locks, as it is set
 
@@ -67,16 +68,14 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	e := &engine{
 		common: c,
 		epoch:  c.clock.epoch,
-		herald: newHerald(c),
+		bus:    newBus(c, c.name),
 		wakeup: make(chan struct{}, 1),
 		base:   &queueValues{context.Background()},
 		armed:  never,
 		idle:   idleness{timeout: idle, look: never},
 	}
-	e.stuck.herald = e.herald
-	if e.herald != nil {
-		cfg.Watched = core.WatchAll
-	}
+	e.stuck.emit = e.emit
+	cfg.Watched = watchOf(e.bus)
 	e.blocks = cfg.Overflow == core.Block
 	e.core = core.New(cfg)
 	e.core.Halt(true) // until a pool serves

@@ -190,7 +190,7 @@ func ExampleWithLock() {
 	instances := make([]*dray.Queue, 2)
 	for i := range instances {
 		q, _ := dray.New(dray.WithObserver(func(e dray.Event) {
-			if _, ok := e.(dray.TaskEnded); ok {
+			if e.Kind == dray.TaskEnded {
 				ended <- struct{}{}
 			}
 		}))

@@ -44,8 +44,8 @@ func run(strategy dray.Strategy, last string) {
 			dray.Child{Name: "web", Service: part{name: "web"}, Shutdown: 10 * time.Second},
 		),
 		dray.WithObserver(func(e dray.Event) {
-			if e, ok := e.(dray.ChildStarted); ok {
-				up <- e.Child
+			if e.Kind == dray.ChildStarted {
+				up <- e.Name
 			}
 		}))
 	if err != nil {

@@ -67,13 +67,13 @@ func (e *engine) reopen(c *core.Core) {
 	e.fetchAgain(c)
 }
 
-// halt starts no more jobs, cancels the running ones, and waits for them for so long.
-func (e *engine) halt(within time.Duration) {
+// halt starts no more jobs, cancels the running ones, and waits for them until then.
+func (e *engine) halt(until time.Time) {
 	e.step(func(c *core.Core, now time.Duration) {
 		c.Halt(true)
 		c.InterruptAll(now)
 	})
-	timeout := time.NewTimer(within)
+	timeout := time.NewTimer(time.Until(until))
 	defer timeout.Stop()
 	select {
 	case <-e.awaitIdle():
@@ -81,10 +81,11 @@ func (e *engine) halt(within time.Duration) {
 	}
 }
 
-// excuseCaller finds out whether it is called by a job of this engine, for which
-// the rest of the shutdown then does not wait. The call may have been given the
+// excuseCaller finds out whether it is called by a job or an observer of this engine, for
+// which the rest of the shutdown then does not wait. The call may have been given the
 // context inside.
 func (e *engine) excuseCaller(inside *jobctx.Context) {
+	e.bus.Excuse()
 	e.step(func(c *core.Core, _ time.Duration) {
 		if w := e.caller(inside); w != nil {
 			c.Excuse(&w.run)

@@ -64,7 +64,7 @@ func (e *engine) letGo(w *worker) {
 	e.core.Leave(&w.run)
 	w.contexts.Leave()
 	w.gone = true
-	e.herald.emit(WorkerStopped{e.clock.now(), w.number, nil})
+	e.emit(Event{Kind: WorkerStopped, Worker: w.number})
 }
 
 // takeParked takes the n workers that have been idle for longest. The room that a

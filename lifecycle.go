@@ -33,9 +33,10 @@ type life struct {
 	ended   chan struct{}      // closed when that run of the tree has ended
 	failure error              // why the tree ended by itself
 
-	reason error  // why the drain was cut short; written under force
-	report Report // written by conclude, under mu and before over is closed
-	err    error  // written by conclude before over is closed, read after
+	reason  error     // why the drain was cut short; written under force
+	report  Report    // written by conclude, under mu and before over is closed
+	err     error     // written by conclude before over is closed, read after
+	flushBy time.Time // until when observers are waited for; as err
 }
 
 func (l *life) init() { l.forced, l.over = make(chan struct{}), make(chan struct{}) }
@@ -86,7 +87,7 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	q.step(func(c *core.Core, _ time.Duration) {
 		q.base = &queueValues{values}
 		q.reopen(c)
-		q.herald.emit(QueueStarted{q.clock.now(), c.Snapshot().Workers})
+		q.emit(Event{Kind: QueueStarted, Count: uint64(c.Snapshot().Workers)})
 	})
 	return func() error { return q.grow(tree) }, nil
 }

@@ -35,8 +35,7 @@ type tokens struct {
 const (
 	// limiterPause keeps a limiter that fails at once from being asked all the time.
 	limiterPause = time.Second
-	// limiterGrace is how long a shutdown waits for a limiter to heed its context, and
-	// at least for an observer to return, which takes microseconds if it ever happens.
+	// limiterGrace is how long a shutdown waits for a limiter to heed its context.
 	limiterGrace = 100 * time.Millisecond
 )
 
@@ -110,10 +109,10 @@ func (f fetcher) again(failed error) bool {
 		return false
 	}
 	found, safe := inspect(failed)
-	about := new(found.note)
+	about := &found.note
 	wanted := false
 	f.engine.step(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
-	f.engine.herald.emit(with(RateLimitFailed{f.engine.clock.now(), safe}, about))
+	f.engine.emit(Event{Kind: RateLimitFailed, Err: safe, note: about})
 	if !wanted {
 		return false
 	}
@@ -174,7 +173,7 @@ func (e *engine) loseFetchers() {
 	for l := range e.tokens.fetchers {
 		e.tokens.lost = append(e.tokens.lost, errs.Wrapf(ErrAbandoned, "limiter %T", l.Key))
 	}
-	e.herald.report(e.tokens.lost)
+	e.reportLate(e.tokens.lost)
 }
 
 // lost returns which limiters were left behind.

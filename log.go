@@ -25,7 +25,7 @@ const (
 // [WithLogger]. It is an observer, so its fields need no lock.
 type logger struct {
 	*slog.Logger
-	wake    func() // has the observer get a logDue
+	wake    func() // has it told logDue
 	tallies [tallies]tally
 	timer   *time.Timer        // calls wake; nil before the first time
 	wakeAt  time.Time          // when it does so; zero if not at all
@@ -67,12 +67,9 @@ var topics = [tallies]topic{
 	evictedReplaced:   {slog.LevelInfo, "jobs replaced", "", routineInterval},
 }
 
-// logDue has a logger write what it has put off. No observer sees it.
-type logDue struct{ happened }
-
 // logTo returns the observer behind WithLogger. The name is in every record.
-func logTo(to *slog.Logger, name string, emit func(...Event)) Observer {
-	l := &logger{wake: func() { emit(logDue{}) }}
+func logTo(to *slog.Logger, name string, wake func()) Observer {
+	l := &logger{wake: wake}
 	for i := range l.tallies {
 		l.tallies[i].topic = topics[i]
 	}
@@ -84,18 +81,14 @@ func logTo(to *slog.Logger, name string, emit func(...Event)) Observer {
 	}
 }
 
-func (l *logger) observe(ev Event) {
-	var about *note
-	if n, ok := ev.(noted); ok {
-		ev, about = n.Event, n.note
-	}
-	switch e := ev.(type) {
+func (l *logger) observe(e Event) {
+	switch e.Kind {
 	case JobFailed:
-		l.Error("job failed", append(jobAttrs(e.task, e.Job), errAttrs(e.Err, about)...)...)
+		l.Error("job failed", append(jobAttrs(e), errAttrs(e.Err, e.note)...)...)
 	case JobRetrying:
-		l.Warn("attempt failed", append(append(jobAttrs(e.task, e.Job), "next", e.Job.RunAt), errAttrs(e.Err, about)...)...)
+		l.Warn("attempt failed", append(append(jobAttrs(e), "next", e.Job.RunAt), errAttrs(e.Err, e.note)...)...)
 	case JobStuck:
-		l.Warn("job ignores its cancelled context", append(jobAttrs(e.task, e.Job), "cause", e.Cause, "stack", string(e.Stack))...)
+		l.Warn("job ignores its cancelled context", append(jobAttrs(e), "cause", e.Err, "stack", string(e.Stack))...)
 	case JobRejected:
 		l.count(rejection(e.Err))
 	case JobEvicted:
@@ -104,36 +97,36 @@ func (l *logger) observe(ev Event) {
 		l.wakeAt = time.Time{}
 		l.writeDue(time.Now())
 	case EventsDropped:
-		l.Warn("events dropped", "count", e.Count, "too_slow", e.listener)
+		l.Warn("events dropped", "count", e.Count, "too_slow", e.Name)
 	case RateLimitFailed:
-		l.Error("rate limiter failed", errAttrs(e.Err, about)...)
+		l.Error("rate limiter failed", errAttrs(e.Err, e.note)...)
 	case TaskSkipped:
 		l.skipped(e)
 	case ClockJumped:
 		l.Warn("wall clock was set, or the machine slept", "by", e.By)
 	default:
-		l.lifecycle(ev)
+		l.lifecycle(e)
 	}
 }
 
 // lifecycle writes what happens to the queue and its children.
-func (l *logger) lifecycle(ev Event) {
-	switch e := ev.(type) {
+func (l *logger) lifecycle(e Event) {
+	switch e.Kind {
 	case ChildFailed:
-		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Child}, errAttrs(e.Err, l.ask(e.Err))...)...)
+		l.Error("child failed", append([]any{"supervisor", e.Supervisor, "child", e.Name}, errAttrs(e.Err, l.ask(e.Err))...)...)
 	case ChildStarted:
 		if e.Restarts > 0 {
-			l.Warn("child restarted", "supervisor", e.Supervisor, "child", e.Child, "restarts", e.Restarts)
+			l.Warn("child restarted", "supervisor", e.Supervisor, "child", e.Name, "restarts", e.Restarts)
 		}
 	case ChildAbandoned:
-		l.Error("child does not stop", "supervisor", e.Supervisor, "child", e.Child, "waited", e.Waited)
+		l.Error("child does not stop", "supervisor", e.Supervisor, "child", e.Name, "waited", e.By)
 	case SupervisorFailed:
 		l.Error("supervisor failed", "supervisor", e.Supervisor, "error", said(l.ask(e.Err).text))
 	case notReturned:
-		l.Warn("user code has not returned", "error", e.err)
+		l.Warn("user code has not returned", "error", e.Err)
 	case QueueStarted:
 		l.stopped = false
-		l.Info("queue started", "workers", e.Workers)
+		l.Info("queue started", "workers", int(e.Count))
 	case QueueStopped:
 		l.end(e)
 	}
@@ -141,9 +134,9 @@ func (l *logger) lifecycle(ev Event) {
 
 // skipped writes that runs were skipped. Where another instance holds the lock,
 // all is as it should be, in all instances but one, at each run.
-func (l *logger) skipped(e TaskSkipped) {
+func (l *logger) skipped(e Event) {
 	if errors.Is(e.Err, ErrTimeout) {
-		l.Error("schedule of periodic task does not return", "task", e.Task, "due", e.Due)
+		l.Error("schedule of periodic task does not return", "task", e.Name, "due", e.Due)
 		return
 	}
 	level := slog.LevelWarn
@@ -155,7 +148,7 @@ func (l *logger) skipped(e TaskSkipped) {
 		reason = "task unscheduled"
 	}
 	l.Log(context.Background(), level, "run of periodic task skipped",
-		"task", e.Task, "due", e.Due, "reason", reason, "count", e.Count)
+		"task", e.Name, "due", e.Due, "reason", reason, "count", e.Count)
 }
 
 func rejection(why error) int {
@@ -217,7 +210,7 @@ func (l *logger) write(t *tally, now time.Time) {
 }
 
 // end writes what was put off, and the books.
-func (l *logger) end(e QueueStopped) {
+func (l *logger) end(e Event) {
 	l.stopped = !e.open
 	if l.timer != nil {
 		l.timer.Stop()
@@ -254,9 +247,10 @@ func (l *logger) reconcile(message string, books uint64, tallies ...int) {
 	}
 }
 
-func jobAttrs(task string, j JobInfo) []any {
+func jobAttrs(e Event) []any {
+	j := e.Job
 	attrs := []any{"id", uint64(j.ID), "attempt", j.Attempt}
-	for _, a := range [...]struct{ key, value string }{{"kind", j.Kind}, {"label", j.Label}, {"key", j.Key}, {"task", task}} {
+	for _, a := range [...]struct{ key, value string }{{"kind", j.Kind}, {"label", j.Label}, {"key", j.Key}, {"task", e.task}} {
 		if a.value != "" {
 			attrs = append(attrs, a.key, a.value)
 		}

@@ -30,6 +30,7 @@ type Pool struct {
 	halted  bool          // under mu: and what it left running was cancelled and given its time
 	over    chan struct{} // closed at the end of Close
 	err     error         // Close's result, written before over is closed
+	flushBy time.Time     // until when observers are waited for; as err
 }
 
 // NewPool returns a pool of so many workers, 1 to 1,048,576, ready to use: its
@@ -241,14 +242,15 @@ func (p *Pool) endRun(restart bool) {
 	p.ending = ending
 	p.rest(restart)
 	p.mu.Unlock()
-	p.halt()
+	end := p.timeUp()
+	p.halt(end)
 	p.close()
 	p.mu.Lock()
 	p.started, p.ending, p.halted = false, nil, true
 	p.mu.Unlock()
 	close(ending)
 	if !restart {
-		_ = p.flush()
+		_ = p.flush(graceUntil(end))
 	}
 }
 
@@ -268,6 +270,9 @@ func (p *Pool) Close() error {
 		go p.end()
 	}
 	<-p.over
+	if late := p.flush(p.flushBy); len(late) > 0 {
+		return errors.Join(p.err, errors.Join(late...))
+	}
 	return p.err
 }
 
@@ -284,36 +289,38 @@ func (p *Pool) end() {
 	p.mu.Lock()
 	halted := p.halted
 	p.mu.Unlock()
+	end := p.timeUp()
 	if !halted {
-		p.halt()
+		p.halt(end)
 	}
 	p.close()
 	p.timer.Stop()
-	if r := p.leave(0, true); len(r.Abandoned) > 0 {
+	r, last := p.leave(0)
+	if len(r.Abandoned) > 0 {
 		p.err = ErrStillRunning
 	}
-	if err := p.flush(); err != nil {
-		p.err = errors.Join(p.err, err)
-	}
+	p.flushOthers(end)
+	p.emitLast(last, true)
+	p.flushBy = graceUntil(end)
 	close(p.over)
 }
 
-// halt cancels what the pool has taken, and waits for it within the shutdown timeout. What
+// halt cancels what the pool has taken, and waits for it until then. What
 // has not started yet does so first, as nothing else would become of it: it was taken for
 // a worker that is free, or, if there are fewer by now, gets that of another one.
-func (p *Pool) halt() {
-	begin, started := time.Now(), make(chan struct{})
+func (p *Pool) halt(until time.Time) {
+	started := make(chan struct{})
 	p.step(func(c *core.Core, now time.Duration) {
 		c.InterruptAll(now)
 		p.engine.started = started
 	})
-	timeout := time.NewTimer(p.shutdownTimeout)
+	timeout := time.NewTimer(time.Until(until))
 	defer timeout.Stop()
 	select {
 	case <-started:
 	case <-timeout.C:
 	}
-	p.engine.halt(p.shutdownTimeout - time.Since(begin))
+	p.engine.halt(until)
 }
 
 // valuesFrom is a context with the values of another one.

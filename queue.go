@@ -122,37 +122,37 @@ func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
 // ones are accepted. It returns [ErrClosed] once a shutdown has begun.
-func (q *Queue) Pause() error { return q.pause((*core.Core).Pause, QueuePaused{q.clock.now(), ""}) }
+func (q *Queue) Pause() error { return q.pause((*core.Core).Pause, QueuePaused, "") }
 
 // Resume ends [Queue.Pause]. It returns [ErrClosed] once a shutdown has begun.
-func (q *Queue) Resume() error { return q.pause((*core.Core).Resume, QueueResumed{q.clock.now(), ""}) }
+func (q *Queue) Resume() error { return q.pause((*core.Core).Resume, QueueResumed, "") }
 
 // PauseKind is [Queue.Pause] for the jobs of one kind. It returns
 // [ErrUnknownKind] if the kind was never registered with [Handle].
 func (q *Queue) PauseKind(kind string) error {
-	return q.pauseKind(kind, (*core.Core).PauseKind, QueuePaused{q.clock.now(), kind})
+	return q.pauseKind(kind, (*core.Core).PauseKind, QueuePaused)
 }
 
 // ResumeKind ends [Queue.PauseKind]; the jobs that were held back go first.
 func (q *Queue) ResumeKind(kind string) error {
-	return q.pauseKind(kind, (*core.Core).ResumeKind, QueueResumed{q.clock.now(), kind})
+	return q.pauseKind(kind, (*core.Core).ResumeKind, QueueResumed)
 }
 
-func (q *Queue) pauseKind(kind string, change func(*core.Core, string) bool, ev Event) error {
+func (q *Queue) pauseKind(kind string, change func(*core.Core, string) bool, told EventKind) error {
 	q.kindsMu.RLock()
 	_, known := q.kinds[kind]
 	q.kindsMu.RUnlock()
 	if !known {
 		return ErrUnknownKind
 	}
-	return q.pause(func(c *core.Core) bool { return change(c, kind) }, ev)
+	return q.pause(func(c *core.Core) bool { return change(c, kind) }, told, kind)
 }
 
 // pause makes a change of that sort, unless the queue is closed.
-func (q *Queue) pause(change func(*core.Core) bool, ev Event) error {
+func (q *Queue) pause(change func(*core.Core) bool, told EventKind, kind string) error {
 	return q.stepOpen(func(c *core.Core) error {
 		if change(c) {
-			q.herald.emit(ev)
+			q.emit(Event{Kind: told, Name: kind})
 		}
 		return nil
 	})
@@ -182,7 +182,7 @@ func (e *engine) resize(workers int) error {
 	return e.stepOpen(func(c *core.Core) error {
 		c.Resize(workers)
 		e.dismiss()
-		e.herald.emit(QueueResized{e.clock.now(), workers})
+		e.emit(Event{Kind: QueueResized, Count: uint64(workers)})
 		return nil
 	})
 }

@@ -36,8 +36,7 @@ type Leftover struct {
 // leave closes the books: it collects what is left, and tells those who wait
 // for the result of one of these jobs that there will be none. Only a queue knows of
 // restarts.
-func (e *engine) leave(restarts uint64, tell bool) Report {
-	var r Report
+func (e *engine) leave(restarts uint64) (r Report, last Event) {
 	e.stuck.finish()
 	e.step(func(c *core.Core, now time.Duration) {
 		e.stuck.close()
@@ -46,9 +45,7 @@ func (e *engine) leave(restarts uint64, tell bool) Report {
 		left := c.Seal(now)
 		e.base = &queueValues{context.Background()} // what still runs has a page with its own
 		r = e.reportOf(c, left)
-		if tell {
-			e.herald.emit(stopped(e.clock.now(), books, left))
-		}
+		last = stopped(books, left)
 		for _, j := range left {
 			handBack(c, j)
 		}
@@ -58,7 +55,22 @@ func (e *engine) leave(restarts uint64, tell bool) Report {
 	e.step(func(*core.Core, time.Duration) {
 		e.followUp = func(*core.Core, time.Duration) { e.runsEnded = false }
 	})
-	return r
+	return r, last
+}
+
+// emitLast tells what leave has returned, unless that is not to be told, and nothing after
+// it. The books are those of now, as what still runs may have ended meanwhile, and that is told.
+func (e *engine) emitLast(last Event, tell bool) {
+	if !tell {
+		e.bus.Close()
+		return
+	}
+	e.step(func(c *core.Core, now time.Duration) {
+		books := e.stats(c, now)
+		books.Restarts, books.OldestPending = last.Stats.Restarts, last.Stats.OldestPending
+		last.Stats = &books
+		e.bus.Last(e.complete(last))
+	})
 }
 
 // handBack tells those who have to do with a job that it is in a report.
@@ -79,9 +91,9 @@ type promised interface {
 	handedBack() *atomic.Bool
 }
 
-// stopped is the event of that name.
-func stopped(at happened, books Stats, waiting []*core.Job) QueueStopped {
-	ev := QueueStopped{happened: at, Stats: books, Abandoned: books.Running}
+// stopped is the event that a run has ended.
+func stopped(books Stats, waiting []*core.Job) Event {
+	ev := Event{Kind: QueueStopped, Stats: &books, Abandoned: books.Running}
 	for _, j := range waiting {
 		if j.WasCut() {
 			ev.Interrupted++

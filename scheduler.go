@@ -119,8 +119,8 @@ func (s *Scheduler) register(t *periodicTask, replaces bool) (done bool, err err
 	if e, ok := s.timetable(t).first(); ok && e.Item == t {
 		s.poke() // the loop sleeps for longer than this
 	}
-	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskScheduled{s.clock.now(), name, t.nextOf(s.clock.reference())})
+	if s.queue.wants(TaskScheduled) {
+		s.queue.emit(Event{Kind: TaskScheduled, Name: name, Next: t.nextOf(s.clock.reference())})
 	}
 	return true, nil
 }
@@ -158,9 +158,7 @@ func (s *Scheduler) Unschedule(name string) error {
 			s.tellSkipped(t, dropped.newest, dropped.total, ErrCancelled)
 		}
 	})
-	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskUnscheduled{s.clock.now(), name})
-	}
+	s.queue.emit(Event{Kind: TaskUnscheduled, Name: name})
 	return nil
 }
 

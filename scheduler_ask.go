@@ -374,8 +374,8 @@ func (s *Scheduler) answered(q *question) {
 	if r.err != nil {
 		s.underBoth(func() { t.lastErr, t.broken = r.err, true })
 	}
-	if !t.hasNext && !t.gone && s.queue.herald != nil {
-		s.queue.herald.emit(TaskUnscheduled{s.clock.now(), t.name})
+	if !t.hasNext && !t.gone {
+		s.queue.emit(Event{Kind: TaskUnscheduled, Name: t.name})
 	}
 	s.arm(t)
 	s.handOver()

@@ -80,9 +80,7 @@ func (s *Scheduler) watch(now clocks) {
 		return
 	}
 	s.grace = slept // what was due in that time was not jumped over, but overslept
-	if s.queue.herald != nil {
-		s.queue.herald.emit(ClockJumped{s.clock.now(), by})
-	}
+	s.queue.emit(Event{Kind: ClockJumped, By: by})
 	if by > 0 {
 		return
 	}

@@ -234,8 +234,8 @@ func (s *Scheduler) enqueued(r *run, id ID) {
 	}
 	t.runs++
 	t.setLast(r.due, s.clock)
-	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskFired{s.clock.now(), t.name, s.clock.tellDue(r.due), id})
+	if s.queue.wants(TaskFired) {
+		s.queue.emit(Event{Kind: TaskFired, Name: t.name, Due: s.clock.tellDue(r.due), Job: JobInfo{ID: id}})
 	}
 }
 
@@ -257,8 +257,8 @@ func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duratio
 
 // tellSkipped tells observers that n runs were skipped, the last of them due at due.
 func (s *Scheduler) tellSkipped(t *periodicTask, due dueTime, n uint64, why error) {
-	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskSkipped{s.clock.now(), t.name, s.clock.tellDue(due), why, n})
+	if s.queue.wants(TaskSkipped) {
+		s.queue.emit(Event{Kind: TaskSkipped, Name: t.name, Due: s.clock.tellDue(due), Err: why, Count: n})
 	}
 }
 

@@ -111,9 +111,7 @@ func (r *run) settled(o outcome) {
 	if !handedBack && !t.broken && !t.hung {
 		t.lastErr = o.err
 	}
-	if s.queue.herald != nil {
-		s.queue.herald.emit(TaskEnded{s.clock.now(), t.name, o.id, o.err})
-	}
+	s.queue.emit(Event{Kind: TaskEnded, Name: t.name, Job: JobInfo{ID: o.id}, Err: o.err})
 	if r.lock != nil {
 		r.lock.runEnded(handedBack)
 	}

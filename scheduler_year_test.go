@@ -21,7 +21,7 @@ type ledger struct {
 
 // note enters an event.
 func (l *ledger) note(e Event) {
-	switch e := e.(type) {
+	switch e.Kind {
 	case TaskFired:
 		l.fired++
 	case TaskEnded:
@@ -51,13 +51,9 @@ func (l *fickleLock) Lock(ctx context.Context, _ string, _ time.Time) (context.C
 }
 
 func taskOf(e Event) string {
-	switch e := e.(type) {
-	case TaskFired:
-		return e.Task
-	case TaskEnded:
-		return e.Task
-	case TaskSkipped:
-		return e.Task
+	switch e.Kind {
+	case TaskFired, TaskEnded, TaskSkipped:
+		return e.Name
 	}
 	return ""
 }

@@ -122,21 +122,33 @@ func (q *Queue) endRun(restart bool) {
 		return
 	}
 	cut, reason := q.drainRun(restart)
+	end := q.timeUp()
 	if cut {
-		q.halt(q.shutdownTimeout)
+		q.halt(end)
 	}
 	q.stopTree()
 	q.stuck.finish()
-	if q.rest(restart) {
-		q.conclude(cut, reason, true)
-		_ = q.flush()
-		return
+	switch {
+	case l.hasBegun(): // to shut down, which waits itself
+	case restart:
+		q.stopFetching()
+	default:
+		_ = q.awaitUsers(end) // a Shutdown names what is left then
 	}
-	q.stopFetching()
-	if !restart {
-		_ = q.scheduler.background.wait(min(askLimit, q.shutdownTimeout)) // a Shutdown names what is left then
-		_ = q.flush()
+	final := q.rest(restart)
+	if final {
+		q.conclude(cut, reason, true, end)
 	}
+	if final || !restart {
+		_ = q.flush(graceUntil(end))
+	}
+}
+
+// hasBegun reports whether a shutdown has begun.
+func (l *life) hasBegun() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closing
 }
 
 // hasten bounds a shutdown by what Serve may take.
@@ -189,10 +201,10 @@ func (q *Queue) rest(restart bool) (final bool) {
 			c.Halt(true)
 			books := q.stats(c, now)
 			books.Restarts = q.tree.restarts()
-			ev := stopped(q.clock.now(), books, c.WaitingJobs(now))
+			ev := stopped(books, c.WaitingJobs(now))
 			ev.open = restart
 			q.stuck.close()
-			q.herald.emit(ev)
+			q.emit(ev)
 		})
 	}
 	return l.closing

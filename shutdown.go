@@ -3,6 +3,7 @@ package dray
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/jobctx"
@@ -20,6 +21,9 @@ import (
 // case. If the queue's tree had failed, that error is returned too, and one that is
 // [ErrAbandoned] for each observer, log handler, limiter, schedule and unlock of a
 // [Locker] that has not returned by then, and is left behind.
+//
+// Observers hear of everything within the same time: the shutdown timeout from when ctx
+// has ended, or nothing runs any more. The last event is [QueueStopped].
 //
 // Further calls, concurrent ones included, wait for the same end and return the
 // same; the first ctx to end cuts the drain short for all, and so does, after the
@@ -90,20 +94,10 @@ func (q *Queue) cut(reason error) {
 
 // ended is the error of Shutdown and Close when all is over.
 func (q *Queue) ended() error {
-	if err := q.flush(); err != nil {
-		return errors.Join(q.life.err, err)
+	if late := q.flush(q.life.flushBy); len(late) > 0 {
+		return errors.Join(q.life.err, errors.Join(late...))
 	}
 	return q.life.err
-}
-
-// flush lets observers hear of everything, within the shutdown timeout. The error
-// names what user code has not returned: observers, and limiters. A shutdown that
-// waits for no job still gives observers that are on their way the time to finish:
-// else chance would decide which of them it names.
-func (e *engine) flush() error {
-	ctx, cancel := context.WithTimeout(context.Background(), max(e.shutdownTimeout, limiterGrace))
-	defer cancel()
-	return errors.Join(errors.Join(e.lost()...), e.herald.flush(ctx))
 }
 
 // wind takes the queue from its last accepted job to its end.
@@ -114,7 +108,7 @@ func (q *Queue) wind() {
 	rested, open := l.rested, l.open
 	l.mu.Unlock()
 	if rested {
-		q.conclude(true, nil, open)
+		q.conclude(true, nil, open, q.timeUp())
 		return
 	}
 	cut, reason := false, error(nil)
@@ -122,28 +116,48 @@ func (q *Queue) wind() {
 	case <-q.awaitIdle():
 	case <-l.forced:
 		cut, reason = true, l.reason
-		q.halt(q.shutdownTimeout)
+	}
+	end := q.timeUp()
+	if cut {
+		q.halt(end)
 	}
 	q.stopTree()
-	q.conclude(cut, reason, true)
+	q.conclude(cut, reason, true, end)
 }
 
-// conclude makes the report. From here on a deadline changes nothing. Observers are
-// told, unless they have been when the last run ended.
-func (q *Queue) conclude(cut bool, reason error, tell bool) {
+// timeUp is when the time is over that jobs have once they are cancelled, and observers
+// once there is nothing to wait for any more.
+func (e *engine) timeUp() time.Time { return time.Now().Add(e.shutdownTimeout) }
+
+// awaitUsers waits for what else of the users' is under way: limiters, schedules, unlocks,
+// and observers, which hear of everything that was before. It returns which of the schedules
+// and unlocks have not returned. All that is late is in the log.
+func (q *Queue) awaitUsers(end time.Time) (late []error) {
+	q.stopFetching()
+	late = q.scheduler.background.wait(min(askLimit, q.shutdownTimeout))
+	q.reportLate(late)
+	q.flushOthers(end)
+	return late
+}
+
+// conclude makes the report. From here on a deadline changes nothing. Observers have until
+// end to hear of everything, and last that this is the end, unless they have been told when
+// the last run ended.
+func (q *Queue) conclude(cut bool, reason error, tell bool, end time.Time) {
 	l := &q.life
 	l.force.Do(func() {})
 	q.scheduler.handBack()
 	l.mu.Lock()
 	failure := l.failure
-	l.report = q.leave(q.tree.restarts(), tell)
+	report, last := q.leave(q.tree.restarts())
+	l.report = report
 	l.mu.Unlock()
-	q.stopFetching()
+	late := q.awaitUsers(end)
+	q.emitLast(last, tell)
 	if len(l.report.Abandoned) > 0 && (cut || isClosed(l.forced)) {
 		reason = errors.Join(reason, ErrStillRunning)
 	}
-	left := q.scheduler.background.wait(min(askLimit, q.shutdownTimeout))
-	q.herald.report(left)
-	l.err = errors.Join(failure, reason, errors.Join(left...))
+	l.err = errors.Join(failure, reason, errors.Join(late...))
+	l.flushBy = graceUntil(end)
 	close(l.over)
 }

@@ -21,9 +21,9 @@ const stacksEvery = time.Second
 // that exists only while there are some. A job is told of as soon as its stack is there,
 // and before anything that comes of it: if it ends first, it is told of without.
 //
-// Its lock is taken last but for those of the outlets.
+// Its lock is taken last but for those of the bus.
 type stuckJobs struct {
-	herald *herald      // immutable; nil if nobody listens
+	emit   func(Event)  // immutable
 	untold atomic.Int64 // len(jobs), set with it; read without the lock
 
 	mu       sync.Mutex
@@ -38,16 +38,16 @@ type stuckJobs struct {
 
 // A stuckJob is one attempt at a job.
 type stuckJob struct {
-	event     JobStuck // but for the stack; immutable
-	goroutine goid.ID  // immutable
+	event     Event   // but for the stack; immutable
+	goroutine goid.ID // immutable
 }
 
 // reportStuck has observers told of a stuck job, under both locks.
 func (e *engine) reportStuck(f *core.Effect) {
-	if e.herald == nil {
+	if !e.wants(JobStuck) {
 		return
 	}
-	event := JobStuck{happened: e.clock.now(), Job: e.jobInfo(*f.Info), Cause: causeError(f.Cause), task: taskName(f.Run.Job)}
+	event := Event{Kind: JobStuck, Time: e.clock.now(), Job: e.jobInfo(*f.Info), Err: causeError(f.Cause), task: taskName(f.Run.Job)}
 	e.stuck.add(&stuckJob{event, goid.ID(e.workerAt(f.Run).goid.Load())})
 }
 
@@ -148,7 +148,7 @@ func (s *stuckJobs) tell(j *stuckJob, stack []byte) {
 	}
 	event := j.event
 	event.Stack = stack
-	s.herald.emit(event)
+	s.emit(event)
 }
 
 // attemptEnds is called when an attempt has ended and before that is told, under the

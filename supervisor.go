@@ -106,13 +106,13 @@ func NewSupervisor(strategy Strategy, opts ...SupervisorOption) (_ *Supervisor, 
 }
 
 // newSupervisor builds a supervisor from a configuration that began as a
-// newSupervisorConfig. A cfg.herald takes precedence over observers and logger.
+// newSupervisorConfig. A cfg.bus takes precedence over observers and logger.
 func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 	if cfg.strategy > OneForAll {
 		return nil, fmt.Errorf("dray: NewSupervisor: unknown strategy %v", cfg.strategy)
 	}
-	if cfg.herald == nil {
-		cfg.herald = newHerald(cfg.common)
+	if cfg.bus == nil {
+		cfg.bus = newBus(cfg.common, "")
 	}
 	s := &Supervisor{cfg: cfg, sup: supervise.New(supervise.Config{
 		Config: restart.Config{
@@ -259,25 +259,30 @@ func (s *Supervisor) Children() []ChildInfo { return childInfos(s.sup.Children()
 // restarts returns how many restarts there have been, over all calls of Serve.
 func (s *Supervisor) restarts() uint64 { return s.sup.Restarts() }
 
+// eventOfChild are the events by what they tell of.
+var eventOfChild = [...]EventKind{
+	restart.Started: ChildStarted, restart.Failed: ChildFailed, restart.Stopped: ChildStopped,
+	restart.Abandoned: ChildAbandoned, restart.GaveUp: SupervisorFailed, restart.Forgotten: 0,
+}
+
 // emit returns what makes events of what happens, or nil if nobody listens.
 func (c *supervisorConfig) emit() func(restart.Event, time.Time) {
-	if c.herald == nil {
+	bus, name, queue, tell := c.bus, c.name, c.queue, c.clock.tellTime
+	if bus == nil {
 		return nil
 	}
-	h, name, tell := c.herald, c.name, c.clock.tellTime
 	return func(e restart.Event, now time.Time) {
-		at := happened{tell(now)}
-		switch e.Kind {
-		case restart.Started:
-			h.emit(ChildStarted{at, name, e.Child.Name, e.Child.Restarts})
-		case restart.Failed:
-			h.emit(ChildFailed{at, name, e.Child.Name, e.Err})
-		case restart.Stopped:
-			h.emit(ChildStopped{at, name, e.Child.Name})
-		case restart.Abandoned:
-			h.emit(ChildAbandoned{at, name, e.Child.Name, e.Waited})
-		case restart.GaveUp:
-			h.emit(SupervisorFailed{at, name, e.Err})
+		kind := eventOfChild[e.Kind]
+		if !bus.Wants(uint8(kind)) {
+			return
 		}
+		ev := Event{Kind: kind, Time: tell(now), Queue: queue, Supervisor: name, By: e.Waited, Err: e.Err}
+		if e.Child != nil {
+			ev.Name = e.Child.Name
+		}
+		if kind == ChildStarted {
+			ev.Restarts = e.Child.Restarts
+		}
+		bus.Emit(ev)
 	}
 }

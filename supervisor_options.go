@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/eventbus"
 )
 
 // Strategy says which children are restarted when one of them has to be.
@@ -85,7 +87,8 @@ type supervisorConfig struct {
 	period   time.Duration // within this time
 	backoff  Backoff       // nil: restart at once
 	auto     AutoShutdown
-	herald   *herald // nil: the supervisor makes its own
+	bus      *eventbus.Bus[Event] // nil: the supervisor makes its own
+	queue    string               // whose tree it is; empty for none
 }
 
 // The default intensity is that of Elixir's supervisors: enough for an accident

@@ -8,7 +8,7 @@ import "context"
 func (q *Queue) treeConfig() supervisorConfig {
 	cfg := newSupervisorConfig(RestForOne)
 	cfg.name, cfg.clock = q.name, q.clock
-	cfg.herald = q.herald
+	cfg.bus, cfg.queue = q.bus, q.name
 	cfg.children = []Child{
 		{Name: "owner", Service: owner{q.engine}},
 		{Name: "pool", Service: crew{q.engine}},

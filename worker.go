@@ -63,7 +63,7 @@ func (e *engine) hire() *worker {
 	e.hired++
 	w := e.newWorker(e.hired)
 	e.core.Join(&w.run)
-	e.herald.emit(WorkerStarted{e.clock.now(), w.number})
+	e.emit(Event{Kind: WorkerStarted, Worker: w.number})
 	go w.main()
 	return w
 }
@@ -82,8 +82,9 @@ func (w *worker) main() {
 // a job can bring about, and has another one go on in its place.
 func (w *worker) depart() {
 	if !w.left {
-		at := w.engine.clock.now()
-		w.engine.herald.emit(WorkerStopped{at, w.number, ErrGoexit}, WorkerStarted{at, w.number})
+		e := w.engine
+		e.emit(Event{Kind: WorkerStopped, Worker: w.number, Err: ErrGoexit})
+		e.emit(Event{Kind: WorkerStarted, Worker: w.number})
 		go w.main()
 	}
 }
@@ -188,7 +189,7 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 	if r.Kind == core.Panic {
 		r.Stack = f.panic.Stack
 	}
-	if w.engine.herald != nil {
+	if w.engine.bus != nil {
 		r.Note = new(f.note)
 	}
 	return r

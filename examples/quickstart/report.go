@@ -26,23 +26,19 @@ func (i *intake) count(log *slog.Logger, err error) {
 	log.Error("skipped", "line", err)
 }
 
-// ledger counts processed jobs by kind. It is an observer of the queue.
+// ledger counts processed jobs by kind. It is an observer of the queue, for JobProcessed.
 type ledger struct {
 	mu        sync.Mutex
 	processed map[string]int
 }
 
 func (l *ledger) observe(e dray.Event) {
-	done, ok := e.(dray.JobProcessed)
-	if !ok {
-		return
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.processed == nil {
 		l.processed = map[string]int{}
 	}
-	l.processed[done.Job.Kind]++
+	l.processed[e.Job.Kind]++
 }
 
 func (l *ledger) count(kind string) int {

@@ -57,7 +57,7 @@ func (s *service) newQueue() (*dray.Queue, error) {
 		dray.WithCapacity(1000),
 		dray.WithOverflow(dray.Block), // beyond that the reader waits, and no line is lost
 		dray.WithLogger(s.cfg.log),
-		dray.WithObserver(s.ledger.observe),
+		dray.WithObserver(s.ledger.observe, dray.JobProcessed),
 		dray.WithPeriodic("health", dray.Every(700*time.Millisecond), s.sender.checkHealth),
 	)
 }

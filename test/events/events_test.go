@@ -8,6 +8,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -45,8 +46,11 @@ func TestEveryEvent(t *testing.T) {
 func requireEvents(t testing.TB, want, got []fields) {
 	t.Helper()
 	require.Len(t, got, len(want), "%v", got)
-	for i := range want {
-		require.Empty(t, compare(want[i], got[i]), "event %d", i+1)
+	for i, w := range want {
+		if _, ok := w["Queue"]; !ok && w["Supervisor"] == nil {
+			w = with(w, fields{"Queue": "mail"})
+		}
+		require.Empty(t, compare(w, got[i]), "event %d", i+1)
 	}
 }
 
@@ -104,42 +108,59 @@ func requireSeen(t *testing.T, seen map[string]bool, v any) {
 // requireComplete looks up in the source which events and fields there are.
 func requireComplete(t *testing.T, seen map[string]map[string]bool, infos map[string]bool) {
 	t.Helper()
-	events := eventTypes(t)
-	require.Equal(t, slices.Sorted(maps.Keys(events)), slices.Sorted(maps.Keys(seen)), "events with rows")
-	for event, names := range events {
-		for _, name := range append(names, "Time") {
+	require.Equal(t, slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(seen)), "events with rows")
+	all := map[string]bool{"Kind": true}
+	for event, names := range documented {
+		for name := range names {
+			all[name] = true
 			require.True(t, seen[event][name], "no row has a value for %s.%s", event, name)
 		}
 	}
+	requireSeen(t, all, dray.Event{})
 	requireSeen(t, infos, dray.JobInfo{})
 }
 
-// eventTypes returns the exported structs of package dray that embed what makes an
-// event, with their exported fields.
-func eventTypes(t *testing.T) map[string][]string {
-	t.Helper()
-	f, err := parser.ParseFile(token.NewFileSet(), "../../observer.go", nil, 0)
-	require.NoError(t, err)
-	events := map[string][]string{}
+// documented has for each kind of event the fields that its comment says it sets, and
+// those that all of them have.
+var documented = func() map[string]map[string]bool {
+	f, err := parser.ParseFile(token.NewFileSet(), "../../observer.go", nil, parser.ParseComments)
+	if err != nil {
+		panic(err)
+	}
+	kinds := map[string]map[string]bool{}
 	ast.Inspect(f, func(n ast.Node) bool {
-		spec, ok := n.(*ast.TypeSpec)
-		if !ok || !spec.Name.IsExported() {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || !spec.Names[0].IsExported() {
 			return true
 		}
-		s, ok := spec.Type.(*ast.StructType)
-		if !ok || len(s.Fields.List) == 0 || fmt.Sprint(s.Fields.List[0].Type) != "happened" {
-			return true
+		text := strings.Join(strings.Fields(spec.Doc.Text()), " ")
+		_, sets, ok := strings.Cut(text, " Sets ")
+		if !ok {
+			panic(spec.Names[0].Name + ": its comment does not say what it sets")
 		}
-		events[spec.Name.Name] = []string{}
-		for _, field := range s.Fields.List {
-			for _, name := range field.Names {
-				if name.IsExported() {
-					events[spec.Name.Name] = append(events[spec.Name.Name], name.Name)
-				}
-			}
+		fields := map[string]bool{"Time": true}
+		for name := range strings.SplitSeq(strings.TrimSuffix(sets, "."), ", ") {
+			fields[name] = true
 		}
+		if !fields["Supervisor"] { // else it may be one that is no queue's
+			fields["Queue"] = true
+		}
+		kinds[spec.Names[0].Name] = fields
 		return true
 	})
-	require.NotEmpty(t, events)
-	return events
+	return kinds
+}()
+
+// Kinds are called as they are written, and there are no others.
+func TestKindsHaveNames(t *testing.T) {
+	names := map[string]bool{}
+	for k := dray.JobEnqueued; k <= dray.EventsDropped; k++ {
+		names[k.String()] = true
+	}
+	require.Equal(t, slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(names)))
+	for _, k := range []dray.EventKind{0, dray.EventsDropped + 1, dray.EventsDropped + 2, 255} {
+		require.Equal(t, fmt.Sprintf("EventKind(%d)", uint8(k)), k.String())
+		_, err := dray.New(dray.WithObserver(func(dray.Event) {}, dray.JobFailed, k))
+		require.EqualError(t, err, fmt.Sprintf("dray: WithObserver: no such kind of event: %d", k))
+	}
 }

@@ -24,14 +24,14 @@ type fields map[string]any
 // is wrong.
 type check func(got any) string
 
-// kindOf and read are the one place that knows how events are made.
-func kindOf(ev dray.Event) string { return reflect.TypeOf(ev).Name() }
-
+// read is an event by the fields that its kind sets, and those that it should not have set.
 func read(ev dray.Event) fields {
-	v, fs := reflect.ValueOf(ev), fields{}
-	for _, f := range reflect.VisibleFields(v.Type()) {
-		if f.IsExported() {
-			fs[f.Name] = v.FieldByIndex(f.Index).Interface()
+	all, fs := flat(ev), fields{}
+	delete(all, "Kind")
+	sets := documented[ev.Kind.String()]
+	for name, value := range all {
+		if sets[name] || value != nil && !reflect.ValueOf(value).IsZero() {
+			fs[name] = value
 		}
 	}
 	return fs
@@ -68,7 +68,7 @@ func (n *notebook) of(kind string) (es []fields) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, ev := range n.events {
-		if kindOf(ev) == kind {
+		if ev.Kind.String() == kind {
 			es = append(es, read(ev))
 		}
 	}

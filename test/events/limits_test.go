@@ -37,8 +37,8 @@ func TestStacksAtTheirLimit(t *testing.T) {
 			time.Sleep(73*time.Hour + 11*time.Minute)
 			var stuck []byte
 			q, err := dray.New(dray.WithObserver(func(ev dray.Event) {
-				if e, ok := ev.(dray.JobStuck); ok {
-					stuck = e.Stack
+				if ev.Kind == dray.JobStuck {
+					stuck = ev.Stack
 				}
 			}))
 			require.NoError(t, err)
@@ -132,10 +132,10 @@ func TestStopThatLeavesOneJobRunning(t *testing.T) {
 		require.Equal(s, "queue stopped", last[len(last)-1].message)
 	})
 	synctest.Test(t, func(t *testing.T) {
-		var stops []dray.QueueStopped
+		var stops []dray.Event
 		p, err := dray.NewPool(1, dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.QueueStopped); ok {
-				stops = append(stops, e)
+			if ev.Kind == dray.QueueStopped {
+				stops = append(stops, ev)
 			}
 		}))
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package events_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -203,7 +204,7 @@ func (h throwing) WithAttrs([]slog.Attr) slog.Handler     { return h }
 func (h throwing) Handle(context.Context, slog.Record) error {
 	h.told.mu.Lock()
 	defer h.told.mu.Unlock()
-	h.told.events = append(h.told.events, nil)
+	h.told.events = append(h.told.events, dray.Event{})
 	switch len(h.told.events) {
 	case 1:
 		panic("handler")
@@ -212,4 +213,29 @@ func (h throwing) Handle(context.Context, slog.Record) error {
 	}
 	h.told.records = append(h.told.records, record{})
 	return nil
+}
+
+// TestLogAsText shows what an operator reads.
+func TestLogAsText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var buf bytes.Buffer
+		q, err := dray.New(dray.WithName("mail"), dray.WithWorkers(1), dray.WithCapacity(1), dray.WithLogger(slog.New(slog.NewTextHandler(&buf, nil))))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		retries := []dray.JobOption{dray.WithLabel("greeting"), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second))}
+		require.NoError(t, q.Enqueue(t.Context(), kit.Fail, retries...))
+		time.Sleep(time.Minute)
+		require.NoError(t, q.Pause())
+		for range 100 {
+			_ = q.Enqueue(t.Context(), kit.Fail)
+		}
+		_, err = q.Shutdown(t.Context())
+		require.NoError(t, err)
+		log := buf.String()
+		require.Contains(t, log, `level=WARN msg="attempt failed" dray=mail id=1 attempt=1 label=greeting next=2000-01-01T00:00:01.000Z error=boom`)
+		require.Contains(t, log, `level=ERROR msg="job failed" dray=mail id=1 attempt=2 label=greeting error=boom`)
+		require.Equal(t, 2, strings.Count(log, "jobs rejected"), "at once, and at the end")
+		require.Contains(t, log, `msg="queue stopped" dray=mail enqueued=2 processed=0 failed=1 cancelled=0 evicted=0 rejected=99`)
+		require.Contains(t, log, "waiting=1")
+	})
 }

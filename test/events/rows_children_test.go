@@ -45,7 +45,7 @@ func failing(n int, fail func() error) dray.Service {
 func boom() error { return kit.ErrBoom }
 
 func ofChild(at time.Time, more fields) fields {
-	return with(fields{"Time": at, "Supervisor": "mail", "Child": "web"}, more)
+	return with(fields{"Time": at, "Supervisor": "mail", "Name": "web"}, more)
 }
 
 func childLine(level slog.Level, message string, more fields) record {
@@ -69,7 +69,7 @@ var children = []row{
 		s.wait(time.Second)
 		var want []fields
 		for _, name := range []string{"owner", "pool", "scheduler"} {
-			want = append(want, ofChild(at, fields{"Child": name, "Restarts": uint64(0)}))
+			want = append(want, ofChild(at, fields{"Queue": "mail", "Name": name, "Restarts": uint64(0)}))
 		}
 		return want, nil
 	}},
@@ -83,7 +83,7 @@ var children = []row{
 			n := map[string]uint64{"owner": 1}[name]
 			return record{slog.LevelWarn, "child restarted", fields{"dray": "mail", "supervisor": "mail", "child": name, "restarts": n}}
 		}
-		return []fields{ofChild(at, fields{"Child": "owner", "Err": err})}, []record{
+		return []fields{ofChild(at, fields{"Queue": "mail", "Name": "owner", "Err": err})}, []record{
 			{slog.LevelError, "child failed", fields{
 				"dray": "mail", "supervisor": "mail", "child": "owner", "error": err,
 				"panicked_at": contains("draytest.CrashOwner"), "stack": contains("CrashOwner"),
@@ -108,14 +108,14 @@ var children = []row{
 			dray.Child{Name: "once", Service: failing(1, func() error { return nil }), Restart: dray.Transient})
 		now := s.wait(time.Minute)
 		end()
-		return []fields{ofChild(at.Add(time.Second), fields{"Child": "once"}), ofChild(now, nil)}, nil
+		return []fields{ofChild(at.Add(time.Second), fields{"Name": "once"}), ofChild(now, nil)}, nil
 	}},
 	{"ChildAbandoned", "", func(s *scene) ([]fields, []record) {
 		end := s.supervised(nil, dray.Child{Name: "web", Shutdown: 3 * time.Second,
 			Service: dray.ServiceFunc(func(context.Context) error { virtual.Sleep(time.Hour); return nil })})
 		at := s.wait(time.Minute).Add(3 * time.Second)
 		end()
-		return []fields{ofChild(at, fields{"Waited": 3 * time.Second})},
+		return []fields{ofChild(at, fields{"By": 3 * time.Second})},
 			[]record{childLine(slog.LevelError, "child does not stop", fields{"waited": 3 * time.Second})}
 	}},
 	{"SupervisorFailed", "", func(s *scene) ([]fields, []record) {

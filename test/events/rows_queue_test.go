@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -64,7 +65,7 @@ var queues = []row{
 		q := s.made(dray.WithWorkers(3))
 		at := s.wait(time.Second)
 		require.NoError(s, q.Start())
-		return []fields{{"Time": at, "Workers": 3}}, []record{line(slog.LevelInfo, "queue started", fields{"workers": 3})}
+		return []fields{{"Time": at, "Count": uint64(3)}}, []record{line(slog.LevelInfo, "queue started", fields{"workers": 3})}
 	}},
 	{"QueuePaused", "the queue, and a kind", func(s *scene) ([]fields, []record) {
 		q := s.started()
@@ -75,7 +76,7 @@ var queues = []row{
 		require.NoError(s, q.Pause()) // nothing happens
 		b := s.wait(time.Second)
 		require.NoError(s, q.PauseKind("letter"))
-		return []fields{{"Time": a, "Kind": ""}, {"Time": b, "Kind": "letter"}}, nil
+		return []fields{{"Time": a, "Name": ""}, {"Time": b, "Name": "letter"}}, nil
 	}},
 	{"QueueResumed", "the queue, and a kind", func(s *scene) ([]fields, []record) {
 		q := s.started()
@@ -88,13 +89,13 @@ var queues = []row{
 		require.NoError(s, q.Resume())
 		b := s.wait(time.Second)
 		require.NoError(s, q.ResumeKind("letter"))
-		return []fields{{"Time": a, "Kind": ""}, {"Time": b, "Kind": "letter"}}, nil
+		return []fields{{"Time": a, "Name": ""}, {"Time": b, "Name": "letter"}}, nil
 	}},
 	{"QueueResized", "", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		at := s.wait(time.Second)
 		require.NoError(s, q.Resize(7))
-		return []fields{{"Time": at, "Workers": 7}}, nil
+		return []fields{{"Time": at, "Count": uint64(7)}}, nil
 	}},
 	{"RateLimitFailed", "an error, and a panic", func(s *scene) ([]fields, []record) {
 		q := s.started()
@@ -116,7 +117,7 @@ var queues = []row{
 		q := s.made()
 		at := s.wait(time.Second)
 		require.NoError(s, q.Close())
-		return []fields{{"Time": at, "Waiting": 0, "Interrupted": 0, "Abandoned": 0, "Stats": dray.Stats{Workers: 1, Idle: 1, Capacity: 10_000}}},
+		return []fields{{"Time": at, "Waiting": 0, "Interrupted": 0, "Abandoned": 0, "Stats": &dray.Stats{Workers: 1, Idle: 1, Capacity: 10_000}}},
 			[]record{line(slog.LevelInfo, "queue stopped", fields{
 				"enqueued": uint64(0), "processed": uint64(0), "failed": uint64(0), "cancelled": uint64(0), "evicted": uint64(0),
 				"rejected": uint64(0), "waiting": 0, "interrupted": 0, "abandoned": 0,
@@ -128,7 +129,7 @@ var queues = []row{
 		at := s.wait(time.Second)
 		require.NoError(s, q.Pause())
 		_ = q.Close()
-		return []fields{{"Time": at, "Kind": ""}},
+		return []fields{{"Time": at, "Name": ""}},
 			[]record{line(slog.LevelWarn, "user code has not returned", fields{"error": contains("dray: observer ")})}
 	}},
 	{"EventsDropped", "", dropped},
@@ -158,7 +159,7 @@ func stopped(s *scene) ([]fields, []record) {
 	at := s.wait(time.Second).Add(2 * time.Second)
 	require.ErrorIs(s, q.Close(), dray.ErrStillRunning)
 	// Jobs 9 and 10 wait, 3 waits for its next attempt, 5 is interrupted, 4 is left.
-	return []fields{{"Time": at, "Waiting": 3, "Interrupted": 1, "Abandoned": 1, "Stats": dray.Stats{
+	return []fields{{"Time": at, "Waiting": 3, "Interrupted": 1, "Abandoned": 1, "Stats": &dray.Stats{
 			Pending: 3, Retrying: 1, Running: 1, Stuck: 1,
 			Enqueued: 10, Processed: 1, Failed: 1, Cancelled: 1, Evicted: 2, Rejected: 1, Retried: 1, Panicked: 1,
 			Workers: 2, Idle: 1, Capacity: 4, Paused: true, Restarts: 1, OldestPending: 4 * time.Second,
@@ -168,6 +169,10 @@ func stopped(s *scene) ([]fields, []record) {
 		})}
 }
 
+// undelivered is how many events of functions an observer may be behind. Each counts with a
+// word more than its size.
+var undelivered = 16 << 20 / (int(reflect.TypeFor[dray.Event]().Size()) + 8)
+
 // dropped has an observer that hangs while there are more events than are kept.
 func dropped(s *scene) ([]fields, []record) {
 	s.slowObserver = make(chan struct{})
@@ -175,14 +180,14 @@ func dropped(s *scene) ([]fields, []record) {
 	s.add(q, kit.Nop)
 	_ = q.Stats() // collects it, so that there is an event
 	s.wait(time.Second)
-	const kept, more = 65_536, 321
-	for range kept + more {
+	const more = 321
+	for range undelivered - 1 + more { // one is being delivered
 		require.NoError(s, q.Enqueue(s.Context(), kit.Nop))
 		_ = q.Stats()
 	}
 	at := s.wait(time.Second)
 	close(s.slowObserver)
-	return []fields{{"Time": at, "Count": uint64(more)}},
+	return []fields{{"Time": at, "Name": contains("observer"), "Count": uint64(more)}},
 		[]record{line(slog.LevelWarn, "events dropped", fields{"count": uint64(more), "too_slow": contains("observer")})}
 }
 
@@ -196,7 +201,7 @@ func droppedEvictions(s *scene) ([]fields, []record) {
 	s.wait(time.Second)
 	s.add(q, kit.Nop) // is logged, and that takes long
 	s.wait(time.Second)
-	const more = 40_000 // each with two events
+	const more = 40_000 // for the observer each with two events
 	for range more {
 		require.NoError(s, q.Enqueue(s.Context(), kit.Nop))
 	}
@@ -206,16 +211,17 @@ func droppedEvictions(s *scene) ([]fields, []record) {
 	close(s.slowObserver)
 	synctest.Wait()
 	require.NoError(s, q.Close())
-	const told, missed = 65_536 / 2, more - 65_536/2
-	evicted := func(n uint64) fields { return fields{"count": n} }
-	dropped := func(n uint64, by string) record {
-		return line(slog.LevelWarn, "events dropped", fields{"count": n, "too_slow": contains(by)})
+	told := undelivered - 1 // and one is being delivered
+	missed, missing := more-told, 2*more+2-told
+	evicted := func(n int) fields { return fields{"count": uint64(n)} }
+	dropped := func(n int, by string) record {
+		return line(slog.LevelWarn, "events dropped", fields{"count": uint64(n), "too_slow": contains(by)})
 	}
-	return []fields{{"Time": at, "Count": uint64(2*missed + 2)}}, []record{
+	return []fields{{"Time": at, "Name": contains("observer"), "Count": uint64(missing)}}, []record{
 		line(slog.LevelWarn, "jobs evicted", evicted(1)),
 		line(slog.LevelWarn, "jobs evicted", evicted(1)), // as a second has passed
-		dropped(2*missed, "log handler"),
-		dropped(2*missed+2, "observer"),
+		dropped(missed, "log handler"),
+		dropped(missing, "observer"),
 		line(slog.LevelWarn, "jobs evicted", with(evicted(missed), fields{"reason": "events dropped"})),
 		line(slog.LevelWarn, "jobs evicted", evicted(told-1)),
 	}

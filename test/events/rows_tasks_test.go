@@ -49,8 +49,8 @@ var tasks = []row{
 		b := s.wait(time.Second)
 		require.NoError(s, q.Scheduler().Schedule("report", dray.At(b.Add(time.Minute)), kit.Nop))
 		return []fields{
-			{"Time": a, "Task": "report", "Next": a.Add(time.Hour)},
-			{"Time": b, "Task": "report", "Next": b.Add(time.Minute)},
+			{"Time": a, "Name": "report", "Next": a.Add(time.Hour)},
+			{"Time": b, "Name": "report", "Next": b.Add(time.Minute)},
 		}, nil
 	}},
 	{"TaskFired", "", func(s *scene) ([]fields, []record) {
@@ -60,8 +60,8 @@ var tasks = []row{
 		s.wait(2*time.Hour + time.Minute)
 		one, two := a.Add(time.Hour), a.Add(2*time.Hour)
 		return []fields{
-			{"Time": one, "Task": "report", "Due": one, "ID": dray.ID(2)},
-			{"Time": two, "Task": "report", "Due": two, "ID": dray.ID(3)},
+			{"Time": one, "Name": "report", "Due": one, "Job": dray.JobInfo{ID: dray.ID(2)}},
+			{"Time": two, "Name": "report", "Due": two, "Job": dray.JobInfo{ID: dray.ID(3)}},
 		}, nil
 	}},
 	{"TaskFired", "by hand", func(s *scene) ([]fields, []record) {
@@ -69,14 +69,14 @@ var tasks = []row{
 		s.hourly(q, kit.Nop)
 		at := s.wait(time.Minute)
 		require.NoError(s, q.Scheduler().RunNow("report"))
-		return []fields{{"Time": at, "Task": "report", "Due": at, "ID": dray.ID(1)}}, nil
+		return []fields{{"Time": at, "Name": "report", "Due": at, "Job": dray.JobInfo{ID: dray.ID(1)}}}, nil
 	}},
 	{"TaskSkipped", "the run before goes on", func(s *scene) ([]fields, []record) {
 		q := s.started()
 		a := s.hourly(q, draytest.Slow(90*time.Minute))
 		at := a.Add(2 * time.Hour)
 		s.wait(150 * time.Minute)
-		return []fields{{"Time": at, "Task": "report", "Due": at, "Err": dray.ErrOverlap, "Count": uint64(1)}},
+		return []fields{{"Time": at, "Name": "report", "Due": at, "Err": dray.ErrOverlap, "Count": uint64(1)}},
 			[]record{skip(slog.LevelWarn, at, "the run before has not settled", 1)}
 	}},
 	{"TaskSkipped", "missed", func(s *scene) ([]fields, []record) {
@@ -85,7 +85,7 @@ var tasks = []row{
 		s.hourly(q, kit.Nop, dray.WithLastRun(at.Add(-3*time.Hour-time.Minute)), dray.WithMissed(dray.SkipMissed))
 		last := at.Add(-time.Minute)
 		s.wait(time.Second)
-		return []fields{{"Time": at, "Task": "report", "Due": last, "Err": dray.ErrMissed, "Count": uint64(3)}},
+		return []fields{{"Time": at, "Name": "report", "Due": last, "Err": dray.ErrMissed, "Count": uint64(3)}},
 			[]record{skip(slog.LevelWarn, last, "missed", 3)}
 	}},
 	{"TaskSkipped", "its schedule does not return", func(s *scene) ([]fields, []record) {
@@ -93,7 +93,7 @@ var tasks = []row{
 		due := time.Now().Add(time.Hour)
 		require.NoError(s, q.Scheduler().Schedule("report", slowAfter(due), kit.Nop))
 		s.wait(90 * time.Minute)
-		return []fields{{"Time": due.Add(time.Second), "Task": "report", "Due": due, "Err": dray.ErrTimeout, "Count": uint64(0)}},
+		return []fields{{"Time": due.Add(time.Second), "Name": "report", "Due": due, "Err": dray.ErrTimeout, "Count": uint64(0)}},
 			[]record{line(slog.LevelError, "schedule of periodic task does not return", fields{"task": "report", "due": due})}
 	}},
 	{"TaskSkipped", "its unique key is taken", func(s *scene) ([]fields, []record) {
@@ -102,7 +102,7 @@ var tasks = []row{
 		a := s.hourly(q, kit.Nop, dray.WithUnique("u", dray.RejectDuplicate))
 		at := a.Add(time.Hour)
 		s.wait(90 * time.Minute)
-		return []fields{{"Time": at, "Task": "report", "Due": at, "Err": dray.ErrDuplicate, "Count": uint64(1)}}, []record{
+		return []fields{{"Time": at, "Name": "report", "Due": at, "Err": dray.ErrDuplicate, "Count": uint64(1)}}, []record{
 			skip(slog.LevelWarn, at, "duplicate", 1),
 			line(slog.LevelInfo, "jobs rejected", fields{"count": uint64(1), "reason": "duplicate"}),
 		}
@@ -112,7 +112,7 @@ var tasks = []row{
 		a := s.hourly(q, kit.Nop, dray.WithLock(locked{}))
 		at := a.Add(time.Hour)
 		s.wait(90 * time.Minute)
-		return []fields{{"Time": at, "Task": "report", "Due": at, "Err": dray.ErrLocked, "Count": uint64(1)}},
+		return []fields{{"Time": at, "Name": "report", "Due": at, "Err": dray.ErrLocked, "Count": uint64(1)}},
 			[]record{skip(slog.LevelDebug, at, "locked by another instance", 1)}
 	}},
 	{"TaskSkipped", "its task is taken out", func(s *scene) ([]fields, []record) {
@@ -121,7 +121,7 @@ var tasks = []row{
 		at := s.wait(130 * time.Minute)
 		require.NoError(s, q.Scheduler().Unschedule("report"))
 		due := a.Add(2 * time.Hour)
-		return []fields{{"Time": at, "Task": "report", "Due": due, "Err": dray.ErrCancelled, "Count": uint64(1)}},
+		return []fields{{"Time": at, "Name": "report", "Due": due, "Err": dray.ErrCancelled, "Count": uint64(1)}},
 			[]record{skip(slog.LevelWarn, due, "task unscheduled", 1)}
 	}},
 	{"TaskEnded", "well, and badly", func(s *scene) ([]fields, []record) {
@@ -136,8 +136,8 @@ var tasks = []row{
 		})
 		s.wait(150 * time.Minute)
 		return []fields{
-				{"Time": a.Add(61 * time.Minute), "Task": "report", "ID": dray.ID(1), "Err": nil},
-				{"Time": a.Add(121 * time.Minute), "Task": "report", "ID": dray.ID(2), "Err": kit.ErrBoom},
+				{"Time": a.Add(61 * time.Minute), "Name": "report", "Job": dray.JobInfo{ID: dray.ID(1)}, "Err": nil},
+				{"Time": a.Add(121 * time.Minute), "Name": "report", "Job": dray.JobInfo{ID: dray.ID(2)}, "Err": kit.ErrBoom},
 			}, []record{line(slog.LevelError, "job failed", fields{
 				"id": uint64(2), "attempt": 1, "label": "report", "task": "report", "error": kit.ErrBoom,
 			})}
@@ -150,7 +150,7 @@ var tasks = []row{
 		b := s.wait(time.Second).Add(time.Minute)
 		require.NoError(s, q.Scheduler().Schedule("once", dray.At(b), kit.Nop))
 		s.wait(time.Hour)
-		return []fields{{"Time": a, "Task": "report"}, {"Time": b, "Task": "once"}}, nil
+		return []fields{{"Time": a, "Name": "report"}, {"Time": b, "Name": "once"}}, nil
 	}},
 	{"ClockJumped", "forward, and back", func(s *scene) ([]fields, []record) {
 		var opts []dray.Option

@@ -33,7 +33,7 @@ type headOf struct{ label, head string }
 
 // toldOfJob is a JobStuck and when it came.
 type toldOfJob struct {
-	dray.JobStuck
+	dray.Event
 	at time.Duration
 }
 
@@ -47,16 +47,16 @@ func newDeaf(t *testing.T, opts ...dray.Option) *deaf {
 }
 
 func (d *deaf) observe(ev dray.Event) {
-	switch e := ev.(type) {
+	switch ev.Kind {
 	case dray.JobStuck:
-		d.told.Add(toldOfJob{e, time.Since(d.begun)})
-		d.lines.Add(fmt.Sprintf("%s stuck %t", e.Job.Label, e.Stack != nil))
+		d.told.Add(toldOfJob{ev, time.Since(d.begun)})
+		d.lines.Add(fmt.Sprintf("%s stuck %t", ev.Job.Label, ev.Stack != nil))
 	case dray.JobFailed:
-		d.lines.Add(e.Job.Label + " failed")
+		d.lines.Add(ev.Job.Label + " failed")
 	case dray.JobRetrying:
-		d.lines.Add(e.Job.Label + " retries")
+		d.lines.Add(ev.Job.Label + " retries")
 	case dray.JobInterrupted:
-		d.lines.Add(e.Job.Label + " interrupted")
+		d.lines.Add(ev.Job.Label + " interrupted")
 	case dray.QueueStopped:
 		d.lines.Add("stopped")
 	}
@@ -276,9 +276,9 @@ func TestStuckInAPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got kit.Record[string]
 		p, err := dray.NewPool(2, dray.WithShutdownTimeout(50*time.Millisecond), dray.WithObserver(func(ev dray.Event) {
-			switch e := ev.(type) {
+			switch ev.Kind {
 			case dray.JobStuck:
-				got.Add(fmt.Sprintf("stuck %t", bytes.Contains(e.Stack, []byte("Stubborn"))))
+				got.Add(fmt.Sprintf("stuck %t", bytes.Contains(ev.Stack, []byte("Stubborn"))))
 			case dray.QueueStopped:
 				got.Add("stopped")
 			}

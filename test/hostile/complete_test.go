@@ -177,9 +177,7 @@ func base(e ast.Expr) string {
 // givenOut are the entries through which nothing comes in: dray fills them.
 var givenOut = []string{
 	"Failure(Err)", "Failure(Errs)", "JobInfo(LastError)", "PeriodicInfo(LastError)", "ChildInfo(LastError)",
-	"JobRejected(Err)", "JobFailed(Err)", "JobCancelled(Err)", "JobEvicted(Err)", "JobRetrying(Err)", "JobStuck(Cause)",
-	"JobInterrupted(Err)", "WorkerStopped(Err)", "ChildFailed(Err)", "SupervisorFailed(Err)", "TaskSkipped(Err)",
-	"TaskEnded(Err)", "RateLimitFailed(Err)",
+	"Event(Err)",
 }
 
 // elsewhere are the entries whose row has another name: types, by the option or call

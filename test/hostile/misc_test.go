@@ -242,7 +242,7 @@ func TestLabels(t *testing.T) {
 		defer pprof.SetGoroutineLabels(bg)
 		events := make(chan []string, 100)
 		q, err := dray.New(dray.WithWorkers(1), dray.WithLogger(slog.New(slog.DiscardHandler)), dray.WithObserver(func(ev dray.Event) {
-			if _, ok := ev.(dray.WorkerStarted); ok {
+			if ev.Kind == dray.WorkerStarted {
 				events <- labelsOfObserver()
 			}
 		}))

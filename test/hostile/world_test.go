@@ -3,7 +3,6 @@ package hostile_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"runtime"
@@ -139,7 +138,7 @@ func (w *world) times(what string) int {
 func (w *world) observe(ev dray.Event) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.events[strings.TrimPrefix(fmt.Sprintf("%T", ev), "dray.")] = true
+	w.events[ev.Kind.String()] = true
 }
 
 // A recorder is an innocent log handler.

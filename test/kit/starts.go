@@ -8,9 +8,5 @@ type Starts struct{ Record[dray.ID] }
 
 // Option has a queue fill the record.
 func (s *Starts) Option() dray.Option {
-	return dray.WithObserver(func(ev dray.Event) {
-		if e, ok := ev.(dray.JobStarted); ok {
-			s.Add(e.Job.ID)
-		}
-	})
+	return dray.WithObserver(func(ev dray.Event) { s.Add(ev.Job.ID) }, dray.JobStarted)
 }

@@ -28,12 +28,12 @@ type crew struct {
 func (c *crew) observe(ev dray.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch e := ev.(type) {
+	switch ev.Kind {
 	case dray.WorkerStarted:
-		c.there[e.Worker] = true
+		c.there[ev.Worker] = true
 	case dray.WorkerStopped:
-		delete(c.there, e.Worker)
-		c.stopped = append(c.stopped, e.Err)
+		delete(c.there, ev.Worker)
+		c.stopped = append(c.stopped, ev.Err)
 	}
 }
 

@@ -177,7 +177,7 @@ func TestToldEventsAreLetGoOf(t *testing.T) {
 		traps := &trap{}
 		steps := make(chan struct{})
 		q := started(t, dray.WithFailuresKept(0), dray.WithObserver(func(ev dray.Event) {
-			if _, ok := ev.(dray.JobFailed); ok {
+			if ev.Kind == dray.JobFailed {
 				<-steps
 			}
 		}))

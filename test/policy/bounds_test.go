@@ -259,7 +259,7 @@ func TestTimesAtTheirLimits(t *testing.T) {
 		{"JobStuck", time.Second + 10*time.Millisecond, func(t *testing.T) func() bool {
 			var stuck atomic.Bool
 			q := start(t, dray.WithObserver(func(ev dray.Event) {
-				if _, ok := ev.(dray.JobStuck); ok {
+				if ev.Kind == dray.JobStuck {
 					stuck.Store(true)
 				}
 			}))

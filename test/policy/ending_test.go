@@ -36,8 +36,8 @@ func TestErrorSaysWhatEndedTheContext(t *testing.T) {
 			bubble(t, name+"/"+how, func(t *testing.T) {
 				var told record[error]
 				q := start(t, dray.WithObserver(func(ev dray.Event) {
-					if e, ok := ev.(dray.JobFailed); ok {
-						told.Add(e.Err)
+					if ev.Kind == dray.JobFailed {
+						told.Add(ev.Err)
 					}
 				}))
 				task, err := dray.Submit(t.Context(), q, func(ctx context.Context) (int, error) { return 0, fn(ctx) }, tc.opts...)
@@ -64,9 +64,9 @@ func TestErrorOfAnAttemptThatTimedOut(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		var told record[error]
 		q := start(t, dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.JobRetrying); ok {
-				told.Add(e.Err)
-				told.Add(e.Job.LastError)
+			if ev.Kind == dray.JobRetrying {
+				told.Add(ev.Err)
+				told.Add(ev.Job.LastError)
 			}
 		}))
 		add(t, q, untilCancelled, dray.WithTimeout(time.Second), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour)))
@@ -115,8 +115,8 @@ func TestCancelledWhileRunning(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			var told record[error]
 			q := start(t, dray.WithObserver(func(ev dray.Event) {
-				if e, ok := ev.(dray.JobCancelled); ok {
-					told.Add(e.Err)
+				if ev.Kind == dray.JobCancelled {
+					told.Add(ev.Err)
 				}
 			}))
 			err := wait(t, q)
@@ -225,15 +225,15 @@ func TestStatesOfSettledJobs(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		var ends record[dray.JobInfo]
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(2), dray.WithOverflow(dray.DropOldest), dray.WithObserver(func(ev dray.Event) {
-			switch e := ev.(type) {
+			switch ev.Kind {
 			case dray.JobProcessed:
-				ends.Add(e.Job)
+				ends.Add(ev.Job)
 			case dray.JobFailed:
-				ends.Add(e.Job)
+				ends.Add(ev.Job)
 			case dray.JobCancelled:
-				ends.Add(e.Job)
+				ends.Add(ev.Job)
 			case dray.JobEvicted:
-				ends.Add(e.Job)
+				ends.Add(ev.Job)
 			}
 		}))
 		require.NoError(t, q.Enqueue(t.Context(), kit.Nop))

@@ -19,11 +19,11 @@ func TestGroupThatIsDoneIsToldAsThat(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			var told record[error]
 			q := start(t, dray.WithObserver(func(ev dray.Event) {
-				switch e := ev.(type) {
+				switch ev.Kind {
 				case dray.JobRejected:
-					told.Add(e.Err)
+					told.Add(ev.Err)
 				case dray.TaskSkipped:
-					told.Add(e.Err)
+					told.Add(ev.Err)
 				}
 			}))
 			g, err := dray.NewGroup(q)
@@ -54,8 +54,8 @@ func TestGroupThatIsCancelledIsToldToThoseThatWait(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		var told record[error]
 		q := start(t, dray.WithWorkers(1), dray.WithCapacity(1), dray.WithOverflow(dray.Block), dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.JobRejected); ok {
-				told.Add(e.Err)
+			if ev.Kind == dray.JobRejected {
+				told.Add(ev.Err)
 			}
 		}))
 		require.NoError(t, q.Enqueue(t.Context(), untilCancelled))

@@ -168,8 +168,8 @@ func TestLimiterThatFails(t *testing.T) {
 			}}
 			var reported kit.Record[error]
 			q := kit.Start(t, dray.WithWorkers(1), dray.WithObserver(func(e dray.Event) {
-				if f, ok := e.(dray.RateLimitFailed); ok {
-					reported.Add(f.Err)
+				if e.Kind == dray.RateLimitFailed {
+					reported.Add(e.Err)
 				}
 			}))
 			var got kit.Record[int]

@@ -155,8 +155,8 @@ func TestReplacedWhileItRuns(t *testing.T) {
 		bubble(t, name, func(t *testing.T) {
 			var evicted record[error]
 			q := start(t, dray.WithWorkers(1), dray.WithObserver(func(ev dray.Event) {
-				if e, ok := ev.(dray.JobEvicted); ok {
-					evicted.Add(e.Err)
+				if ev.Kind == dray.JobEvicted {
+					evicted.Add(ev.Err)
 				}
 			}))
 			unique := dray.WithUnique("u", dray.ReplacePending)

@@ -258,8 +258,8 @@ func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen kit.Record[int64]
 		q := kit.Start(t, dray.WithObserver(func(ev dray.Event) {
-			if p, ok := ev.(dray.JobProgress); ok {
-				seen.Add(p.Done)
+			if ev.Kind == dray.JobProgress {
+				seen.Add(ev.Job.Done)
 			}
 		}))
 		gate := make(chan struct{})

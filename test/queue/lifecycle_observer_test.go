@@ -21,14 +21,12 @@ import (
 
 // name says which event it is, and of which job's attempt.
 func name(ev dray.Event) string {
-	s := strings.TrimPrefix(fmt.Sprintf("%T", ev), "dray.")
-	switch e := ev.(type) {
+	s := ev.Kind.String()
+	switch ev.Kind {
 	case dray.JobStarted:
-		s += fmt.Sprint(" ", e.Job.Attempt)
-	case dray.JobRetrying:
-		s += fmt.Sprint(" ", e.Err)
-	case dray.JobFailed:
-		s += fmt.Sprint(" ", e.Err)
+		s += fmt.Sprint(" ", ev.Job.Attempt)
+	case dray.JobRetrying, dray.JobFailed:
+		s += fmt.Sprint(" ", ev.Err)
 	}
 	return s
 }
@@ -130,17 +128,17 @@ func TestEventsOfTheQueue(t *testing.T) {
 
 func TestJobStuckShowsWhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got kit.Record[dray.JobStuck]
+		var got kit.Record[dray.Event]
 		q := kit.Start(t, dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.JobStuck); ok {
-				got.Add(e)
+			if ev.Kind == dray.JobStuck {
+				got.Add(ev)
 			}
 		}))
 		kit.Add(t, q, draytest.Stubborn(time.Minute, nil), dray.WithTimeout(time.Second), dray.WithLabel("l"))
 		kit.Elapse(2 * time.Second)
 		require.Len(t, got.All(), 1)
 		e := got.All()[0]
-		require.ErrorIs(t, e.Cause, dray.ErrTimeout)
+		require.ErrorIs(t, e.Err, dray.ErrTimeout)
 		require.Contains(t, string(e.Stack), "Stubborn")
 		require.Equal(t, []any{"l", dray.Stuck}, []any{e.Job.Label, e.Job.State})
 		kit.Elapse(time.Hour)
@@ -175,12 +173,12 @@ func TestObserverCallsTheQueue(t *testing.T) {
 			_ = q.Stats()
 			for range q.Jobs() {
 			}
-			if e, ok := ev.(dray.JobProcessed); ok && e.Job.Label == "first" {
+			if ev.Kind == dray.JobProcessed && ev.Job.Label == "first" {
 				calls.Add(q.Enqueue(context.Background(), kit.Nop))
 				calls.Add(q.Pause())
 				calls.Add(q.Resume())
 				calls.Add(q.Resize(3))
-				_ = q.Cancel(e.Job.ID)
+				_ = q.Cancel(ev.Job.ID)
 				calls.Add(q.Close())
 			}
 		}))

@@ -327,7 +327,7 @@ func TestResizeSendsWorkersHome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		workers := 0
 		q := kit.Start(t, dray.WithWorkers(8), dray.WithObserver(func(ev dray.Event) {
-			switch ev.(type) {
+			switch ev.Kind {
 			case dray.WorkerStarted:
 				workers++
 			case dray.WorkerStopped:
@@ -351,13 +351,13 @@ func TestCrashOfTheOwnerRestartsTheRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got kit.Record[string]
 		q := kit.Start(t, dray.WithObserver(func(ev dray.Event) {
-			switch ev := ev.(type) {
+			switch ev.Kind {
 			case dray.ChildStarted:
-				got.Add("start " + ev.Child)
+				got.Add("start " + ev.Name)
 			case dray.ChildStopped:
-				got.Add("stop " + ev.Child)
+				got.Add("stop " + ev.Name)
 			case dray.ChildFailed:
-				got.Add("die " + ev.Child)
+				got.Add("die " + ev.Name)
 			}
 		}))
 		synctest.Wait()

@@ -28,12 +28,12 @@ func (e *events) observe(ev dray.Event) {
 	e.all = append(e.all, ev)
 }
 
-// of returns the events of one type.
-func of[E dray.Event](e *events) (es []E) {
+// of returns the events of one kind.
+func (e *events) of(kind dray.EventKind) (es []dray.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, ev := range e.all {
-		if ev, ok := ev.(E); ok {
+		if ev.Kind == kind {
 			es = append(es, ev)
 		}
 	}

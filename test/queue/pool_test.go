@@ -248,8 +248,8 @@ func TestPoolObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failed kit.Record[error]
 		p := kit.NewPool(t, 1, dray.WithName("mine"), dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.JobFailed); ok {
-				failed.Add(e.Err)
+			if ev.Kind == dray.JobFailed {
+				failed.Add(ev.Err)
 			}
 		}))
 		require.NoError(t, p.RunAsync(kit.Fail))
@@ -288,8 +288,8 @@ func TestPoolReportsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stuck kit.Record[error]
 		p := kit.NewPool(t, 1, dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.JobStuck); ok {
-				stuck.Add(e.Cause)
+			if ev.Kind == dray.JobStuck {
+				stuck.Add(ev.Err)
 			}
 		}))
 		for n := range 2 {

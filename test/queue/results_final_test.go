@@ -150,8 +150,8 @@ func TestEveryRejectionIsTold(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var told kit.Record[error]
 			q := kit.Start(t, dray.WithWorkers(1), dray.WithCapacity(1), dray.WithOverflow(policy), dray.WithObserver(func(ev dray.Event) {
-				if e, ok := ev.(dray.JobRejected); ok {
-					told.Add(e.Err)
+				if ev.Kind == dray.JobRejected {
+					told.Add(ev.Err)
 				}
 			}))
 			kit.Add(t, q, func(ctx context.Context) error {

@@ -24,11 +24,11 @@ func TestTimesAreKeptAfterARush(t *testing.T) {
 				require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
 			}
 			synctest.Wait() // nothing else wakes the owner until there is a deadline
-			before, due := len(of[dray.JobFailed](&told)), time.Now().Add(time.Second)
+			before, due := len(told.of(dray.JobFailed)), time.Now().Add(time.Second)
 			add(t, q, kit.Nop, dray.WithDeadline(time.Second))
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			failed := of[dray.JobFailed](&told)
+			failed := told.of(dray.JobFailed)
 			require.Len(t, failed, before+1)
 			require.ErrorIs(t, failed[before].Err, dray.ErrDeadline)
 			require.Equal(t, due.Round(0), failed[before].Time.Round(0))
@@ -80,9 +80,9 @@ func TestDeadlineInAShutdown(t *testing.T) {
 		time.Sleep(time.Hour)
 		report, err := q.Shutdown(t.Context())
 		require.NoError(t, err)
-		require.Len(t, of[dray.JobInterrupted](&told), 1)
+		require.Len(t, told.of(dray.JobInterrupted), 1)
 		ends := map[dray.ID]int{}
-		for _, e := range of[dray.JobFailed](&told) {
+		for _, e := range told.of(dray.JobFailed) {
 			ends[e.Job.ID]++
 		}
 		for _, l := range append(report.Waiting, report.Interrupted...) {

@@ -197,15 +197,15 @@ func TestEventsOfATask(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []string
 		q := kit.Start(t, dray.WithWorkers(1), dray.WithObserver(func(e dray.Event) {
-			switch e := e.(type) {
+			switch e.Kind {
 			case dray.TaskScheduled:
 				got = append(got, "scheduled")
 			case dray.TaskFired:
-				got = append(got, fmt.Sprint("fired ", e.ID))
+				got = append(got, fmt.Sprint("fired ", e.Job.ID))
 			case dray.TaskSkipped:
 				got = append(got, fmt.Sprint("skipped ", e.Count, " ", e.Err))
 			case dray.TaskEnded:
-				got = append(got, fmt.Sprint("ended ", e.ID, " ", e.Err))
+				got = append(got, fmt.Sprint("ended ", e.Job.ID, " ", e.Err))
 			case dray.TaskUnscheduled:
 				got = append(got, "unscheduled")
 			}

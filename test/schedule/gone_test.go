@@ -96,7 +96,7 @@ func TestUnscheduleTellsWhatItDrops(t *testing.T) {
 					return
 				}
 				require.Len(t, found, 1)
-				require.Equal(t, "x", found[0].Task)
+				require.Equal(t, "x", found[0].Name)
 				require.Equal(t, c.dropped, found[0].Count)
 				require.True(t, found[0].Time.Equal(now))
 				if c.due != nil {

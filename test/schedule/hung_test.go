@@ -29,12 +29,12 @@ func minutes(after time.Time) time.Time { return after.Truncate(time.Minute).Add
 // A skips collects the TaskSkipped events of a queue.
 type skips struct {
 	mu  sync.Mutex
-	all []dray.TaskSkipped
+	all []dray.Event
 }
 
 func (s *skips) option() dray.Option {
 	return dray.WithObserver(func(e dray.Event) {
-		if e, ok := e.(dray.TaskSkipped); ok {
+		if e.Kind == dray.TaskSkipped {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.all = append(s.all, e)
@@ -42,7 +42,7 @@ func (s *skips) option() dray.Option {
 	})
 }
 
-func (s *skips) of(why error) (found []dray.TaskSkipped) {
+func (s *skips) of(why error) (found []dray.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.all {

@@ -64,7 +64,7 @@ func TestLock(t *testing.T) {
 		var qs []*dray.Queue
 		for range 3 {
 			qs = append(qs, kit.Start(t, dray.WithObserver(func(e dray.Event) {
-				if s, ok := e.(dray.TaskSkipped); ok && errors.Is(s.Err, dray.ErrLocked) {
+				if e.Kind == dray.TaskSkipped && errors.Is(e.Err, dray.ErrLocked) {
 					skipped.Add(1)
 				}
 			}), dray.WithPeriodic("x", scheduleFunc(func(after time.Time) time.Time { return after.Truncate(time.Minute).Add(time.Minute) }), fn, dray.WithLock(lock))))

@@ -112,24 +112,24 @@ func (s *script) schedule() scriptedSchedule {
 func (s *script) observe(ev dray.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch e := ev.(type) {
+	switch ev.Kind {
 	case dray.TaskFired:
-		run := fmt.Sprint(e.Task, " ", e.Due.UTC())
-		s.fired[e.ID] = run
+		run := fmt.Sprint(ev.Name, " ", ev.Due.UTC())
+		s.fired[ev.Job.ID] = run
 		s.runs[run]++
-		s.taken[e.Task]++
+		s.taken[ev.Name]++
 	case dray.TaskSkipped:
-		if !errors.Is(e.Err, dray.ErrTimeout) {
-			s.skipped[e.Task] += e.Count
+		if !errors.Is(ev.Err, dray.ErrTimeout) {
+			s.skipped[ev.Name] += ev.Count
 		}
 	case dray.JobProcessed:
-		s.ended[e.Job.ID]++
+		s.ended[ev.Job.ID]++
 	case dray.JobFailed:
-		s.ended[e.Job.ID]++
+		s.ended[ev.Job.ID]++
 	case dray.JobCancelled:
-		s.ended[e.Job.ID]++
+		s.ended[ev.Job.ID]++
 	case dray.JobEvicted:
-		s.ended[e.Job.ID]++
+		s.ended[ev.Job.ID]++
 	}
 }
 

@@ -64,7 +64,7 @@ func TestInterruptedJobWithADeadline(t *testing.T) {
 		bubble(t, deadline.String(), func(t *testing.T) {
 			var ends record[string]
 			q := newQueue(t, dray.WithWorkers(2), dray.WithShutdownTimeout(5*time.Second), dray.WithObserver(func(ev dray.Event) {
-				switch ev := ev.(type) {
+				switch ev.Kind {
 				case dray.JobProcessed, dray.JobCancelled, dray.JobEvicted:
 					ends.Add("other")
 				case dray.JobFailed:

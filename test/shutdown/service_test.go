@@ -61,7 +61,7 @@ func TestQueueInAGroupThatIsRestarted(t *testing.T) {
 			var restarts record[time.Time]
 			sup, err := dray.NewSupervisor(strategy, dray.WithIntensity(3, 5*time.Second),
 				dray.WithObserver(func(ev dray.Event) {
-					if s, ok := ev.(dray.ChildStarted); ok && s.Child == "web" {
+					if ev.Kind == dray.ChildStarted && ev.Name == "web" {
 						restarts.Add(time.Now())
 					}
 				}), dray.WithChildren(

@@ -108,10 +108,10 @@ func TestGroupThatIsHandedBack(t *testing.T) {
 // another one, whose books have what was accepted and refused in between.
 func TestStopIsToldWithTheLastBooks(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
-		var stops record[dray.QueueStopped]
+		var stops record[dray.Event]
 		q := newQueue(t, dray.WithCapacity(2), dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.QueueStopped); ok {
-				stops.Add(e)
+			if ev.Kind == dray.QueueStopped {
+				stops.Add(ev)
 			}
 		}))
 		serve(q).end(t, dray.ErrRestart)
@@ -126,10 +126,10 @@ func TestStopIsToldWithTheLastBooks(t *testing.T) {
 		require.Equal(t, []uint64{2, 3, 2}, []uint64{last.Stats.Enqueued, last.Stats.Rejected, uint64(last.Waiting)})
 	})
 	bubble(t, "nothing comes in between", func(t *testing.T) {
-		var stops record[dray.QueueStopped]
+		var stops record[dray.Event]
 		q := newQueue(t, dray.WithObserver(func(ev dray.Event) {
-			if e, ok := ev.(dray.QueueStopped); ok {
-				stops.Add(e)
+			if ev.Kind == dray.QueueStopped {
+				stops.Add(ev)
 			}
 		}))
 		serve(q).end(t, context.Canceled)

@@ -78,7 +78,7 @@ func (l *ledger) runTask(fn dray.Func) dray.Func { return l.run(fn) }
 func (l *ledger) observe(ev dray.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch ev := ev.(type) {
+	switch ev.Kind {
 	case dray.JobStarted:
 		l.start(ev.Job)
 	case dray.JobProcessed:

@@ -36,19 +36,19 @@ func (l *listener) take() string {
 }
 
 func tellEvent(e dray.Event) string {
-	switch e := e.(type) {
+	switch e.Kind {
 	case dray.ChildStarted:
-		return fmt.Sprintf("%s/%s started %d", e.Supervisor, e.Child, e.Restarts)
+		return fmt.Sprintf("%s/%s started %d", e.Supervisor, e.Name, e.Restarts)
 	case dray.ChildStopped:
-		return fmt.Sprintf("%s/%s stopped", e.Supervisor, e.Child)
+		return fmt.Sprintf("%s/%s stopped", e.Supervisor, e.Name)
 	case dray.ChildFailed:
-		return fmt.Sprintf("%s/%s failed (%v)", e.Supervisor, e.Child, e.Err)
+		return fmt.Sprintf("%s/%s failed (%v)", e.Supervisor, e.Name, e.Err)
 	case dray.ChildAbandoned:
-		return fmt.Sprintf("%s/%s abandoned %v", e.Supervisor, e.Child, e.Waited)
+		return fmt.Sprintf("%s/%s abandoned %v", e.Supervisor, e.Name, e.By)
 	case dray.SupervisorFailed:
 		return fmt.Sprintf("%s failed (%v)", e.Supervisor, e.Err)
 	default:
-		return fmt.Sprintf("%T", e)
+		return e.Kind.String()
 	}
 }
 
@@ -98,7 +98,7 @@ func TestSupervisorEventOfPanic(t *testing.T) {
 		s.kill("a", "panic")
 		require.Contains(t, string(stack), "supervisor_kit_test.go")
 	}, dray.WithObserver(func(e dray.Event) {
-		if e, ok := e.(dray.ChildFailed); ok {
+		if e.Kind == dray.ChildFailed {
 			if p, ok := errors.AsType[*dray.PanicError](e.Err); ok {
 				stack = p.Stack
 			}
