@@ -47,7 +47,7 @@ func (l *life) init() { l.forced, l.over = make(chan struct{}), make(chan struct
 func (q *Queue) Start() error {
 	run, err := q.launch(context.Background())
 	if err == nil {
-		go run() //nolint:errcheck // the failure is kept for Shutdown, and logged
+		guard.Go(func() { _ = run() }) // the failure is kept for Shutdown, and logged
 	}
 	return err
 }
@@ -94,7 +94,6 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 
 // grow runs the tree. If that ends by itself, the queue fails closed.
 func (q *Queue) grow(tree context.Context) error {
-	guard.Unlabel()
 	err := q.tree.Serve(tree)
 	l := &q.life
 	l.mu.Lock()

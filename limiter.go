@@ -61,7 +61,8 @@ func (e *engine) sendFor(l *core.Limit) {
 		return
 	}
 	t.fetchers[l] = struct{}{}
-	go fetcher{e, t.ctx, l}.run(nil)
+	f := fetcher{e, t.ctx, l}
+	guard.Go(func() { f.run(nil) })
 }
 
 // fetchAgain is called at the beginning of a run, for the tokens that the last one
@@ -77,10 +78,9 @@ func (e *engine) fetchAgain(c *core.Core) {
 // limiter takes the goroutine along, another one goes on.
 func (f fetcher) run(failed error) {
 	ended := false
-	guard.Unlabel()
 	defer func() {
 		if !ended {
-			go f.run(ErrGoexit)
+			guard.Go(func() { f.run(ErrGoexit) })
 		}
 	}()
 	for failed == nil || f.again(failed) {

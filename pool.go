@@ -267,7 +267,7 @@ func (p *Pool) Close() error {
 	p.excuseCaller(nil)
 	if first {
 		p.refuse()
-		go p.end()
+		guard.Go(p.end)
 	}
 	<-p.over
 	if late := p.flush(p.flushBy); len(late) > 0 {
@@ -279,7 +279,6 @@ func (p *Pool) Close() error {
 // end is the one run of what Close does. What a Serve that ended has waited for in
 // vain is not waited for again.
 func (p *Pool) end() {
-	guard.Unlabel()
 	p.mu.Lock()
 	ending := p.ending
 	p.mu.Unlock()

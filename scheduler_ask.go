@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 const (
@@ -152,7 +153,8 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 	}
 	if a.unasked() > 0 && stalled == a.helpers && a.helpers < maxHelpers {
 		a.helpers++
-		go s.help(s.background.add("a schedule"))
+		helper := s.background.add("a schedule")
+		guard.Go(func() { s.help(helper) })
 	}
 	s.handOver()
 }
@@ -215,6 +217,7 @@ func (s *Scheduler) help(g *guest) {
 	for q = s.nextQuestion(nil); q != nil; q = s.nextQuestion(q) {
 		g.rename("schedule of task " + q.t.name)
 		q.ask(s)
+		guard.Unlabel() // for the next schedule, which is other code
 	}
 }
 

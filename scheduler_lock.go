@@ -7,6 +7,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // A runLock is what a run of a task with a Locker keeps from one attempt to the next:
@@ -63,6 +64,7 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 		}
 	}()
 	held, unlock, err := l.locker.Lock(whole, l.task, l.clock.tellDue(l.due))
+	guard.Unlabel() // for the job, which is other code
 	switch {
 	case errors.Is(err, ErrLocked):
 		l.leftToAnother()
@@ -142,6 +144,7 @@ func (l *runLock) release() error {
 	if unlock == nil {
 		return nil
 	}
+	guard.Unlabel()
 	if thrown := guarded(unlock); thrown != nil {
 		return errs.Wrapf(thrown, "unlock of task %q", l.task)
 	}
@@ -174,8 +177,8 @@ func (l *runLock) runEnded(handedBack bool) {
 		return
 	}
 	g := s.background.add("unlock of task " + l.task)
-	go func() {
+	guard.Go(func() {
 		defer g.leave()
 		_ = guarded(unlock) // there is no job any more that this could be told of
-	}()
+	})
 }

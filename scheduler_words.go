@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/calendar"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // A saying is that the schedule of a task, which is foreign, is asked for its words.
@@ -115,7 +116,8 @@ func (r *wordsRound) startHelper() {
 	defer r.s.mu.Unlock()
 	if len(r.left) > 0 && r.s.wordHelpers < maxHelpers {
 		r.s.wordHelpers++
-		go r.help(r.s.background.add("String of a schedule"))
+		helper := r.s.background.add("String of a schedule")
+		guard.Go(func() { r.help(helper) })
 	}
 }
 
@@ -136,6 +138,7 @@ func (r *wordsRound) help(g *guest) {
 		if guarded(func() { text = a.t.schedule().(fmt.Stringer).String() }) == nil { //nolint:forcetypeassert // describe has seen it
 			a.text = text
 		}
+		guard.Unlabel()
 		r.answered(a)
 		a = nil
 	}

@@ -69,7 +69,7 @@ func (i inside) RunNext() bool {
 		return false
 	}
 	done := make(chan struct{})
-	go w.lend(done)
+	guard.Go(func() { w.lend(done) })
 	<-done
 	return true
 }
@@ -80,10 +80,9 @@ func (w *worker) lend(done chan struct{}) {
 		if w.left {
 			close(done)
 		} else {
-			go w.lend(done) // after a Goexit
+			guard.Go(func() { w.lend(done) }) // after a Goexit
 		}
 	}()
-	guard.Unlabel()
 	w.goid.Store(uint64(goid.Current()))
 	for !w.left {
 		w.serve()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/guard"
 )
 
 // Serve runs the queue until ctx ends, and may then be called again, as may
@@ -45,7 +46,7 @@ func (q *Queue) Serve(ctx context.Context) error {
 // serveRun runs what launch has made ready, until ctx ends.
 func (q *Queue) serveRun(ctx context.Context, done <-chan struct{}, run func() error) error {
 	ended := make(chan error, 1)
-	go func() { ended <- run() }()
+	guard.Go(func() { ended <- run() })
 	select {
 	case err := <-ended:
 		if err == nil {
@@ -78,10 +79,10 @@ func (q *Queue) phases() (start, serve func(context.Context) error) {
 // answers does not keep what it served; nor is a foreign cause asked what it is.
 func isRestart(ctx context.Context) bool {
 	answer := make(chan bool, 1)
-	go func() {
+	guard.Go(func() {
 		defer close(answer)                  // false, unless there was an answer
 		answer <- causeOf(ctx) == ErrRestart //nolint:errorlint // see above
-	}()
+	})
 	patience := time.NewTimer(causeGrace)
 	defer patience.Stop()
 	select {

@@ -79,7 +79,7 @@ func (q *Queue) wrapUp(inside *jobctx.Context) {
 		q.scheduler.finish()
 		q.refuse()
 		if !ending {
-			go q.wind()
+			guard.Go(q.wind)
 		}
 	}
 }
@@ -102,7 +102,6 @@ func (q *Queue) ended() error {
 
 // wind takes the queue from its last accepted job to its end.
 func (q *Queue) wind() {
-	guard.Unlabel()
 	l := &q.life
 	l.mu.Lock()
 	rested, open := l.rested, l.open

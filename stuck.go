@@ -75,13 +75,12 @@ func (s *stuckJobs) start() {
 	if len(s.waiting) > 0 && s.hasten == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		s.hasten, s.ended = cancel, make(chan struct{})
-		go s.run(ctx)
+		guard.Go(func() { s.run(ctx) })
 	}
 }
 
 // run makes dumps until none is needed. When ctx ends it does not wait for the next one.
 func (s *stuckJobs) run(ctx context.Context) {
-	guard.Unlabel()
 	for d, ok := s.wait(); ok; d, ok = s.wait() {
 		next := time.NewTimer(d)
 		select {

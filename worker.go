@@ -64,14 +64,13 @@ func (e *engine) hire() *worker {
 	w := e.newWorker(e.hired)
 	e.core.Join(&w.run)
 	e.emit(Event{Kind: WorkerStarted, Worker: w.number})
-	go w.main()
+	guard.Go(w.main)
 	return w
 }
 
 // main is the worker's goroutine.
 func (w *worker) main() {
 	defer w.depart()
-	guard.Unlabel()
 	w.goid.Store(uint64(goid.Current()))
 	for !w.left {
 		w.serve()
@@ -85,7 +84,7 @@ func (w *worker) depart() {
 		e := w.engine
 		e.emit(Event{Kind: WorkerStopped, Worker: w.number, Err: ErrGoexit})
 		e.emit(Event{Kind: WorkerStarted, Worker: w.number})
-		go w.main()
+		guard.Go(w.main)
 	}
 }
 

@@ -112,7 +112,7 @@ func (q *queue[E]) push(it item[E]) {
 	q.bytes += it.size
 	if q.idle == nil {
 		q.idle = make(chan struct{})
-		go q.deliver()
+		guard.Go(q.deliver)
 	}
 }
 
@@ -130,10 +130,9 @@ func (q *queue[E]) deliver() {
 	defer func() {
 		if !finished {
 			_ = recover() // a listener must not take the process down
-			go q.deliver()
+			guard.Go(q.deliver)
 		}
 	}()
-	guard.Unlabel()
 	q.started()
 	for q.next < len(q.batch.items) || q.take() {
 		e := q.batch.items[q.next].event

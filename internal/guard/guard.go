@@ -22,13 +22,12 @@ type Call[T any] struct {
 // Begin calls f.
 func Begin[T any](f func() T) *Call[T] {
 	c := &Call[T]{began: time.Now(), done: make(chan struct{})}
-	go func() {
-		Unlabel()
+	Go(func() {
 		defer close(c.done)
 		defer func() { _ = recover() }()
 		c.value = f()
 		c.ok = true
-	}()
+	})
 	return c
 }
 
@@ -64,6 +63,15 @@ func (c *Call[T]) Wait() (value T, ok bool) {
 	return c.value, c.ok
 }
 
-// Unlabel takes off the goroutine's pprof labels: those of the call that started it, or
-// of the job that it ran.
+// Go calls f on a goroutine of its own. A goroutine inherits the pprof labels of the one
+// that starts it, which may be any call's, so f begins without. No other package of dray
+// starts goroutines.
+func Go(f func()) {
+	go func() {
+		Unlabel()
+		f()
+	}()
+}
+
+// Unlabel takes off the goroutine's pprof labels, after user code that may have left some.
 func Unlabel() { pprof.SetGoroutineLabels(context.Background()) }

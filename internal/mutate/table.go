@@ -116,7 +116,7 @@ var table = []mutation{
 	{file: "mailbox.go", old: "m.room <= 0 || m.closed", new: "m.room <= 0"},
 	{file: "mailbox.go", old: "\te.mail.mu.Unlock()\n\tif w", new: "\tif w"},
 	{file: "worker.go", old: "w.conclude(ErrGoexit, core.Error)", new: "_ = w"},
-	{file: "worker.go", old: "\t\tgo w.main()\n", new: "\n"},
+	{file: "worker.go", old: "\t\tguard.Go(w.main)\n", new: "\n"},
 	{file: "worker.go", old: "w.woken, e.waking = false, false", new: "w.woken = false"},
 	{file: "worker.go", old: "w.end = notYet\n\tif w.result", new: "if w.result"},
 	{file: "idle.go", old: "\tw.gone = true\n", new: "\n"},
@@ -230,7 +230,7 @@ var table = []mutation{
 	{file: "internal/core/limit.go", old: "!it.Queued() || it.Due != turn", new: "!it.Queued()"},
 	{file: "internal/core/limit.go", old: "if !l.failing {", new: "if true {"},
 	{file: "limiter.go", old: "\tt.stop()\n", new: ""},
-	{file: "limiter.go", old: "go f.run(ErrGoexit)", new: "_ = f"},
+	{file: "limiter.go", old: "guard.Go(func() { f.run(ErrGoexit) })", new: "_ = f"},
 
 	// Groups and batches.
 	{file: "internal/core/group.go", old: "!g.closed || g.open > 0 {", new: "!g.closed {"},

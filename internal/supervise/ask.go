@@ -128,20 +128,19 @@ func (a *delayAsker) ask(q question) {
 	a.waiting = append(a.waiting, q)
 	if !a.running {
 		a.running = true
-		go a.work()
+		guard.Go(a.work)
 	}
 }
 
 // work answers all questions. A backoff that panics or exits means no delay.
 func (a *delayAsker) work() {
-	guard.Unlabel()
 	var q question
 	finished := false
 	defer func() {
 		if !finished {
 			_ = recover()
 			a.answer(q, 0)
-			go a.work()
+			guard.Go(a.work)
 		}
 	}()
 	for a.next(&q) {

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 
 	"github.com/a622d8ee/dray/internal/errs"
-	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/restart"
 )
 
@@ -26,7 +25,6 @@ type instance struct {
 // main runs the service and reports its end, however it ends: after a Goexit the
 // deferred call is all that is left to run.
 func (i *instance) main() {
-	guard.Unlabel()
 	e := &exit{}
 	defer i.end(e)
 	e.run(i.work, i.loop.sup.cfg.Panicked)

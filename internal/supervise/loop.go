@@ -127,10 +127,10 @@ func (l *loop) stop() {
 	}
 	asked := guard.Begin(l.end.Restart)
 	l.asked = asked
-	go func() {
+	guard.Go(func() {
 		again, _ := asked.Wait()
 		l.post(func() { l.sup.state.End(stopCause(again)) })
-	}()
+	})
 }
 
 func stopCause(again bool) error {

@@ -52,7 +52,7 @@ func (s shell) Start(c *restart.Child) {
 	ctx, cancel := context.WithCancelCause(s.loop.base)
 	i := &instance{child: c, ctx: ctx, cancel: cancel, loop: s.loop, gone: new(atomic.Bool)}
 	childOf(c).instance = i
-	go i.main()
+	guard.Go(i.main)
 }
 
 // Stop ends the context of the child's instance.

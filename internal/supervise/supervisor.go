@@ -115,10 +115,7 @@ func (s *Supervisor) Boot(end End) error {
 		return err
 	}
 	l.boots = true
-	go func() {
-		guard.Unlabel()
-		l.run()
-	}()
+	guard.Go(l.run)
 	<-l.up
 	if !l.failed {
 		return nil

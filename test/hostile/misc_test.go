@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"sync/atomic"
@@ -218,6 +219,62 @@ func goroutineLabels(text string) (labels []string) {
 		}
 	}
 	return labels
+}
+
+// label gives the goroutine pprof labels.
+func label(whose string) {
+	pprof.SetGoroutineLabels(pprof.WithLabels(bg, pprof.Labels("whose", whose)))
+}
+
+const (
+	callers    = "the caller's"
+	leftBehind = "left behind"
+)
+
+// enough is how often one piece of code is looked at, before and after labels were left
+// behind, as each look stops the process.
+const enough = 2
+
+type look struct {
+	what, whose string
+	after       bool
+}
+
+// requireNotLabelled asserts that the goroutine has no such labels if dray has started it;
+// none at all without a name. It does so where labels are left behind, and the first few times.
+func (w *world) requireNotLabelled(what, whose string) {
+	if w.how != leavesLabels {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := look{what, whose, w.asked.Load()}
+	if w.looks[l] == enough || !startedByDray() {
+		return
+	}
+	if w.looks == nil {
+		w.looks = map[look]int{}
+	}
+	w.looks[l]++
+	for _, got := range w.labelsHere() {
+		if strings.Contains(got, whose) {
+			w.t.Errorf("%s has labels: %s", what, got)
+		}
+	}
+}
+
+// labelsHere is a function of its own, to be found by its name. Only one goroutine is in
+// it, as it is called under mu.
+//
+//go:noinline
+func (*world) labelsHere() []string { return goroutineLabels("hostile_test.(*world).labelsHere") }
+
+// startedByDray reports whether the goroutine is not one of the tests' own.
+func startedByDray() bool {
+	buf := make([]byte, 64<<10)
+	stack := string(buf[:runtime.Stack(buf, false)])
+	_, creator, ok := strings.Cut(stack, "\ncreated by ")
+	return ok && strings.HasPrefix(creator, "github.com/a622d8ee/dray") && !strings.HasPrefix(creator, "github.com/a622d8ee/dray/test/")
 }
 
 // labelsOfObserver is a function of its own, to be found by its name.

@@ -137,7 +137,7 @@ var rows = map[string]row{
 				}
 			})}
 		},
-		call: func(w *world) error { return w.q.Enqueue(bg, w.count("behind it"), dray.WithLabel("hostile")) },
+		call: func(w *world) error { return w.q.Enqueue(bg, returning(nil), dray.WithLabel("hostile")) },
 	},
 	"Middleware": {want: inCall, call: func(w *world) error {
 		return w.q.Enqueue(bg, w.count("never"), dray.WithMiddleware(func(next dray.Handler) dray.Handler { w.act(); return next }))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -30,9 +31,10 @@ const (
 	takesAnHour  = "takes an hour"
 	callsBack    = "calls dray"
 	closesItself = "closes the queue"
+	leavesLabels = "leaves pprof labels behind"
 )
 
-var misbehaviours = []string{panics, panicsError, panicsNil, exits, blocks, takesAnHour, callsBack, closesItself}
+var misbehaviours = []string{panics, panicsError, panicsNil, exits, blocks, takesAnHour, callsBack, closesItself, leavesLabels}
 
 func throws(how string) bool { return how == panics || how == panicsError || how == panicsNil }
 
@@ -51,11 +53,13 @@ type world struct {
 	events   map[string]bool // the types of those that an innocent observer got
 	records  int             // of an innocent log handler
 	innocent map[string]int
-	stacks   []string // of goroutines left
+	looks    map[look]int // for labels
+	stacks   []string     // of goroutines left
 }
 
 // act is the body of a hostile function.
 func (w *world) act() {
+	w.requireNotLabelled("the hostile code", callers) // it may meet what it has left itself
 	if w.asked.Swap(true) {
 		return
 	}
@@ -77,6 +81,9 @@ func (w *world) act() {
 		w.callBack()
 	case closesItself:
 		_ = w.made.Load().Close()
+	case leavesLabels:
+		w.requireNotLabelled("the hostile code at first", "")
+		label(leftBehind)
 	}
 }
 
@@ -120,7 +127,7 @@ func (w *world) callBack() {
 
 // count returns a job that is counted.
 func (w *world) count(what string) dray.Func {
-	return func(context.Context) error { w.seen(what); return nil }
+	return func(context.Context) error { w.requireNotLabelled(what, ""); w.seen(what); return nil }
 }
 
 func (w *world) seen(what string) {
@@ -136,6 +143,7 @@ func (w *world) times(what string) int {
 }
 
 func (w *world) observe(ev dray.Event) {
+	w.requireNotLabelled("observer", "")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.events[ev.Kind.String()] = true
@@ -146,6 +154,7 @@ type recorder struct{ w *world }
 
 func (recorder) Enabled(context.Context, slog.Level) bool { return true }
 func (r recorder) Handle(_ context.Context, rec slog.Record) error {
+	r.w.requireNotLabelled("log handler", "")
 	rec.Attrs(func(a slog.Attr) bool { _ = a.Value.Resolve().String(); return true })
 	r.w.mu.Lock()
 	defer r.w.mu.Unlock()
@@ -154,6 +163,19 @@ func (r recorder) Handle(_ context.Context, rec slog.Record) error {
 }
 func (r recorder) WithAttrs([]slog.Attr) slog.Handler { return r }
 func (r recorder) WithGroup(string) slog.Handler      { return r }
+
+// A watchedSchedule is an innocent one of a user.
+type watchedSchedule struct{ w *world }
+
+func (s watchedSchedule) Next(after time.Time) time.Time {
+	s.w.requireNotLabelled("Next", "")
+	return after.Truncate(time.Minute).Add(time.Minute) // whenever a hostile one is due
+}
+
+func (s watchedSchedule) String() string {
+	s.w.requireNotLabelled("String", "")
+	return "watched"
+}
 
 // A row is one place where user code comes in.
 type row struct {
@@ -180,6 +202,10 @@ func play(t *testing.T, r row, how string) {
 		w := &world{t: t, how: how, gate: make(chan struct{}), events: map[string]bool{}, innocent: map[string]int{}}
 		w.release = sync.OnceFunc(func() { close(w.gate) })
 		defer w.release()
+		if how == leavesLabels {
+			label(callers)
+			defer pprof.SetGoroutineLabels(bg)
+		}
 		w.build(r)
 		defer func() { _ = w.q.Close() }() // should this fail
 		got := w.live(r)
@@ -214,6 +240,9 @@ func (w *world) build(r row) {
 	if r.options != nil {
 		opts = append(opts, r.options(w)...)
 	}
+	if w.how == leavesLabels {
+		opts = append(opts, dray.WithPeriodic("watched", watchedSchedule{w}, w.count("watched run")))
+	}
 	q, err := dray.New(opts...)
 	require.NoError(w.t, err)
 	w.q = q
@@ -234,6 +263,9 @@ func (w *world) live(r row) want {
 		time.Sleep(time.Hour + time.Second)
 		_ = w.q.Enqueue(context.Background(), w.count("job"))
 		_, _ = w.q.EnqueueSync(context.Background(), w.count("job"), dray.WithPriority(dray.High), dray.WithKey("k"))
+	}
+	if w.how == leavesLabels {
+		_ = w.q.Scheduler().Tasks()
 	}
 	time.Sleep(time.Minute)
 	synctest.Wait()
