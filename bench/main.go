@@ -2,6 +2,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,7 +25,7 @@ func main() {
 	}
 }
 
-// progress returns where to tell how far it is: nowhere, unless somebody watches.
+// progress returns where to display how far it is: nowhere, unless f is a terminal.
 func progress(f *os.File) io.Writer {
 	if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
 		return f
@@ -38,9 +39,23 @@ func run(args []string, stdout, log io.Writer) error {
 		return err
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(o.procs))
-	if o.gate != "" {
+	switch {
+	case o.works:
+		return json.NewEncoder(stdout).Encode(names())
+	case o.work != "":
+		return measureOne(o, stdout, log)
+	case o.against != "":
+		return compare(o, stdout, log)
+	case o.gate != "":
 		return checkGate(o, stdout, log)
+	case o.stalls:
+		return measureStalls(o, stdout, log)
 	}
+	return measureAll(o, stdout, log)
+}
+
+// measureAll runs the works that were asked for.
+func measureAll(o options, stdout, log io.Writer) error {
 	e, err := o.env(log)
 	if err != nil {
 		return err
@@ -69,7 +84,7 @@ func measure(e *works.Env, only *regexp.Regexp, stdout io.Writer) (works.Result,
 		if _, err := fmt.Fprint(stdout, markdown(r)); err != nil {
 			return all, err
 		}
-		_, _ = fmt.Fprintf(e.Log, "(%s after %v)\n", w.Name, time.Since(begun).Round(time.Second)) // nobody has to know
+		_, _ = fmt.Fprintf(e.Log, "(%s after %v)\n", w.Name, time.Since(begun).Round(time.Second)) // only for display
 	}
 	if t, ok := works.Bars(all); ok {
 		all.Tables = append(all.Tables, t)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"regexp"
@@ -23,6 +24,10 @@ type options struct {
 	cells      string
 	out        string
 	gate       string
+	stalls     bool
+	against    string
+	works      bool
+	work       string
 	args       []string
 }
 
@@ -31,16 +36,23 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.BoolVar(&o.short, "short", false, "less work")
-	f.IntVar(&o.rounds, "rounds", 0, "how often each contender has its turn; 0 for 7, or 3 with -short")
+	f.IntVar(&o.rounds, "rounds", 0, "how often each contender runs; 0 for 7, or 3 with -short")
 	f.IntVar(&o.procs, "procs", 2, "GOMAXPROCS")
-	f.Uint64Var(&o.seed, "seed", 1, "of the order of turns")
+	f.Uint64Var(&o.seed, "seed", 1, "of the order in which contenders run")
 	f.StringVar(&o.only, "only", "", "`regexp` of the works, by letter or name, anchored")
 	f.StringVar(&o.contenders, "contenders", "", "anchored `regexp` of the contenders; each work's yardstick always takes part")
 	f.StringVar(&o.cells, "cells", "", "anchored `regexp` of the producers x workers of no-op jobs, such as 1x2")
 	f.StringVar(&o.out, "o", "", "`directory` whose README.md, plots and gate.json are written")
 	f.StringVar(&o.gate, "gate", "", "`file` with recorded ratios, to fail if those of a short run are clearly worse")
+	f.BoolVar(&o.stalls, "stalls", false, "how long other calls hold up Enqueue, and which costs grow with the queue, instead of the works")
+	f.StringVar(&o.against, "against", "", "`checkout` of another commit, whose library is compared with this one's, both in turns")
+	f.BoolVar(&o.works, "works", false, "print the names of the works as JSON, for -against")
+	f.StringVar(&o.work, "work", "", "`name` of the one work to run once; print what dray came to as JSON, for -against")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag", f.Arg(0))
 	}
 	if o.out != "" && o.only+o.contenders+o.cells != "" {
 		return o, errors.New("-o needs all works, contenders and cells: a page with parts of two runs would compare them")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -25,21 +26,64 @@ func publish(o options, r works.Result) error {
 			return err
 		}
 	}
-	if err := rewrite(filepath.Join(o.out, "README.md"), page(o, r)); err != nil {
+	if err := rewrite(filepath.Join(o.out, "README.md"), "bench", page(o, r)); err != nil {
 		return err
 	}
-	maps.DeleteFunc(r.Ratios, func(_ string, v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }) // JSON has none
-	for name, v := range r.Ratios {
-		r.Ratios[name] = math.Round(1000*v) / 1000
+	record, err := loadRecord(o)
+	if err != nil {
+		return err
 	}
-	record := gate.Record{Command: o.command(), Machine: report.Machine(o.procs), Ratios: r.Ratios}
-	return record.Save(filepath.Join(o.out, "gate.json"))
+	record.Command, record.Machine, record.Ratios = o.command(), report.Machine(o.procs), rounded(r.Ratios)
+	return record.Save(recordFile(o))
+}
+
+// recordStalls writes the ratios of the stalls into the gate's record.
+func recordStalls(o options, r works.Result) error {
+	record, err := loadRecord(o)
+	if err != nil {
+		return err
+	}
+	record.Stalls = rounded(r.Ratios)
+	return record.Save(recordFile(o))
+}
+
+// publishStalls writes the tables of the stalls into the page.
+func publishStalls(o options, r works.Result) error {
+	text := heading(o) + markdown(r)
+	return rewrite(filepath.Join(o.out, "README.md"), "stalls", text)
+}
+
+func recordFile(o options) string { return filepath.Join(o.out, "gate.json") }
+
+// loadRecord returns the record so far; an empty one if there is none.
+func loadRecord(o options) (gate.Record, error) {
+	record, err := gate.Load(recordFile(o))
+	if errors.Is(err, os.ErrNotExist) {
+		return gate.Record{}, nil
+	}
+	return record, err
+}
+
+// rounded returns the ratios that JSON can have, with as many digits as mean something.
+func rounded(ratios map[string]float64) map[string]float64 {
+	kept := map[string]float64{}
+	for name, v := range ratios {
+		if !math.IsNaN(v) && !math.IsInf(v, 0) {
+			kept[name] = math.Round(1000*v) / 1000
+		}
+	}
+	return kept
+}
+
+// heading says what was run, when and on what.
+func heading(o options) string {
+	return fmt.Sprintf("By `%s` on %s: %s.\n\n", o.command(), time.Now().UTC().Format(time.DateOnly), report.Machine(o.procs))
 }
 
 // page returns what is between the page's marks.
 func page(o options, r works.Result) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "By `%s` on %s: %s.\n\n", o.command(), time.Now().UTC().Format(time.DateOnly), report.Machine(o.procs))
+	b.WriteString(heading(o))
 	for _, name := range slices.Sorted(maps.Keys(r.Plots)) {
 		fmt.Fprintf(&b, "![%s](plots/%s.svg)\n\n", r.Plots[name].Title, name)
 	}
@@ -47,13 +91,13 @@ func page(o options, r works.Result) string {
 	return b.String()
 }
 
-// rewrite replaces what is between the marks of a file.
-func rewrite(file, text string) error {
+// rewrite replaces what is between the marks of that name in a file.
+func rewrite(file, name, text string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	spliced, err := report.Splice(string(old), text)
+	spliced, err := report.Splice(string(old), name, text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}

@@ -14,17 +14,29 @@ import (
 	"strings"
 )
 
-// Margin is how many times the recorded ratio is clearly worse. In six runs of
+// Margin is for ratios of times: how many times the recorded ratio is clearly worse. In six runs of
 // unchanged code on a shared machine with two processors the medians of seven
 // rounds were 0.6 to 1.4 times the recorded ones. One extra lock or allocation
 // per job may well stay below it: the gate is for what is worse than that.
 const Margin = 1.6
 
-// A Record is what a full run came to.
+// StallMargin is for ratios of a small queue to one ten times or more as long. Those
+// of a call that does not look at all jobs are about 1 and noisy, those of one that
+// does are 10 and more.
+const StallMargin = 4
+
+// A Record is what a full run came to, and the short run of the stalls.
 type Record struct {
 	Command string             `json:"command"`
 	Machine string             `json:"machine"`
 	Ratios  map[string]float64 `json:"ratios"`
+	Stalls  map[string]float64 `json:"stalls"`
+}
+
+// A Limit is what was recorded of one sort, and how many times that is clearly worse.
+type Limit struct {
+	Recorded map[string]float64
+	Margin   float64
 }
 
 // Load reads a record.
@@ -49,41 +61,41 @@ func (r Record) Save(file string) error {
 	return os.WriteFile(file, append(b, '\n'), 0o644)
 }
 
-// A Measure returns ratios by their names. thorough asks for a longer run.
-type Measure func(thorough bool) map[string]float64
+// A Measure returns at least the ratios with these names. thorough asks for a longer run.
+type Measure func(names []string, thorough bool) map[string]float64
 
 // Check measures, and returns an error that says what is worse than recorded, and
 // by how much. Names that one side does not know are errors as well, as what is
 // not measured is not guarded. How to record anew is said by the caller.
-func (r Record) Check(names []string, measure Measure) error {
-	suspects, err := r.worse(names, measure(false))
+func (l Limit) Check(names []string, measure Measure) error {
+	suspects, err := l.worse(names, measure(names, false))
 	if err != nil || len(suspects) == 0 {
 		return err
 	}
-	measured := measure(true)
-	confirmed, err := r.worse(suspects, measured)
+	measured := measure(suspects, true)
+	confirmed, err := l.worse(suspects, measured)
 	if err != nil || len(confirmed) == 0 {
 		return err
 	}
-	lines := make([]string, len(confirmed))
+	text := make([]string, len(confirmed))
 	for i, name := range confirmed {
-		lines[i] = fmt.Sprintf("  %s: %.2f times the yardstick, recorded %.2f, that is %.2f times as much (allowed %.2f)",
-			name, measured[name], r.Ratios[name], measured[name]/r.Ratios[name], Margin)
+		text[i] = fmt.Sprintf("  %s: ratio %.2f, recorded %.2f, that is %.2f times as much (allowed %.2f)",
+			name, measured[name], l.Recorded[name], measured[name]/l.Recorded[name], l.Margin)
 	}
-	return errors.New("slower than recorded, in two runs:\n" + strings.Join(lines, "\n"))
+	return errors.New("slower than recorded, in two runs:\n" + strings.Join(text, "\n"))
 }
 
 // worse returns the names of those that are clearly worse than recorded.
-func (r Record) worse(names []string, measured map[string]float64) (worse []string, err error) {
+func (l Limit) worse(names []string, measured map[string]float64) (worse []string, err error) {
 	for _, name := range names {
-		was, recorded := r.Ratios[name]
+		was, recorded := l.Recorded[name]
 		is, known := measured[name]
 		switch {
 		case !recorded || !(was > 0):
 			return nil, fmt.Errorf("no ratio is recorded for %q", name)
 		case !known || !(is > 0):
 			return nil, fmt.Errorf("%q was not measured", name)
-		case is > was*Margin:
+		case is > was*l.Margin:
 			worse = append(worse, name)
 		}
 	}

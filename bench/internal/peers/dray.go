@@ -32,8 +32,8 @@ func NewDray(workers int, opts ...dray.Option) *DrayPool {
 // latest is the queue that was made last, for Latest.
 var latest atomic.Pointer[dray.Queue]
 
-// Latest describes the queue of dray that was made last, for those who look into
-// why a turn does not end.
+// Latest describes the queue of dray that was made last, to find out why a run
+// does not end.
 func Latest() string {
 	if q := latest.Load(); q != nil {
 		return q.String()

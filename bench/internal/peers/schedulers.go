@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -115,6 +116,39 @@ func (s drayScheduler) Add(i int, when Grid, fn func()) {
 }
 
 func (s drayScheduler) Remove(i int) { check(s.Unschedule(taskName(i))) }
+
+// WatchedScheduler is that of dray while its tasks are read every second.
+var WatchedScheduler = SchedulerMaker{Name: "dray, Tasks read every second", New: func(n int) Scheduler {
+	return &watched{drayScheduler: newDrayScheduler(n).(drayScheduler), stop: make(chan struct{})}
+}}
+
+type watched struct {
+	drayScheduler
+	stop    chan struct{}
+	reading sync.WaitGroup
+}
+
+func (w *watched) Start() {
+	w.drayScheduler.Start()
+	w.reading.Go(func() {
+		second := time.NewTicker(time.Second)
+		defer second.Stop()
+		for {
+			w.Tasks()
+			select {
+			case <-second.C:
+			case <-w.stop:
+				return
+			}
+		}
+	})
+}
+
+func (w *watched) Close() {
+	close(w.stop)
+	w.reading.Wait()
+	w.drayScheduler.Close()
+}
 
 type gocronScheduler struct {
 	gocron.Scheduler

@@ -32,13 +32,13 @@ func Supervisors() []SupervisorMaker {
 	}
 }
 
-// bare is what one writes without a library: the crashed goroutine's last act is
-// to start another one.
+// bare is what one writes without a library: the crashed goroutine
+// starts another one before it ends.
 func bare(c Child, onPanic func()) (stop func()) {
 	var running sync.WaitGroup
 	stopped := make(chan struct{})
-	var life func()
-	life = func() {
+	var run func()
+	run = func() {
 		defer func() {
 			if recover() != nil {
 				onPanic()
@@ -46,12 +46,12 @@ func bare(c Child, onPanic func()) (stop func()) {
 			select {
 			case <-stopped:
 			default:
-				running.Go(life)
+				running.Go(run)
 			}
 		}()
 		_ = c(stopped) // why it ended makes no difference here
 	}
-	running.Go(life)
+	running.Go(run)
 	return func() {
 		close(stopped)
 		running.Wait()

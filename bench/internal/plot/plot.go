@@ -12,12 +12,12 @@ import (
 type Chart struct {
 	Title, XLabel, YLabel string
 	X                     []string
-	Lines                 []Line
+	Series                []Series
 }
 
-// A Line has one value for each of the chart's categories. One that is not a
+// A Series has one value for each of the chart's categories. One that is not a
 // number above zero leaves a gap.
-type Line struct {
+type Series struct {
 	Name string
 	Bold bool // the line that the chart is about
 	Y    []float64
@@ -25,9 +25,9 @@ type Line struct {
 
 // The picture's measures, in its own units: that of a pixel at full size.
 const (
-	width, height = 900.0, 460.0
-	left, right   = 80.0, 700.0 // of the axes; the legend is right of them
-	top, bottom   = 50.0, 390.0
+	width, height  = 900.0, 460.0
+	axisX0, axisX1 = 80.0, 700.0 // of the axes; the legend is right of them
+	top, bottom    = 50.0, 390.0
 )
 
 // style has the colours of what is not a line; those of the lines have contrast
@@ -42,18 +42,18 @@ var colours = []string{
 
 // SVG returns the chart as a picture.
 func (c Chart) SVG() string {
-	d := drawing{axis: axisOf(c.Lines), columns: len(c.X)}
+	d := drawing{axis: axisOf(c.Series), columns: len(c.X)}
 	d.element(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" role="img" aria-label="%s">`,
 		width, height, escape(c.Title))
 	d.element(`<style>%s</style>`, escape(style))
-	d.text(left, 26, "start", "title", c.Title)
+	d.text(axisX0, 26, "start", "title", c.Title)
 	d.grid()
 	for i, name := range c.X {
 		d.text(d.x(i), bottom+20, "middle", "", name)
 	}
-	d.text((left+right)/2, bottom+46, "middle", "", c.XLabel)
+	d.text((axisX0+axisX1)/2, bottom+46, "middle", "", c.XLabel)
 	d.element(`<text transform="translate(20 %.0f) rotate(-90)" text-anchor="middle">%s</text>`, (top+bottom)/2, escape(c.YLabel))
-	for i, line := range c.Lines {
+	for i, line := range c.Series {
 		d.line(i, line)
 	}
 	d.element(`</svg>`)
@@ -74,7 +74,7 @@ func (d *drawing) text(x, y float64, anchor, class, s string) {
 }
 
 func (d *drawing) x(column int) float64 {
-	return left + (right-left)*(float64(column)+0.5)/float64(max(d.columns, 1))
+	return axisX0 + (axisX1-axisX0)*(float64(column)+0.5)/float64(max(d.columns, 1))
 }
 
 func (d *drawing) y(v float64) float64 { return bottom - (bottom-top)*d.axis.share(v) }
@@ -83,13 +83,13 @@ func (d *drawing) y(v float64) float64 { return bottom - (bottom-top)*d.axis.sha
 func (d *drawing) grid() {
 	for _, v := range d.axis.ticks() {
 		y := d.y(v)
-		d.element(`<line class="grid" x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f"/>`, left, right, y, y)
-		d.text(left-8, y+4, "end", "", fmt.Sprintf("%g", v))
+		d.element(`<line class="grid" x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f"/>`, axisX0, axisX1, y, y)
+		d.text(axisX0-8, y+4, "end", "", fmt.Sprintf("%g", v))
 	}
 }
 
 // line draws the i-th line and its entry in the legend.
-func (d *drawing) line(i int, l Line) {
+func (d *drawing) line(i int, l Series) {
 	colour, class := colours[i%len(colours)], "line"
 	if l.Bold {
 		class = "line bold"
@@ -101,30 +101,30 @@ func (d *drawing) line(i int, l Line) {
 		}
 	}
 	y := top + 22*float64(i)
-	d.element(`<line class="%s" stroke="%s" x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f"/>`, class, colour, right+16, right+40, y, y)
-	d.text(right+48, y+4, "start", "", l.Name)
+	d.element(`<line class="%s" stroke="%s" x1="%.0f" x2="%.0f" y1="%.1f" y2="%.1f"/>`, class, colour, axisX1+16, axisX1+40, y, y)
+	d.text(axisX1+48, y+4, "start", "", l.Name)
 }
 
 // path returns the way along the values; after a gap it begins anew.
 func (d *drawing) path(ys []float64) string {
-	var steps []string
+	var moves []string
 	pen := "M"
 	for column, v := range ys {
 		if !drawable(v) {
 			pen = "M"
 			continue
 		}
-		steps = append(steps, fmt.Sprintf("%s%.1f %.1f", pen, d.x(column), d.y(v)))
+		moves = append(moves, fmt.Sprintf("%s%.1f %.1f", pen, d.x(column), d.y(v)))
 		pen = "L"
 	}
-	return strings.Join(steps, " ")
+	return strings.Join(moves, " ")
 }
 
 // An axis goes from one power of ten, or twice or five times that, to another.
 type axis struct{ low, high float64 }
 
 // axisOf returns the axis that all lines have room on.
-func axisOf(lines []Line) axis {
+func axisOf(lines []Series) axis {
 	low, high := math.Inf(1), 0.0
 	for _, l := range lines {
 		for _, v := range l.Y {
@@ -164,8 +164,8 @@ func (a axis) share(v float64) float64 { return math.Log(v/a.low) / math.Log(a.h
 // for powers that are not exact.
 func (a axis) ticks() (ticks []float64) {
 	for power := math.Floor(math.Log10(a.low)) - 1; power <= math.Ceil(math.Log10(a.high)); power++ {
-		for _, step := range []float64{1, 2, 5} {
-			v := step * math.Pow(10, power)
+		for _, digit := range []float64{1, 2, 5} {
+			v := digit * math.Pow(10, power)
 			if v > a.low*0.999 && v < a.high*1.001 {
 				ticks = append(ticks, v)
 			}

@@ -13,7 +13,7 @@ import (
 
 var chart = Chart{
 	Title: `a <b> & "c"`, XLabel: "x", YLabel: "y", X: []string{"1×2", "8×8", "64×64"},
-	Lines: []Line{
+	Series: []Series{
 		{Name: "dray & co", Bold: true, Y: []float64{30, 40, 50}},
 		{Name: "gap", Y: []float64{100, math.NaN(), 2000}},
 	},
@@ -48,7 +48,7 @@ func TestSVGIsWellFormed(t *testing.T) {
 }
 
 func TestSVGOfNothing(t *testing.T) {
-	for _, c := range []Chart{{}, {X: []string{"a"}, Lines: []Line{{Y: []float64{math.NaN()}}}}} {
+	for _, c := range []Chart{{}, {X: []string{"a"}, Series: []Series{{Y: []float64{math.NaN()}}}}} {
 		svg := c.SVG()
 		elements(t, svg)
 		require.NotContains(t, svg, "NaN")
@@ -63,12 +63,12 @@ func TestGapsInterruptTheLine(t *testing.T) {
 
 func TestAxisHasRoomForAll(t *testing.T) {
 	for _, ys := range [][]float64{{30, 1300}, {1, 1}, {10}, {0.3, 0.4}, {99, 101}, {1000, 1}} {
-		a := axisOf([]Line{{Y: ys}})
+		a := axisOf([]Series{{Y: ys}})
 		for _, y := range ys {
 			require.GreaterOrEqual(t, a.share(y), 0.0, "%v on %v", y, a)
 			require.LessOrEqual(t, a.share(y), 1.0, "%v on %v", y, a)
 		}
 		require.GreaterOrEqual(t, len(a.ticks()), 2, "%v", a)
 	}
-	require.Equal(t, axis{20, 2000}, axisOf([]Line{{Y: []float64{30, 1300}}}))
+	require.Equal(t, axis{20, 2000}, axisOf([]Series{{Y: []float64{30, 1300}}}))
 }

@@ -47,13 +47,13 @@ func Number(n float64) string {
 	return digits(n)
 }
 
-func scaled(v, step float64, units ...string) string {
+func scaled(v, unit float64, units ...string) string {
 	if math.IsNaN(v) {
 		return missing
 	}
 	u := 0
-	for math.Abs(v) >= step*0.9995 && u < len(units)-1 {
-		v /= step
+	for math.Abs(v) >= unit*0.9995 && u < len(units)-1 {
+		v /= unit
 		u++
 	}
 	if units[u] == "" {
@@ -62,7 +62,7 @@ func scaled(v, step float64, units ...string) string {
 	return digits(v) + " " + units[u]
 }
 
-// digits returns v with three digits, those before the point never cut.
+// digits returns v with three digits, those before the point always whole.
 func digits(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 99.95 || v == math.Trunc(v):

@@ -5,19 +5,15 @@ import (
 	"strings"
 )
 
-// The marks between which a page is written by the program.
-const (
-	begin = "<!-- bench:begin -->"
-	end   = "<!-- bench:end -->"
-)
-
-// Splice returns the page with what is between its marks replaced.
-func Splice(page, text string) (string, error) {
-	head, rest, found := strings.Cut(page, begin)
+// Splice returns the page with what is between its marks of that name replaced:
+// there the page is written by the program.
+func Splice(page, name, text string) (string, error) {
+	begin, end := "<!-- "+name+":begin -->", "<!-- "+name+":end -->"
+	head, tail, found := strings.Cut(page, begin)
 	if !found {
 		return "", fmt.Errorf("no %s", begin)
 	}
-	_, tail, found := strings.Cut(rest, end)
+	_, tail, found = strings.Cut(tail, end)
 	if !found {
 		return "", fmt.Errorf("no %s after %s", end, begin)
 	}

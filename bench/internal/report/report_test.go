@@ -52,16 +52,17 @@ func TestNumbers(t *testing.T) {
 }
 
 func TestSplice(t *testing.T) {
-	page := "# Title\n" + begin + "\nold\n" + end + "\ntail\n"
-	once, err := Splice(page, "new\n")
+	const begin, end = "<!-- bench:begin -->", "<!-- bench:end -->"
+	page := "# Title\n<!-- other:begin -->\nkept\n<!-- other:end -->\n" + begin + "\nold\n" + end + "\ntail\n"
+	once, err := Splice(page, "bench", "new\n")
 	require.NoError(t, err)
-	require.Equal(t, "# Title\n"+begin+"\n\nnew\n\n"+end+"\ntail\n", once)
-	twice, err := Splice(once, "new\n")
+	require.Equal(t, "# Title\n<!-- other:begin -->\nkept\n<!-- other:end -->\n"+begin+"\n\nnew\n\n"+end+"\ntail\n", once)
+	twice, err := Splice(once, "bench", "new\n")
 	require.NoError(t, err)
 	require.Equal(t, once, twice)
 
 	for _, broken := range []string{"", begin, end + begin} {
-		_, err := Splice(broken, "new")
+		_, err := Splice(broken, "bench", "new")
 		require.Error(t, err, broken)
 	}
 }

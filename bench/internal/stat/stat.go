@@ -41,3 +41,13 @@ func Ratios(a, b []float64) []float64 {
 	}
 	return rs
 }
+
+// Geomean returns the geometric mean, which is the one for ratios; NaN if there
+// are none.
+func Geomean(xs []float64) float64 {
+	sum := 0.0
+	for _, x := range xs {
+		sum += math.Log(x)
+	}
+	return math.Exp(sum / float64(len(xs)))
+}

@@ -31,3 +31,8 @@ func TestRatios(t *testing.T) {
 	require.Equal(t, []float64{0.5, 2}, Ratios([]float64{1, 4, 9}, []float64{2, 2}))
 	require.Empty(t, Ratios(nil, []float64{1}))
 }
+
+func TestGeomean(t *testing.T) {
+	require.InDelta(t, 2, Geomean([]float64{1, 4, 2}), 1e-12)
+	require.True(t, math.IsNaN(Geomean(nil)))
+}

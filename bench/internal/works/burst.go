@@ -28,12 +28,13 @@ func burst(e *Env) Result {
 		t.Add(name, warm.withRatio(name, 0), warm8.withRatio(name, 0), cold.withRatio(name, 0),
 			report.Bytes(warm.median(name, 1)), report.Number(warm.median(name, 2)))
 	}
-	r := Result{Tables: []report.Table{t}, Ratios: map[string]float64{
-		"burst warm":             warm.toBase(peers.Dray.Name, 0),
-		"burst warm 8 producers": warm8.toBase(peers.Dray.Name, 0),
-		"burst cold":             cold.toBase(peers.Dray.Name, 0),
-		"burst bytes":            warm.median(peers.Dray.Name, 1),
-	}}
+	r := Result{Tables: []report.Table{t}}
+	for what, s := range map[string]series{"burst warm": warm, "burst warm 8 producers": warm8, "burst cold": cold} {
+		r.AddRatio(what, s.toBase(peers.Dray.Name, 0))
+		r.value(what, "", s.median(peers.Dray.Name, 0))
+	}
+	r.AddRatio("burst bytes", warm.median(peers.Dray.Name, 1))
+	r.value("burst bytes", "B", warm.median(peers.Dray.Name, 1))
 	if e.Only == nil || e.Only.MatchString(peers.Go.Name) {
 		r.Tables = append(r.Tables, e.burstOfGoroutines(n/10))
 	}
@@ -70,8 +71,8 @@ func (e *Env) burstOfGoroutines(n int) report.Table {
 	return t
 }
 
-// A heap brings the process's memory into a state that does not depend on who had
-// his turn before, as the memory that one contender left is page faults and
+// A heap brings the process's memory into a state that does not depend on which
+// contender ran before, as the memory that one has used is page faults and
 // collections that the next one is spared. The function it returns ends the state.
 type heap func() (end func())
 
@@ -99,7 +100,7 @@ func touched(size int) []byte {
 	return b
 }
 
-// roomFor makes channels that nobody has to wait for.
+// roomFor makes channels on which no send has to wait.
 func roomFor(n int) peers.Maker {
 	return peers.Maker{Name: base, New: func(workers int) peers.Pool { return peers.NewChannel(workers, n) }}
 }
@@ -109,7 +110,7 @@ const burstWorkers = 2
 
 // burstOf returns the time, the bytes and the allocations per job.
 func burstOf(m peers.Maker, n, producers int) []float64 {
-	before := collected() // what the turn before left to be collected is not this one's
+	before := collected() // the garbage of the run before is not this one's
 	p := m.New(burstWorkers)
 	defer p.Close()
 	job, release := hold(p, m)
@@ -117,7 +118,7 @@ func burstOf(m peers.Maker, n, producers int) []float64 {
 	at := memory()
 	took := produce(p, job, producers, n)
 	mallocs := memory().Mallocs - at.Mallocs
-	return []float64{perJob(took, n), grown(before, collected(), n), float64(mallocs) / float64(n)}
+	return []float64{perJob(took, n), heapGrowth(before, collected(), n), float64(mallocs) / float64(n)}
 }
 
 // produce returns how long it takes so many producers to enqueue n jobs together.
@@ -171,8 +172,8 @@ func collected() runtime.MemStats {
 	return memory()
 }
 
-// grown returns the bytes per job that the heap and the stacks have grown by.
-func grown(before, after runtime.MemStats, n int) float64 {
+// heapGrowth returns the bytes per job that the heap and the stacks have grown by.
+func heapGrowth(before, after runtime.MemStats, n int) float64 {
 	used := func(m runtime.MemStats) float64 { return float64(m.HeapAlloc) + float64(m.StackInuse) }
 	return (used(after) - used(before)) / float64(n)
 }

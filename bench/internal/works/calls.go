@@ -21,7 +21,7 @@ func roundTrips(e *Env) Result {
 	for _, w := range waiting {
 		cs = append(cs, contender{"dray, " + report.Count(float64(w)) + " waiting", func() []float64 { return queueCalls(w, n) }})
 	}
-	s := e.measure("round trips", cs)
+	s := e.measureAll("round trips", cs)
 	t := report.Table{
 		Title:  "Round trips",
 		Note:   "Time per call, in brackets as a multiple of a request to a plain actor and its reply. The queue is paused.",
@@ -30,11 +30,13 @@ func roundTrips(e *Env) Result {
 	for _, name := range s.names {
 		t.Add(name, s.withRatio(name, 0), s.withRatio(name, 1))
 	}
-	r := Result{Tables: []report.Table{t}, Ratios: map[string]float64{}}
-	if len(s.names) > 1 {
-		first, last := s.names[1], s.names[len(s.names)-1]
-		r.Ratios["calls Stats"], r.Ratios["calls EnqueueSync"] = s.toBase(first, 0), s.toBase(first, 1)
-		r.Ratios["calls Stats growth"], r.Ratios["calls EnqueueSync growth"] = s.ratio(last, first, 0), s.ratio(last, first, 1)
+	r := Result{Tables: []report.Table{t}}
+	first, last := s.names[1], s.names[len(s.names)-1]
+	for column, call := range []string{"Stats", "EnqueueSync"} {
+		r.AddRatio("calls "+call, s.toBase(first, column))
+		r.AddRatio("calls "+call+" growth", s.ratio(last, first, column))
+		r.value("calls "+call, "", s.median(first, column))
+		r.value("calls "+call+", "+report.Count(float64(waiting[len(waiting)-1]))+" waiting", "", s.median(last, column))
 	}
 	return r
 }

@@ -60,6 +60,6 @@ func (c *counter) job() peers.Job {
 // and is up to a tenth of a millisecond late.
 func (c *counter) awaitAsleep(n int) {
 	for c.sum() < n {
-		rest(50 * time.Microsecond)
+		pause(50 * time.Microsecond)
 	}
 }

@@ -32,14 +32,14 @@ type Env struct {
 	Size   Size
 	Procs  int
 	Rand   *rand.Rand
-	Log    io.Writer      // what is being measured, for those who wait
+	Log    io.Writer      // what is being measured, for display
 	Only   *regexp.Regexp // the contenders, the yardstick besides; nil for all
 	Cells  *regexp.Regexp // the settings of those works that have many, such as 1x2; nil for all
 }
 
 // A Work is one sort of work.
 type Work struct {
-	Letter string // in the issue that asked for it
+	Letter string // a short name for -only; several works can share one
 	Name   string
 	Run    func(*Env) Result
 }
@@ -48,6 +48,8 @@ type Work struct {
 func All() []Work {
 	return []Work{
 		{"a", "noop", noop},
+		{"p", "cpu", cpu},
+		{"t", "tail", tail},
 		{"b", "burst", burst},
 		{"c", "spin", spin},
 		{"d", "latency", latency},
@@ -58,6 +60,7 @@ func All() []Work {
 		{"h", "options", options},
 		{"i", "growth", growth},
 		{"s", "schedule", schedule},
+		{"s", "lateness", lateness},
 	}
 }
 
@@ -68,16 +71,46 @@ type Result struct {
 	// Ratios are dray's results as multiples of the yardstick's, by what they are
 	// of: what the regression gate and the bars look at.
 	Ratios map[string]float64
+	// Values are dray's results themselves, less being better: what -against compares
+	// between two commits.
+	Values map[string]Value
+}
+
+// A Value is a number and its unit.
+type Value struct {
+	V    float64
+	Unit string // nanoseconds without
+}
+
+// AddRatio adds a ratio.
+func (r *Result) AddRatio(of string, v float64) {
+	if r.Ratios == nil {
+		r.Ratios = map[string]float64{}
+	}
+	r.Ratios[of] = v
+}
+
+// value adds a value.
+func (r *Result) value(of, unit string, v float64) {
+	if r.Values == nil {
+		r.Values = map[string]Value{}
+	}
+	r.Values[of] = Value{v, unit}
 }
 
 // Merge adds what another work came to.
 func (r *Result) Merge(other Result) {
 	r.Tables = append(r.Tables, other.Tables...)
 	if r.Plots == nil {
-		r.Plots, r.Ratios = map[string]plot.Chart{}, map[string]float64{}
+		r.Plots = map[string]plot.Chart{}
 	}
 	maps.Copy(r.Plots, other.Plots)
-	maps.Copy(r.Ratios, other.Ratios)
+	for of, v := range other.Ratios {
+		r.AddRatio(of, v)
+	}
+	for of, v := range other.Values {
+		r.value(of, v.Unit, v.V)
+	}
 }
 
 // pick returns how much of something there is in a run of that size.
@@ -95,17 +128,22 @@ type contender struct {
 // base is the name of the yardstick in most works.
 const base = "channel"
 
-// say tells those who wait what is going on. That they cannot be told is nobody's error.
+// say displays what is going on. That it cannot be displayed is no error of a work.
 func (e *Env) say(format string, args ...any) { _, _ = fmt.Fprintf(e.Log, format, args...) }
 
-// measure lets the contenders take turns, in another order each round, so that
-// what disturbs one of them disturbs its neighbours as well and no one always
-// follows the same. The first of them is the yardstick.
+// measure runs the contenders that were asked for, and the yardstick, which is the
+// first of them.
 func (e *Env) measure(what string, cs []contender) series {
+	return e.measureAll(what, slices.DeleteFunc(cs, func(c contender) bool {
+		return e.Only != nil && c.name != cs[0].name && !e.Only.MatchString(c.name)
+	}))
+}
+
+// measureAll runs each contender once a round, in another order each time, so that
+// what disturbs one of them disturbs its neighbours as well and none always comes
+// after the same. It is for works in which all contenders are queues of dray.
+func (e *Env) measureAll(what string, cs []contender) series {
 	s := series{base: cs[0].name, rounds: map[string][][]float64{}}
-	cs = slices.DeleteFunc(cs, func(c contender) bool {
-		return e.Only != nil && c.name != s.base && !e.Only.MatchString(c.name)
-	})
 	for _, c := range cs {
 		s.names = append(s.names, c.name)
 	}
@@ -113,7 +151,7 @@ func (e *Env) measure(what string, cs []contender) series {
 		for _, i := range e.Rand.Perm(len(cs)) {
 			e.say("\r\033[K%s, round %d of %d: %s", what, round+1, e.Rounds, cs[i].name)
 			runtime.GC()
-			s.add(cs[i].name, watched(what+", "+cs[i].name, cs[i].run))
+			s.add(cs[i].name, Watched(what+", "+cs[i].name, cs[i].run))
 		}
 	}
 	e.say("\r\033[K")
@@ -157,8 +195,8 @@ func (s series) ratio(name, to string, column int) float64 {
 // toBase is the ratio to the yardstick.
 func (s series) toBase(name string, column int) float64 { return s.ratio(name, s.base, column) }
 
-// extra returns the median of the differences to the yardstick within the rounds.
-func (s series) extra(name string, column int) float64 {
+// difference returns the median of the differences to the yardstick within the rounds.
+func (s series) difference(name string, column int) float64 {
 	more, plain := s.column(name, column), s.column(s.base, column)
 	diffs := make([]float64, min(len(more), len(plain)))
 	for i := range diffs {

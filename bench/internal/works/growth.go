@@ -29,21 +29,23 @@ func growth(e *Env) Result {
 	for _, w := range waiting {
 		for _, maker := range makers {
 			m := maker(w)
-			cs = append(cs, contender{grownName(m.Name, w), func() []float64 { return e.fillAndDrain(m, w) }})
+			cs = append(cs, contender{waitingName(m.Name, w), func() []float64 { return e.fillAndDrain(m, w) }})
 		}
 	}
 	s := e.measure("growth", cs)
 	first, last := waiting[0], waiting[len(waiting)-1]
-	return Result{
+	r := Result{
 		Tables: []report.Table{growthTable(s, waiting)},
 		Plots:  map[string]plot.Chart{"growth": growthPlot(s, waiting)},
-		Ratios: map[string]float64{
-			"growth": s.ratio(grownName(peers.Dray.Name, last), grownName(peers.Dray.Name, first), together),
-		},
 	}
+	r.AddRatio("growth", s.ratio(waitingName(peers.Dray.Name, last), waitingName(peers.Dray.Name, first), together))
+	r.value("fill and drain "+report.Count(float64(last)), "", s.median(waitingName(peers.Dray.Name, last), together))
+	return r
 }
 
-func grownName(name string, waiting int) string { return name + ", " + report.Count(float64(waiting)) }
+func waitingName(name string, waiting int) string {
+	return name + ", " + report.Count(float64(waiting))
+}
 
 // growthNames are the contenders' names, for the columns of table and plot.
 var growthNames = []string{base, peers.Dray.Name, peers.PondGo.Name}
@@ -52,7 +54,7 @@ var growthNames = []string{base, peers.Dray.Name, peers.PondGo.Name}
 // for the small numbers to be measured over as many jobs as the large ones.
 func (e *Env) fillAndDrain(m peers.Maker, waiting int) []float64 {
 	times := max(e.pick(1_000_000, 200_000, 1)/waiting, 1)
-	before := collected() // what the turn before left to be collected is not this one's
+	before := collected() // the garbage of the run before is not this one's
 	p := m.New(burstWorkers)
 	defer p.Close()
 	sum := make([]float64, bytesWaiting+1)
@@ -60,7 +62,7 @@ func (e *Env) fillAndDrain(m peers.Maker, waiting int) []float64 {
 		f := fill{pool: p, waiting: waiting}
 		enqueue := f.enqueue()
 		if i == 0 {
-			sum[bytesWaiting] = grown(before, collected(), waiting)
+			sum[bytesWaiting] = heapGrowth(before, collected(), waiting)
 		}
 		drain := f.drain()
 		sum[enqueueing] += perJob(enqueue, waiting*times)
@@ -110,7 +112,7 @@ func growthTable(s series, waiting []int) report.Table {
 	for _, w := range waiting {
 		row := []string{report.Count(float64(w))}
 		for _, name := range growthNames {
-			n := grownName(name, w)
+			n := waitingName(name, w)
 			row = append(row, report.Ns(s.median(n, enqueueing)), report.Ns(s.median(n, draining)),
 				report.Ns(s.median(n, together)), report.Bytes(s.median(n, bytesWaiting)))
 		}
@@ -127,11 +129,11 @@ func growthPlot(s series, waiting []int) plot.Chart {
 		c.X = append(c.X, report.Count(float64(w)))
 	}
 	for _, name := range growthNames {
-		line := plot.Line{Name: name, Bold: name == peers.Dray.Name}
+		series := plot.Series{Name: name, Bold: name == peers.Dray.Name}
 		for _, w := range waiting {
-			line.Y = append(line.Y, s.median(grownName(name, w), together))
+			series.Y = append(series.Y, s.median(waitingName(name, w), together))
 		}
-		c.Lines = append(c.Lines, line)
+		c.Series = append(c.Series, series)
 	}
 	return c
 }

@@ -11,11 +11,13 @@ import (
 
 // latency is work (d): from enqueue to start, when there is nothing else to do.
 func latency(e *Env) Result {
-	r := Result{Ratios: map[string]float64{}}
 	waits := e.latencies("waits", e.pick(20_000, 5_000, 20), (*idler).thenWait)
 	goesOn := e.latencies("goes on", e.pick(1000, 200, 2), (*idler).thenGoOn) // a job takes a millisecond
-	r.Ratios["latency p50"] = waits.toBase(peers.Dray.Name, 0)
-	r.Ratios["latency p99"] = waits.toBase(peers.Dray.Name, 1)
+	var r Result
+	for column, what := range []string{"latency p50", "latency p99"} {
+		r.AddRatio(what, waits.toBase(peers.Dray.Name, column))
+		r.value(what, "", waits.median(peers.Dray.Name, column))
+	}
 	r.Tables = []report.Table{
 		latencyTable("the caller waits for the job", "So the worker can have the caller's processor.", waits),
 		latencyTable("the caller goes on",
@@ -63,7 +65,7 @@ func (i *idler) init() {
 	})
 }
 
-// thenWait waits for the job, as one does who needs what it did.
+// thenWait waits for the job, as a caller does that needs what it did.
 func (i *idler) thenWait(p peers.Pool) {
 	begun := time.Now()
 	p.Enqueue(i.job, 1)
@@ -72,7 +74,7 @@ func (i *idler) thenWait(p peers.Pool) {
 	settle()
 }
 
-// thenGoOn keeps its processor, as one does who has more to do.
+// thenGoOn keeps its processor, as a caller does that has more to do.
 func (i *idler) thenGoOn(p peers.Pool) {
 	begun := time.Now()
 	p.Enqueue(i.job, 1)

@@ -8,6 +8,7 @@ import (
 	"github.com/a622d8ee/dray/bench/internal/peers"
 	"github.com/a622d8ee/dray/bench/internal/plot"
 	"github.com/a622d8ee/dray/bench/internal/report"
+	"github.com/a622d8ee/dray/bench/internal/stat"
 )
 
 // A setting is a number of producers and of workers.
@@ -37,26 +38,59 @@ func noop(e *Env) Result {
 			found = append(found, e.noopCell(c))
 		}
 	}
-	r := Result{Ratios: map[string]float64{}, Plots: map[string]plot.Chart{"noop": noopPlot(cells, found)}}
+	r := Result{Plots: map[string]plot.Chart{"noop": noopPlot(cells, found)}}
 	for i, c := range cells {
-		r.Ratios["noop "+c.typed()] = found[i].toBase(peers.Dray.Name, 0)
+		r.AddRatio("noop "+c.typed(), found[i].toBase(peers.Dray.Name, noopTime))
+		r.value("noop "+c.typed(), "", found[i].median(peers.Dray.Name, noopTime))
 	}
+	noopMeans(&r, cells)
 	r.Tables = []report.Table{noopTable(cells, found), noopPeers(cells, found)}
 	return r
 }
 
+// noopMeans adds the geometric means of the cells with one producer and with many,
+// if all were measured. 64×2 is in neither, as its ratio is that of the Go scheduler,
+// which has to take the processors from 64 producers.
+func noopMeans(r *Result, cells []setting) {
+	one, many := []float64{}, []float64{}
+	for _, c := range cells {
+		switch ratio := r.Ratios["noop "+c.typed()]; {
+		case c.producers == 1:
+			one = append(one, ratio)
+		case c != setting{64, 2}:
+			many = append(many, ratio)
+		}
+	}
+	if len(cells) == len(settings()) {
+		r.AddRatio("noop, mean of 1 producer", stat.Geomean(one))
+		r.AddRatio("noop, mean of many producers", stat.Geomean(many))
+	}
+}
+
+// The columns of no-op jobs.
+const (
+	noopTime = iota
+	noopCPU
+)
+
 func (e *Env) noopCell(c setting) series {
-	n := e.pick(200_000, 100_000, 640)
+	return e.cellOf(c, "no-op", e.pick(200_000, 100_000, 640), peers.Pools())
+}
+
+// cellOf measures n no-op jobs in one setting.
+func (e *Env) cellOf(c setting, what string, n int, makers []peers.Maker) series {
 	var cs []contender
-	for _, m := range peers.Pools() {
+	for _, m := range makers {
 		cs = append(cs, contender{m.Name, func() []float64 {
 			p := m.New(c.workers)
 			defer p.Close()
-			endToEnd(p, c.producers, n/10) // workers started, memory grown
-			return []float64{perJob(endToEnd(p, c.producers, n), n)}
+			endToEnd(p, c.producers, n/10) // workers started, memory allocated
+			used := cpuTime()
+			took := endToEnd(p, c.producers, n)
+			return []float64{perJob(took, n), perJob(cpuTime()-used, n)}
 		}})
 	}
-	return e.measure("no-op "+c.String(), cs)
+	return e.measure(what+" "+c.String(), cs)
 }
 
 func perJob(d time.Duration, n int) float64 { return float64(d.Nanoseconds()) / float64(n) }
@@ -147,11 +181,11 @@ func noopPlot(cells []setting, found []series) plot.Chart {
 		c.X = append(c.X, s.String())
 	}
 	for _, name := range names(found) {
-		line := plot.Line{Name: name, Bold: name == peers.Dray.Name}
+		series := plot.Series{Name: name, Bold: name == peers.Dray.Name}
 		for _, s := range found {
-			line.Y = append(line.Y, s.median(name, 0))
+			series.Y = append(series.Y, s.median(name, 0))
 		}
-		c.Lines = append(c.Lines, line)
+		c.Series = append(c.Series, series)
 	}
 	return c
 }

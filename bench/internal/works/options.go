@@ -20,6 +20,12 @@ type variant struct {
 	prepare func(*dray.Queue) enqueuer // nil for Queue.Enqueue
 }
 
+// The variants that bars are about.
+const (
+	withLogger  = "WithLogger, level Info"
+	kindWithAll = "Kind.Enqueue: attempts, backoff, timeout, label"
+)
+
 // An enqueuer enqueues fn as the i-th job.
 type enqueuer func(fn dray.Func, i int) error
 
@@ -30,17 +36,22 @@ func options(e *Env) Result {
 	for _, v := range variants(n) {
 		cs = append(cs, contender{v.name, func() []float64 { return v.run(n) }})
 	}
-	s := e.measure("options", cs)
+	s := e.measureAll("options", cs)
 	t := report.Table{
 		Title: "What each option costs",
-		Note: "Time per no-op job, end to end with one producer and two workers, and how much of it is extra: the median " +
-			"of the differences to a plain job within each round.",
-		Header: []string{"", "per job", "extra", "allocations"},
+		Note: "Time per no-op job, end to end with one producer and two workers, and how much more that is: the median " +
+			"of the differences to a plain job, and of the ratios, within each round.",
+		Header: []string{"", "per job", "more", "to a plain job", "allocations"},
 	}
+	var r Result
 	for _, name := range s.names {
-		t.Add(name, report.Ns(s.median(name, 0)), report.Ns(s.extra(name, 0)), report.Number(s.median(name, 1)))
+		r.AddRatio("options "+name, s.toBase(name, 0))
+		r.value("options "+name, "", s.median(name, 0))
+		t.Add(name, report.Ns(s.median(name, 0)), report.Ns(s.difference(name, 0)), report.Ratio(s.toBase(name, 0)), report.Number(s.median(name, 1)))
 	}
-	return Result{Tables: []report.Table{t}}
+	r.AddRatio("options plain, allocations", s.median(s.base, 1))
+	r.Tables = []report.Table{t}
+	return r
 }
 
 func (v variant) run(n int) []float64 {
@@ -95,7 +106,7 @@ func variants(n int) []variant {
 		{name: "WithName", queue: []dray.Option{dray.WithName("bench")}},
 		{name: "WithMiddleware, one that does nothing", queue: []dray.Option{dray.WithMiddleware(pass)}},
 		{name: "WithObserver", queue: []dray.Option{dray.WithObserver(func(dray.Event) {})}},
-		{name: "WithLogger, level Info", queue: []dray.Option{dray.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))}},
+		{name: withLogger, queue: []dray.Option{dray.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))}},
 		{name: "WithMaxAttempts for the queue", queue: []dray.Option{dray.WithMaxAttempts(3)}},
 		option("WithLabel", func(int) dray.JobOption { return dray.WithLabel("bench") }),
 		option("WithPriority", func(int) dray.JobOption { return dray.WithPriority(dray.High) }),
@@ -107,7 +118,9 @@ func variants(n int) []variant {
 		{name: "WithUnique, a key each", prepare: unique(keys)},
 		{name: "EnqueueSync", prepare: enqueueSync},
 		{name: "Submit", prepare: submit},
-		{name: "Kind.Enqueue", prepare: kind},
+		{name: "Kind.Enqueue", prepare: kind()},
+		{name: kindWithAll, prepare: kind(dray.WithMaxAttempts(3), dray.WithBackoff(dray.Exponential(time.Second, time.Minute)),
+			dray.WithTimeout(time.Minute), dray.WithLabel("bench"))},
 	}
 }
 
@@ -141,8 +154,11 @@ func submit(q *dray.Queue) enqueuer {
 	}
 }
 
-func kind(q *dray.Queue) enqueuer {
-	k, err := dray.Handle(q, "bench", func(ctx context.Context, fn dray.Func) error { return fn(ctx) })
-	must(err)
-	return func(fn dray.Func, _ int) error { return k.Enqueue(context.Background(), fn) }
+// kind enqueues jobs of a kind with these defaults.
+func kind(opts ...dray.JobOption) func(*dray.Queue) enqueuer {
+	return func(q *dray.Queue) enqueuer {
+		k, err := dray.Handle(q, "bench", func(ctx context.Context, fn dray.Func) error { return fn(ctx) }, opts...)
+		must(err)
+		return func(fn dray.Func, _ int) error { return k.Enqueue(context.Background(), fn) }
+	}
 }

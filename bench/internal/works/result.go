@@ -22,11 +22,14 @@ func result(e *Env) Result {
 		t.Add(name, one.withRatio(name, 0), report.Number(one.median(name, 1)),
 			report.Number(one.median(name, 2)), eight.withRatio(name, 0))
 	}
-	return Result{Tables: []report.Table{t}, Ratios: map[string]float64{
-		"result 1 caller":    one.toBase("dray Run", 0),
-		"result 8 callers":   eight.toBase("dray Run", 0),
-		"result allocations": one.median("dray Run", 1),
-	}}
+	r := Result{Tables: []report.Table{t}}
+	r.AddRatio("result 1 caller", one.toBase("dray Run", 0))
+	r.AddRatio("result 8 callers", eight.toBase("dray Run", 0))
+	r.AddRatio("result allocations", one.median("dray Run", 1))
+	r.value("result 1 caller", "", one.median("dray Run", 0))
+	r.value("result 8 callers", "", eight.median("dray Run", 0))
+	r.value("result allocations", "allocations", one.median("dray Run", 1))
+	return r
 }
 
 func (e *Env) results(callers int) series {
@@ -42,7 +45,7 @@ func (e *Env) results(callers int) series {
 			after := memory()
 			return []float64{
 				perJob(took, n),
-				float64((after.Mallocs - before.Mallocs) / uint64(n)), // less than one each is somebody else's
+				float64((after.Mallocs - before.Mallocs) / uint64(n)), // less than one each is another goroutine's
 				float64((after.TotalAlloc - before.TotalAlloc) / uint64(n)),
 			}
 		}})

@@ -20,6 +20,45 @@ func schedule(e *Env) Result {
 	return r
 }
 
+// lateness is a hundred thousand tasks, bare timers beside dray alone, while
+// Tasks is read every second, as a page that shows them does.
+func lateness(e *Env) Result {
+	few := *e
+	few.Rounds = max(e.Rounds/3, 1)
+	n := e.pick(100_000, 100_000, 50)
+	var cs []contender
+	for _, m := range append(peers.Schedulers()[:2], peers.WatchedScheduler) {
+		cs = append(cs, contender{m.Name, func() []float64 {
+			s := m.New(n)
+			begun := time.Now()
+			for i := range n {
+				s.Add(i, peers.Grid{First: begun.Add(time.Hour), Every: time.Hour}, nothing)
+			}
+			adding := time.Since(begun)
+			s.Start()
+			s.Close()
+			return few.dueTasks(m, n, adding)
+		}})
+	}
+	s := few.measureAll("lateness", cs)
+	t := report.Table{
+		Title: "Lateness at " + report.Count(float64(n)) + " tasks",
+		Note: report.Count(firingsPerSecond) + " runs are due each second; in brackets as a multiple of time.AfterFunc's. " +
+			"CPU is that of the process, per run that was due.",
+		Header: []string{"", "p50", "p99", "started", "CPU per run"},
+	}
+	var r Result
+	for _, name := range s.names {
+		t.Add(name, s.withRatio(name, 0), s.withRatio(name, 1), report.Percent(s.median(name, 2)), s.withRatio(name, 3))
+	}
+	r.Tables = []report.Table{t}
+	for column, what := range []string{"lateness p50", "lateness p99"} {
+		r.AddRatio(what+", Tasks read", s.toBase(peers.WatchedScheduler.Name, column))
+		r.value(what+", Tasks read", "", s.median(peers.WatchedScheduler.Name, column))
+	}
+	return r
+}
+
 // The columns of tasks.
 const (
 	addBefore = iota
@@ -29,7 +68,7 @@ const (
 	lateP50
 	lateP99
 	started
-	cpu
+	cpuPerRun
 )
 
 // firingsPerSecond is what the tasks come to together. It keeps no processor
@@ -51,10 +90,11 @@ func (e *Env) tasks(n, rounds int) Result {
 		}})
 	}
 	s := few.measure("schedule, "+report.Count(float64(n))+" tasks", cs)
-	return Result{
-		Tables: []report.Table{tasksTable(s, n)},
-		Ratios: map[string]float64{"schedule late p99 " + report.Count(float64(n)): s.toBase("dray", lateP99)},
-	}
+	r := Result{Tables: []report.Table{tasksTable(s, n)}}
+	r.AddRatio("schedule late p99 "+report.Count(float64(n)), s.toBase("dray", lateP99))
+	r.value("schedule late p99 "+report.Count(float64(n)), "", s.median("dray", lateP99))
+	r.value("schedule add "+report.Count(float64(n)), "", s.median("dray", addBefore))
+	return r
 }
 
 func tasksTable(s series, n int) report.Table {
@@ -71,7 +111,7 @@ func tasksTable(s series, n int) report.Table {
 	for _, name := range s.names {
 		m := func(column int) float64 { return s.median(name, column) }
 		t.Add(name, report.Ns(m(addBefore)), report.Ns(m(addRunning)), report.Ns(m(removeRunning)), report.Bytes(m(perTask)),
-			report.Ns(m(lateP50)), report.Ns(m(lateP99)), report.Percent(m(started)), report.Ns(m(cpu)))
+			report.Ns(m(lateP50)), report.Ns(m(lateP99)), report.Percent(m(started)), report.Ns(m(cpuPerRun)))
 	}
 	return t
 }
@@ -80,7 +120,6 @@ func tasksTable(s series, n int) report.Table {
 // long it took to add them.
 func idleTasks(m peers.SchedulerMaker, n int) (columns []float64, adding time.Duration) {
 	later := peers.Grid{First: time.Now().Add(time.Hour), Every: time.Hour}
-	nothing := func() {}
 	before := memory()
 	s := m.New(n)
 	defer s.Close()
@@ -90,7 +129,7 @@ func idleTasks(m peers.SchedulerMaker, n int) (columns []float64, adding time.Du
 	}
 	adding = time.Since(begun)
 	s.Start()
-	bytes := grown(before, collected(), n)
+	bytes := heapGrowth(before, collected(), n)
 	some := min(n, 50)
 	begun = time.Now()
 	for i := range some {
@@ -108,8 +147,8 @@ func idleTasks(m peers.SchedulerMaker, n int) (columns []float64, adding time.Du
 // expected to take as long as it took before.
 func (e *Env) dueTasks(m peers.SchedulerMaker, n int, adding time.Duration) []float64 {
 	every := time.Duration(n) * time.Second / firingsPerSecond
-	window := min(every, time.Duration(e.pick(4000, 2000, 10))*time.Millisecond)
-	due := int(int64(n) * int64(window) / int64(every))
+	length := min(every, time.Duration(e.pick(4000, 2000, 10))*time.Millisecond)
+	due := int(int64(n) * int64(length) / int64(every))
 	late := make([]atomic.Int64, n)
 	s := m.New(n)
 	defer s.Close()
@@ -119,12 +158,12 @@ func (e *Env) dueTasks(m peers.SchedulerMaker, n int, adding time.Duration) []fl
 		s.Add(i, when, func() { late[i].CompareAndSwap(0, max(int64(time.Since(when.First)), 1)) })
 	}
 	s.Start()
-	rest(time.Until(begin))
+	pause(time.Until(begin))
 	used := cpuTime()
-	rest(time.Until(begin.Add(window)))
+	pause(time.Until(begin.Add(length)))
 	used = cpuTime() - used
 	awaitStarted(late[:due])
-	return append(lateness(late[:due]), float64(used)/float64(due))
+	return append(latenesses(late[:due]), float64(used)/float64(due))
 }
 
 // awaitStarted gives tasks that are late a second more.
@@ -137,12 +176,12 @@ func awaitStarted(late []atomic.Int64) {
 		if !missing {
 			return
 		}
-		rest(time.Millisecond)
+		pause(time.Millisecond)
 	}
 }
 
-// lateness returns p50, p99, and the share of tasks that were started.
-func lateness(late []atomic.Int64) []float64 {
+// latenesses returns p50, p99, and the share of tasks that were started.
+func latenesses(late []atomic.Int64) []float64 {
 	var took []float64
 	for i := range late {
 		if l := late[i].Load(); l > 0 {
@@ -153,7 +192,7 @@ func lateness(late []atomic.Int64) []float64 {
 	return []float64{stat.Quantile(took, 0.5), stat.Quantile(took, 0.99), share}
 }
 
-// rest leaves the processors to others.
-func rest(d time.Duration) {
+// pause leaves the processors to others.
+func pause(d time.Duration) {
 	time.Sleep(d) //nolint:forbidigo // time is what is measured here
 }

@@ -30,9 +30,10 @@ func sleep(e *Env) Result {
 	for _, name := range s.names {
 		t.Add(name, report.Count(s.median(name, 0)), report.Ratio(s.toBase(name, 0)))
 	}
-	return Result{Tables: []report.Table{t}, Ratios: map[string]float64{
-		"sleep": s.toBase(peers.Dray.Name, 0),
-	}}
+	r := Result{Tables: []report.Table{t}}
+	r.AddRatio("sleep", s.toBase(peers.Dray.Name, 0))
+	r.value("sleep", "", 1e9/s.median(peers.Dray.Name, 0))
+	return r
 }
 
 func sleepers(p peers.Pool, n int) time.Duration {

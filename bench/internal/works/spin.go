@@ -20,13 +20,14 @@ func spin(e *Env) Result {
 			"to the time that it takes as jobs. One producer, a worker per processor.",
 		Header: []string{""},
 	}
-	r := Result{Ratios: map[string]float64{}}
+	var r Result
 	var found []series
 	for _, d := range lengths {
 		s := e.spins(d)
 		t.Header = append(t.Header, d.String())
 		found = append(found, s)
-		r.Ratios[fmt.Sprintf("spin %v to the best peer", d)] = s.behindBest(peers.Dray.Name)
+		r.AddRatio(fmt.Sprintf("spin %v to the best peer", d), s.behindBest(peers.Dray.Name))
+		r.value(fmt.Sprintf("spin %v", d), "", s.median(peers.Dray.Name, 0))
 	}
 	for _, name := range names(found)[1:] {
 		row := []string{name}
@@ -67,7 +68,7 @@ func (e *Env) spins(d time.Duration) series {
 }
 
 // loops is the work without any queue. Its goroutines take shares of a tenth of a
-// millisecond, so that one whose processor is wanted elsewhere leaves the rest to others.
+// millisecond, so that when one loses its processor the others take over the remainder.
 func (e *Env) loops(loops, n int, d time.Duration) time.Duration {
 	var running sync.WaitGroup
 	var taken atomic.Int64
@@ -99,7 +100,7 @@ func spinning(p peers.Pool, loops, n int) time.Duration {
 	return time.Since(begun)
 }
 
-// compute keeps a processor busy. Each step needs the one before, so that no
+// compute keeps a processor busy. Each round needs the one before, so that no
 // processor can do several at once, and it is always true that the last is not
 // zero, which no compiler finds out.
 func compute(loops int) bool {
@@ -112,7 +113,7 @@ func compute(loops int) bool {
 	return x != 0
 }
 
-// mustCompute is compute for those who want nothing but the time it takes.
+// mustCompute is compute where only the time it takes is wanted.
 func mustCompute(loops int) {
 	if !compute(loops) {
 		panic("bench: xorshift never gets to zero")
@@ -120,7 +121,7 @@ func mustCompute(loops int) {
 }
 
 // loopsFor returns how many loops take d. The fastest of several tries is the one
-// that nobody disturbed.
+// that nothing disturbed.
 func loopsFor(d time.Duration) int {
 	const tries, loops = 20, 100_000
 	best := time.Hour

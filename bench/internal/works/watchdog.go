@@ -10,13 +10,13 @@ import (
 	"github.com/a622d8ee/dray/bench/internal/peers"
 )
 
-// longest is several times what any turn takes, on a busy machine too: most take
+// longest is several times what any run takes, on a busy machine too: most take
 // less than a second, those of the schedulers with a hundred thousand tasks up to twenty.
 const longest = 2 * time.Minute
 
-// watched runs one turn. A contender that loses a job would let the program, and
+// Watched runs one contender once. One that loses a job would let the program, and
 // the regression gate with it, wait for ever: then it ends, and says what it knows.
-func watched(what string, run func() []float64) []float64 {
+func Watched[T any](what string, run func() T) T {
 	dog := time.AfterFunc(longest, func() {
 		diagnose(os.Stderr, what)
 		os.Exit(3)
@@ -25,7 +25,7 @@ func watched(what string, run func() []float64) []float64 {
 	return run()
 }
 
-// diagnose tells where everybody is. The queue comes last, as it might not answer.
+// diagnose tells where each goroutine is. The queue comes last, as it might not answer.
 func diagnose(w io.Writer, what string) {
 	_, _ = fmt.Fprintf(w, "\nbench: %s has not ended after %v\n", what, longest)
 	_ = pprof.Lookup("goroutine").WriteTo(w, 1)

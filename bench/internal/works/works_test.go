@@ -53,15 +53,15 @@ func requireWhole(t *testing.T, r Result) {
 		}
 	}
 	for name, c := range r.Plots {
-		for _, line := range c.Lines {
+		for _, line := range c.Series {
 			require.Len(t, line.Y, len(c.X), name)
 		}
 	}
 }
 
-func TestMeasureTakesTurns(t *testing.T) {
+func TestMeasureRunsEachOnceARound(t *testing.T) {
 	var order []string
-	turn := func(name string, values ...float64) contender {
+	run := func(name string, values ...float64) contender {
 		return contender{name, func() []float64 {
 			order = append(order, name)
 			v := values[0]
@@ -70,7 +70,7 @@ func TestMeasureTakesTurns(t *testing.T) {
 		}}
 	}
 	s := tiny(3).measure("test", []contender{
-		turn("base", 10, 100, 20), turn("a", 5, 200, 10), turn("b", 1, 1, 1),
+		run("base", 10, 100, 20), run("a", 5, 200, 10), run("b", 1, 1, 1),
 	})
 	require.Len(t, order, 9)
 	for round := range 3 {
@@ -78,10 +78,10 @@ func TestMeasureTakesTurns(t *testing.T) {
 	}
 	require.InDelta(t, 10, s.median("a", 0), 0)
 	require.InDelta(t, 0.5, s.toBase("a", 0), 0, "the median of 0.5, 2 and 0.5: a slow round does not matter")
-	require.InDelta(t, -5, s.extra("a", 0), 0, "of -5, 100 and -10")
+	require.InDelta(t, -5, s.difference("a", 0), 0, "of -5, 100 and -10")
 	require.Equal(t, "10 ns (0.50)", s.withRatio("a", 0))
 	require.InDelta(t, 10, s.behindBest("a"), 0, "b is the best of the others")
-	require.True(t, math.IsNaN(s.median("nobody", 0)))
+	require.True(t, math.IsNaN(s.median("none", 0)))
 }
 
 func TestContendersCanBeChosen(t *testing.T) {
@@ -141,7 +141,7 @@ func TestMergeKeepsAll(t *testing.T) {
 	require.JSONEq(t, `{"a":1,"b":2}`, string(b))
 }
 
-func TestDiagnosisNamesTheTurnAndWhereEverybodyIs(t *testing.T) {
+func TestDiagnosisNamesTheRunAndWhereGoroutinesAre(t *testing.T) {
 	p := peers.NewDray(1)
 	defer p.Close()
 	var b bytes.Buffer
