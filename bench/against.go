@@ -70,7 +70,7 @@ func compare(o options, stdout, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }() // the system clears it as well
 	that, how, err := against.Build(o.against, sources, tmp)
 	if err != nil {
 		return err

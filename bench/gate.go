@@ -67,7 +67,7 @@ func measureGatedStalls(o options, names []string, thorough bool, stdout, log io
 		c = stalls.Thorough()
 	}
 	c.Only = names
-	return runStalls(o, c, stdout, log)
+	return runStalls(c, stdout, log)
 }
 
 // measureGated runs dray and the yardstick alone. The thorough run has enough

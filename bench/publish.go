@@ -77,7 +77,7 @@ func rounded(ratios map[string]float64) map[string]float64 {
 
 // heading says what was run, when and on what.
 func heading(o options) string {
-	return fmt.Sprintf("By `%s` on %s: %s.\n\n", o.command(), time.Now().UTC().Format(time.DateOnly), report.Machine(o.procs))
+	return fmt.Sprintf("By %s on %s: %s.\n\n", "`"+o.command()+"`", time.Now().UTC().Format(time.DateOnly), report.Machine(o.procs))
 }
 
 // page returns what is between the page's marks.

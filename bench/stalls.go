@@ -22,7 +22,7 @@ func measureStalls(o options, stdout, log io.Writer) error {
 	if o.rounds > 0 {
 		c.Runs, c.Rounds = o.rounds, o.rounds
 	}
-	r, err := runStalls(o, c, stdout, log)
+	r, err := runStalls(c, stdout, log)
 	switch {
 	case err != nil || o.out == "":
 		return err
@@ -33,7 +33,7 @@ func measureStalls(o options, stdout, log io.Writer) error {
 	}
 }
 
-func runStalls(o options, c stalls.Config, stdout, log io.Writer) (works.Result, error) {
+func runStalls(c stalls.Config, stdout, log io.Writer) (works.Result, error) {
 	c.Log = log
 	return stalls.Run(c, func(t report.Table) error {
 		_, err := fmt.Fprintln(stdout, t.Markdown())

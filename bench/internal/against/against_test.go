@@ -129,6 +129,21 @@ func TestBuildUsesTheseSourcesWithThatLibrary(t *testing.T) {
 	require.Equal(t, Measured{Work: "noop", Values: map[string]float64{"noop": 7}}, m)
 }
 
+// What the tag leaves out is not needed.
+func TestBuildLeavesOutWhatTheLibraryHasNot(t *testing.T) {
+	these := write(t, map[string]string{
+		"go.mod": nested, "go.sum": "", "main.go": strings.NewReplacer("dray.Version", "version()", `dray "`, `_ "`).Replace(prints),
+		"newer.go": "//go:build !older\n\npackage main\n\nimport dray \"" + Module + "\"\n\nfunc version() int { return dray.Version }\n",
+		"older.go": "//go:build older\n\npackage main\n\nfunc version() int { return 1 }\n",
+	})
+	b, how, err := Build(checkout(t, "Old = 3"), these, t.TempDir())
+	require.NoError(t, err)
+	require.Contains(t, how, "without what that has not got")
+	m, err := b.Measure("noop")
+	require.NoError(t, err)
+	require.InDelta(t, 1, m.Values["noop"], 0)
+}
+
 // Of a library without what these sources need the checkout's own program is taken.
 func TestBuildFallsBackToTheProgramOfTheCheckout(t *testing.T) {
 	that := checkout(t, "Old = 3")

@@ -51,14 +51,21 @@ func output(c *exec.Cmd) ([]byte, error) {
 
 // Build makes a bench program for the library in the checkout dir, in the directory
 // tmp, and says how. sources is the directory of this program's own module. Its
-// works, built with that library, are the fairest comparison, as both do the same; where they
-// do not compile, for want of API that the other library has not got, the checkout's
-// own program is built, if it knows how to be asked.
+// works, built with that library, are the fairest comparison, as both do the same. Where they
+// do not compile, for want of API that the other library has not got, they are built without
+// what needs that (tag "older"), or else the checkout's own program is, if it knows
+// how to be asked.
 func Build(dir, sources, tmp string) (b Binary, how string, err error) {
 	b.Path = filepath.Join(tmp, "that")
-	ours := buildOurs(dir, sources, filepath.Join(tmp, "bench"), b.Path)
+	copied := filepath.Join(tmp, "bench")
+	ours := copyWith(dir, sources, copied)
 	if ours == nil {
-		return b, "this checkout's bench program, built with that library", nil
+		if ours = goBuild(copied, b.Path, alone...); ours == nil {
+			return b, builtOurs, nil
+		}
+		if goBuild(copied, b.Path, append(alone, "GOFLAGS=-mod=mod -tags=older")...) == nil {
+			return b, builtOurs + ", without what that has not got", nil
+		}
 	}
 	theirs := goBuild(filepath.Join(dir, "bench"), b.Path)
 	if theirs == nil {
@@ -70,8 +77,14 @@ func Build(dir, sources, tmp string) (b Binary, how string, err error) {
 	return b, "", fmt.Errorf("no bench program for %s\nthis one with that library: %w\nthat one's own: %w", dir, ours, theirs)
 }
 
-// buildOurs builds a copy of the sources in which the library is that of dir.
-func buildOurs(dir, sources, copied, out string) error {
+// builtOurs is how the better of the two programs came to be.
+const builtOurs = "this checkout's bench program, built with that library"
+
+// alone is the environment for a module outside of the workspace.
+var alone = []string{"GOWORK=off", "GOFLAGS=-mod=mod"}
+
+// copyWith copies the sources and replaces the library by that of dir.
+func copyWith(dir, sources, copied string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -85,10 +98,10 @@ func buildOurs(dir, sources, copied, out string) error {
 	if err := mergeSums(filepath.Join(copied, "go.sum"), filepath.Join(dir, "go.sum"), filepath.Join(dir, "bench", "go.sum")); err != nil {
 		return err
 	}
-	if err := run(copied, "go", "mod", "edit", "-replace="+Module+"="+dir); err != nil {
-		return err
-	}
-	return goBuild(copied, out, "GOWORK=off", "GOFLAGS=-mod=mod")
+	c := exec.Command("go", "mod", "edit", "-replace="+Module+"="+dir) //nolint:noctx // it edits a file
+	c.Dir, c.Env = copied, append(os.Environ(), alone...)
+	_, err = output(c)
+	return err
 }
 
 // mergeSums adds the lines of other files to a go.sum: the library of another
@@ -111,13 +124,6 @@ func mergeSums(file string, others ...string) error {
 func goBuild(dir, out string, env ...string) error {
 	c := exec.Command("go", "build", "-o", out, ".") //nolint:noctx // as long as it takes
 	c.Dir, c.Env = dir, append(os.Environ(), env...)
-	_, err := output(c)
-	return err
-}
-
-func run(dir, name string, args ...string) error {
-	c := exec.Command(name, args...) //nolint:noctx // it edits a file
-	c.Dir, c.Env = dir, append(os.Environ(), "GOWORK=off")
 	_, err := output(c)
 	return err
 }

@@ -65,8 +65,8 @@ func admissions(n int) float64 {
 	must(err)
 	must(q.Start())
 	gate := make(chan struct{})
-	job := func(context.Context) error { <-gate; return nil }
-	for range n + 1 { // one of them runs
+	job := func(context.Context) error { <-gate; return nil } //nolint:unparam // it is a dray.Func
+	for range n + 1 {                                         // one of them runs
 		must(q.Enqueue(context.Background(), job))
 	}
 	ctx, cancel := context.WithCancel(context.Background())

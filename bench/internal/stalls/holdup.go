@@ -94,18 +94,16 @@ func measured(call func()) (a allocation) {
 	return a
 }
 
-// sink keeps the compiler from leaving the control's allocations out. Only the
-// goroutine that measures writes it.
-var sink []byte
-
 // repeat is the control: it allocates as much in as many objects, and lasts as long,
-// but has nothing to do with the queue.
-func (a allocation) repeat() {
+// but has nothing to do with the queue. It returns the last of the objects, so that the
+// compiler does not leave them out.
+func (a allocation) repeat() (last []byte) {
 	begun := time.Now()
 	for range a.objects {
-		sink = make([]byte, a.bytes/max(a.objects, 1))
+		last = make([]byte, a.bytes/max(a.objects, 1))
 	}
 	pause(min(a.took, longestControl) - time.Since(begun))
+	return last
 }
 
 // pause leaves the processors to others.
@@ -175,7 +173,7 @@ type compared struct {
 // compare runs the control, then the call.
 func (a allocation) compare(s *state) (p compared) {
 	defer s.end()
-	p.control = s.watch(a.repeat)
+	p.control = s.watch(func() { s.garbage = a.repeat() })
 	if p.late = s.late(); !p.late {
 		s.ready()
 		p.call = s.watch(s.call)
@@ -188,8 +186,9 @@ func holdUps(c Config) works.Result {
 	t := report.Table{
 		Title: "How long a plain Enqueue is held up by other calls",
 		Note: fmt.Sprintf("The longest of the calls that a producer makes every %v meanwhile, median over %d runs, less that of a "+
-			"control that allocates as much and lasts as long. Ratios count less than %s as that. Jobs that end per millisecond while the call runs, and "+
-			"while its control does: %d workers, jobs that sleep 1 ms. Bars: at most %s at the large size, and %s times that at the small one.",
+			"control that allocates as much and lasts as long. Ratios count less than %s as that. Jobs that end per millisecond "+
+			"while the call runs, and while its control does: %d workers, jobs that sleep 1 ms. "+
+			"Bars: at most %s at the large size, and %s times that at the small one.",
 			interval, c.Runs, report.Ns(leastOfTables), workers, report.Ns(longestHoldUp), report.Number(holdUpGrowth)),
 		Header: []string{"", at(c.Waiting.small), at(c.Waiting.large), "", "ratio", "", "the call takes", "jobs ended/ms", "without"},
 	}

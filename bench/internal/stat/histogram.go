@@ -27,7 +27,7 @@ func (h *Histogram) Add(v int64) {
 
 // Merge adds what another one has counted.
 func (h *Histogram) Merge(other *Histogram) {
-	for i, n := range other.counts {
+	for i, n := range &other.counts {
 		h.counts[i] += n
 	}
 	h.total += other.total
@@ -47,7 +47,7 @@ func (h *Histogram) Quantile(q float64) float64 {
 		return math.NaN()
 	}
 	rank := max(uint64(math.Ceil(q*float64(h.total))), 1)
-	for i, n := range h.counts {
+	for i, n := range &h.counts {
 		if n >= rank {
 			return min(float64(upper(i)), float64(h.max))
 		}

@@ -57,6 +57,7 @@ func bars() []bar {
 		{"calls EnqueueSync growth", 1.5, false},
 		{"options plain, allocations", 0, false},
 		{"options " + withLogger, 1.3, false},
+		{"options " + observerOfFailures, 1.3, false},
 		{"options " + kindWithAll, 4, false},
 		{"sleep", 1.4, true},
 		{"restart panic to suture", 0.5, false},

@@ -105,10 +105,10 @@ func (e *Env) idle() Result {
 		Header: []string{"", "per second", "more"},
 	}
 	for _, name := range s.names {
-		t.Add(name, report.Ns(s.median(name, 0)), report.Ns(s.difference(name, 0)))
+		t.Add(name, report.Ns(s.median(name, 0)), report.Ns(s.difference(name)))
 	}
 	r := Result{Tables: []report.Table{t}}
-	r.AddRatio("idle share of a processor", max(s.difference(queue, 0), 0)/float64(time.Second))
+	r.AddRatio("idle share of a processor", max(s.difference(queue), 0)/float64(time.Second))
 	r.value(queue, "", s.median(queue, 0))
 	return r
 }

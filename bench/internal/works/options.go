@@ -22,8 +22,9 @@ type variant struct {
 
 // The variants that bars are about.
 const (
-	withLogger  = "WithLogger, level Info"
-	kindWithAll = "Kind.Enqueue: attempts, backoff, timeout, label"
+	withLogger         = "WithLogger, level Info"
+	observerOfFailures = "WithObserver, of failures"
+	kindWithAll        = "Kind.Enqueue: attempts, backoff, timeout, label"
 )
 
 // An enqueuer enqueues fn as the i-th job.
@@ -47,7 +48,8 @@ func options(e *Env) Result {
 	for _, name := range s.names {
 		r.AddRatio("options "+name, s.toBase(name, 0))
 		r.value("options "+name, "", s.median(name, 0))
-		t.Add(name, report.Ns(s.median(name, 0)), report.Ns(s.difference(name, 0)), report.Ratio(s.toBase(name, 0)), report.Number(s.median(name, 1)))
+		t.Add(name, report.Ns(s.median(name, 0)), report.Ns(s.difference(name)), report.Ratio(s.toBase(name, 0)),
+			report.Number(s.median(name, 1)))
 	}
 	r.AddRatio("options plain, allocations", s.median(s.base, 1))
 	r.Tables = []report.Table{t}
@@ -100,12 +102,12 @@ func variants(n int) []variant {
 		keys[i] = strconv.Itoa(i)
 	}
 	pass := func(next dray.Handler) dray.Handler { return next }
-	return []variant{
+	return append([]variant{
 		{name: "plain"},
 		{name: "WithoutLatency", queue: []dray.Option{dray.WithoutLatency()}},
 		{name: "WithName", queue: []dray.Option{dray.WithName("bench")}},
 		{name: "WithMiddleware, one that does nothing", queue: []dray.Option{dray.WithMiddleware(pass)}},
-		{name: "WithObserver", queue: []dray.Option{dray.WithObserver(func(dray.Event) {})}},
+		{name: "WithObserver, of all events", queue: []dray.Option{dray.WithObserver(func(dray.Event) {})}},
 		{name: withLogger, queue: []dray.Option{dray.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))}},
 		{name: "WithMaxAttempts for the queue", queue: []dray.Option{dray.WithMaxAttempts(3)}},
 		option("WithLabel", func(int) dray.JobOption { return dray.WithLabel("bench") }),
@@ -121,7 +123,7 @@ func variants(n int) []variant {
 		{name: "Kind.Enqueue", prepare: kind()},
 		{name: kindWithAll, prepare: kind(dray.WithMaxAttempts(3), dray.WithBackoff(dray.Exponential(time.Second, time.Minute)),
 			dray.WithTimeout(time.Minute), dray.WithLabel("bench"))},
-	}
+	}, newerVariants()...)
 }
 
 // option is a variant with one option at each call, made there as users do.

@@ -78,7 +78,7 @@ func TestMeasureRunsEachOnceARound(t *testing.T) {
 	}
 	require.InDelta(t, 10, s.median("a", 0), 0)
 	require.InDelta(t, 0.5, s.toBase("a", 0), 0, "the median of 0.5, 2 and 0.5: a slow round does not matter")
-	require.InDelta(t, -5, s.difference("a", 0), 0, "of -5, 100 and -10")
+	require.InDelta(t, -5, s.difference("a"), 0, "of -5, 100 and -10")
 	require.Equal(t, "10 ns (0.50)", s.withRatio("a", 0))
 	require.InDelta(t, 10, s.behindBest("a"), 0, "b is the best of the others")
 	require.True(t, math.IsNaN(s.median("none", 0)))
