@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// chunkLen makes a chunk fill the 4096-byte size class: 120 bytes of header, 8
+// chunkLen makes a chunk fill the 4096-byte size class: 136 bytes of header, 8
 // of the allocator's, 8 per slot.
-const chunkLen = 496
+const chunkLen = 494
 
 // A slot is the function of a bare entry, or nil for a record, which is then the
 // next of the chunk's records, or for an entry that was taken out.
@@ -28,6 +28,8 @@ type chunk[J any] struct {
 	nextID     uint64        // with which a bare entry goes on the last run; 0 while there is none
 	at         time.Duration // of the last run, as given
 
+	start   uint64        // the number of slot 0
+	low     uint64        // the first ID of a bare entry that was here; with marks only
 	base    time.Duration // of the times in marks
 	record  uint32        // index of the first record at or after head
 	mark    uint32        // index of the mark that ids and date are from
@@ -137,10 +139,11 @@ func (c *chunk[J]) bare(fn slot, m *mark, i uint32) Entry[J] {
 	return Entry[J]{Fn: fn, ID: m.id + uint64(i-m.from), At: c.base + time.Duration(m.at)*time.Microsecond}
 }
 
-// all yields what is there, without removing it. It reports false when told to stop.
-func (c *chunk[J]) all(yield func(Entry[J]) bool) bool {
-	record, m := c.record, int(c.mark)
-	for i := c.head; i < c.tail; i++ {
+// each yields what is there from slot i on, which has not been popped, without removing it. It
+// reports false when told to stop.
+func (c *chunk[J]) each(i uint32, yield func(i uint32, e Entry[J]) bool) bool {
+	record, m := c.recordAt(min(i, c.tail)), int(c.mark)
+	for ; i < c.tail; i++ {
 		for m+1 < len(c.marks) && c.marks[m+1].from <= i {
 			m++
 		}
@@ -151,11 +154,37 @@ func (c *chunk[J]) all(yield func(Entry[J]) bool) bool {
 			e.Job = c.records[record]
 			record++
 		}
-		if (e.Fn != nil || e.Job != nil) && !yield(e) {
+		if (e.Fn != nil || e.Job != nil) && !yield(i, e) {
 			return false
 		}
 	}
 	return true
+}
+
+// recordAt returns the index of the first record at or after slot i.
+func (c *chunk[J]) recordAt(i uint32) int {
+	record := int(c.record)
+	for _, fn := range c.slots[c.head:max(i, c.head)] {
+		if fn == nil {
+			record++
+		}
+	}
+	return record
+}
+
+// firstBare returns the first bare entry.
+func (c *chunk[J]) firstBare() (e Entry[J], ok bool) {
+	for i := c.head; i < c.tail; i++ {
+		if c.slots[i] == nil {
+			continue
+		}
+		m := int(c.mark)
+		for m+1 < len(c.marks) && c.marks[m+1].from <= i {
+			m++
+		}
+		return c.bare(c.slots[i], &c.marks[m], i), true
+	}
+	return e, false
 }
 
 // find returns the slot of the bare entry with the given ID.
@@ -176,23 +205,29 @@ func (c *chunk[J]) find(id uint64) (i uint32, m *mark, ok bool) {
 func (c *chunk[J]) take(i uint32, m *mark) Entry[J] {
 	e := c.bare(c.slots[i], m, i)
 	c.slots[i] = nil
-	before := int(c.record)
-	for _, fn := range c.slots[c.head:i] {
-		if fn == nil {
-			before++
-		}
-	}
-	c.records = slices.Insert(c.records, before, nil)
+	c.records = slices.Insert(c.records, c.recordAt(i), nil)
 	c.holes++
 	return e
 }
 
-// takes makes room for o's entries if c is empty, and reports whether they fit.
-func (c *chunk[J]) takes(o *chunk[J]) bool {
-	if c.empty() {
-		c.clear()
-		c.base = o.base
+// takeJob takes the record at slot i out.
+func (c *chunk[J]) takeJob(i uint32) {
+	c.records[c.recordAt(i)] = nil
+	c.holes++
+}
+
+// skip steps over the entries at the front that were taken out, so that no look at the
+// first one does so again.
+func (c *chunk[J]) skip() {
+	for c.head < c.tail && c.slots[c.head] == nil && c.records[c.record] == nil {
+		c.head++
+		c.record++
+		c.holes--
 	}
+}
+
+// takes reports whether there is room for o's entries.
+func (c *chunk[J]) takes(o *chunk[J]) bool {
 	return c.tail+o.tail-o.head <= chunkLen && c.near(o.base) && c.near(o.at)
 }
 

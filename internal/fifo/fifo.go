@@ -1,7 +1,8 @@
 // Package fifo is the queue's FIFO: a list of chunks that costs 8 bytes per
 // waiting job and some for each break in the run of their IDs and times, is
-// appended to another whatever its length at the cost of one chunk, and
-// allocates nothing in steady state.
+// appended to another at the cost of a look at each chunk, and allocates nothing
+// in steady state. To find an entry, and to take it out of the middle, costs no more
+// than to look through a chunk, however long the list is.
 //
 // It is not safe for concurrent use.
 package fifo
@@ -24,37 +25,71 @@ type Entry[J any] struct {
 	At  time.Duration // when it was enqueued, since the queue's epoch, to the µs; as ID
 }
 
-// List is a FIFO of entries. The zero value is empty and ready to use.
+// List is a FIFO of entries. The zero value is empty and ready to use. The IDs of bare
+// functions must ascend, also when a list is appended.
+//
+// Entries are numbered in the order in which they came into the list.
 type List[J any] struct {
 	first, last *chunk[J]
 	n           int
 	spare       *chunk[J]
 	spares      int
+	chunks      row[J] // all from first to last
+	bare        row[J] // of those the ones with marks, which have had bare functions
+	after       uint64 // the number of the next entry, while there is no chunk
 }
 
 // Len returns the number of entries.
 func (l *List[J]) Len() int { return l.n }
 
-// Push appends e.
-func (l *List[J]) Push(e Entry[J]) {
+// Next returns the number of the next entry.
+func (l *List[J]) Next() uint64 {
+	if l.last == nil {
+		return l.after
+	}
+	return l.last.start + uint64(l.last.tail)
+}
+
+// Push appends e, and returns its number.
+func (l *List[J]) Push(e Entry[J]) (number uint64) {
 	c := l.last
 	if c == nil || !c.fits(e) {
 		c = l.grow(e)
 	}
+	first := len(c.marks) == 0
 	c.push(e)
 	l.n++
+	if first && len(c.marks) > 0 {
+		c.low = e.ID
+		l.bare.push(c)
+	}
+	return c.start + uint64(c.tail-1)
 }
 
 // grow hangs an empty chunk based at e on the end, or rebases the last one if it is empty.
 func (l *List[J]) grow(e Entry[J]) *chunk[J] {
-	c := l.last
-	if c == nil || !c.empty() {
-		c = l.newChunk()
+	if c := l.last; c != nil && c.empty() {
+		l.reset()
+	} else {
+		c := l.newChunk()
+		c.start = l.Next()
 		l.hang(c, c)
+		l.chunks.push(c)
 	}
+	l.last.base = e.At
+	return l.last
+}
+
+// reset makes the last chunk, which is empty or has been copied, as new.
+func (l *List[J]) reset() {
+	c := l.last
+	if len(c.marks) > 0 {
+		if last := l.bare.len() - 1; l.bare.is(last, c) {
+			l.bare.remove(last)
+		}
+	}
+	c.start += uint64(c.tail)
 	c.clear()
-	c.base = e.At
-	return c
 }
 
 func (l *List[J]) newChunk() *chunk[J] {
@@ -81,7 +116,7 @@ func (l *List[J]) Pop() (Entry[J], bool) {
 	for l.n > 0 {
 		c := l.first
 		if c.empty() { // then there is a next one
-			l.drop(nil, c)
+			l.drop(0)
 			continue
 		}
 		if e, ok := c.pop(); ok {
@@ -113,7 +148,7 @@ func (l *List[J]) PopBare() (fn func(context.Context) error, id uint64, at time.
 		return nil, 0, 0
 	}
 	if c.head == c.tail && c.next != nil {
-		l.drop(nil, c)
+		l.drop(0)
 		c = l.first
 	}
 	i := c.head
@@ -128,15 +163,42 @@ func (l *List[J]) PopBare() (fn func(context.Context) error, id uint64, at time.
 	return fn, id, at
 }
 
-// drop takes the empty chunk c out of the list, whose last it is not.
-func (l *List[J]) drop(before, c *chunk[J]) {
-	if before == nil {
+// drop takes chunk i, which is empty, out of the list.
+func (l *List[J]) drop(i int) {
+	c := l.chunks.at(i)
+	if i == 0 {
 		l.first = c.next
 	} else {
-		before.next = c.next
+		l.chunks.at(i - 1).next = c.next
+	}
+	if c.next == nil {
+		l.after = l.Next()
+		l.last = nil
+		if i > 0 {
+			l.last = l.chunks.at(i - 1)
+		}
 	}
 	c.next = nil
+	l.chunks.remove(i)
+	if len(c.marks) > 0 {
+		if k := l.bareChunk(c.low); l.bare.is(k, c) {
+			l.bare.remove(k)
+		}
+	}
 	l.recycle(c)
+}
+
+// bareChunk returns the index in bare of the chunk where the ID would be, or -1.
+func (l *List[J]) bareChunk(id uint64) int {
+	if l.bare.len() > 0 && l.bare.at(0).low == id {
+		return 0
+	}
+	return l.bare.last(func(c *chunk[J]) bool { return c.low > id })
+}
+
+// chunkOf returns the index of the chunk where the number would be, or -1.
+func (l *List[J]) chunkOf(number uint64) int {
+	return l.chunks.last(func(c *chunk[J]) bool { return c.start > number })
 }
 
 func (l *List[J]) recycle(c *chunk[J]) {
@@ -154,19 +216,29 @@ func (l *List[J]) recycle(c *chunk[J]) {
 // o, whose owner is the one that fills them.
 func (l *List[J]) Append(o *List[J]) {
 	if o.n == 0 {
+		o.vacate() // which has had IDs that come before the next ones of l
 		return
 	}
-	switch {
-	case l.n == 0:
+	if l.n == 0 {
 		l.vacate()
-	case o.first == o.last && l.last.takes(o.first):
-		l.last.copy(o.first)
+	} else if l.last.empty() {
+		l.reset()
+		l.last.base = o.first.base
+	}
+	if l.n > 0 && o.first == o.last && l.last.takes(o.first) {
+		l.copy(o.first)
 		l.n += o.n
-		o.first.clear()
+		o.reset()
 		o.n = 0
 		return
 	}
+	for c, next := o.first, l.Next(); c != nil; c = c.next {
+		c.start = next
+		next += uint64(c.tail)
+	}
 	l.hang(o.first, o.last)
+	l.chunks.append(&o.chunks)
+	l.bare.append(&o.bare)
 	l.n += o.n
 	spare, spares := l.spare, l.spares
 	if spares == 0 {
@@ -174,41 +246,99 @@ func (l *List[J]) Append(o *List[J]) {
 	} else {
 		l.spare, l.spares = o.spare, o.spares
 	}
-	*o = List[J]{spare: spare, spares: spares}
+	*o = List[J]{spare: spare, spares: spares, chunks: o.chunks.emptied(), bare: o.bare.emptied()}
+}
+
+// copy appends the entries of o to those of the last chunk, which takes them.
+func (l *List[J]) copy(o *chunk[J]) {
+	first := len(l.last.marks) == 0
+	l.last.copy(o)
+	if first && len(l.last.marks) > 0 {
+		l.last.low = o.low
+		l.bare.push(l.last)
+	}
 }
 
 // vacate lets go of the chunks of an empty list.
 func (l *List[J]) vacate() {
-	for c := l.first; c != nil; c = l.first {
-		l.drop(nil, c)
+	for l.first != nil {
+		l.drop(0)
 	}
-	l.last = nil
 }
 
-// Remove takes out the bare function with the given ID, wherever it is. It looks
-// at every chunk, but only at the marks.
-func (l *List[J]) Remove(id uint64) (Entry[J], bool) {
-	var before *chunk[J]
-	for c := l.first; c != nil; before, c = c, c.next {
-		i, m, ok := c.find(id)
-		if !ok {
-			continue
+// Remove takes out the bare function with the given ID, wherever it is.
+func (l *List[J]) Remove(id uint64) (e Entry[J], ok bool) {
+	k := l.bareChunk(id)
+	if k < 0 {
+		return e, false
+	}
+	c := l.bare.at(k)
+	i, m, ok := c.find(id)
+	if !ok {
+		return e, false
+	}
+	e = c.take(i, m)
+	l.removed(c)
+	return e, true
+}
+
+// RemoveJob takes out the record with the given number, which is there.
+func (l *List[J]) RemoveJob(number uint64) {
+	c := l.chunks.at(l.chunkOf(number))
+	c.takeJob(uint32(number - c.start))
+	l.removed(c)
+}
+
+// removed is called when an entry of c was taken out.
+func (l *List[J]) removed(c *chunk[J]) {
+	l.n--
+	c.skip()
+	if c.empty() && c.next != nil {
+		l.drop(l.chunkOf(c.start))
+	}
+}
+
+// FirstBare returns the first bare function without taking it.
+func (l *List[J]) FirstBare() (e Entry[J], ok bool) {
+	for l.bare.len() > 0 {
+		c := l.bare.at(0)
+		if e, ok = c.firstBare(); ok || c == l.last {
+			return e, ok
 		}
-		e := c.take(i, m)
-		l.n--
-		if c.empty() && c.next != nil {
-			l.drop(before, c)
-		}
+		l.bare.remove(0) // the others were taken out, and none will follow
+	}
+	return e, false
+}
+
+// First returns the first entry without taking it.
+func (l *List[J]) First() (e Entry[J], ok bool) {
+	for e := range l.All() {
 		return e, true
 	}
-	return Entry[J]{}, false
+	return e, false
 }
 
 // All yields the entries in order, without removing them.
 func (l *List[J]) All() iter.Seq[Entry[J]] {
 	return func(yield func(Entry[J]) bool) {
 		for c := l.first; c != nil; c = c.next {
-			if !c.all(yield) {
+			if !c.each(c.head, func(_ uint32, e Entry[J]) bool { return yield(e) }) {
+				return
+			}
+		}
+	}
+}
+
+// From yields the entries in order from that number on, with their numbers. What
+// changes between two iterations does not change the numbers of those that stay.
+func (l *List[J]) From(number uint64) iter.Seq2[uint64, Entry[J]] {
+	return func(yield func(uint64, Entry[J]) bool) {
+		for _, c := range l.chunks.live()[max(l.chunkOf(number), 0):] {
+			from := c.head
+			if number > c.start {
+				from = max(from, uint32(min(number-c.start, chunkLen)))
+			}
+			if !c.each(from, func(i uint32, e Entry[J]) bool { return yield(c.start+uint64(i), e) }) {
 				return
 			}
 		}

@@ -20,6 +20,44 @@ func (m *mix) push(e Entry[record]) {
 	m.want = append(m.want, e)
 }
 
+func (m *mix) numberOf(j *record) uint64 {
+	for number, e := range m.list.From(0) {
+		if e.Job == j {
+			return number
+		}
+	}
+	panic("not there")
+}
+
+// checkNumbers looks from every tenth entry on at the next ones.
+func (m *mix) checkNumbers(t *testing.T) {
+	t.Helper()
+	i := 0
+	for number := range m.list.From(0) {
+		if i%97 == 0 {
+			k := i
+			for n, e := range m.list.From(number) {
+				require.True(t, k > i || n == number)
+				same(t, m.want[k], e)
+				if k++; k == i+3 {
+					break
+				}
+			}
+		}
+		i++
+	}
+	require.Equal(t, len(m.want), i)
+	for number := range m.list.From(m.list.Next()) {
+		require.Fail(t, "behind the end", "%d", number)
+	}
+	first := slices.IndexFunc(m.want, func(e Entry[record]) bool { return e.Job == nil })
+	e, ok := m.list.FirstBare()
+	require.Equal(t, first >= 0, ok)
+	if ok {
+		same(t, m.want[first], e)
+	}
+}
+
 // check compares the list with what should be in it, entry by entry.
 func (m *mix) check(t *testing.T) {
 	t.Helper()
@@ -30,6 +68,7 @@ func (m *mix) check(t *testing.T) {
 		i++
 	}
 	require.Equal(t, len(m.want), i)
+	m.checkNumbers(t)
 }
 
 func same(t *testing.T, want, got Entry[record]) {
@@ -73,9 +112,11 @@ func TestMixAgreesWithSlices(t *testing.T) {
 				}
 			case 4:
 				line.removeSome(t, rnd)
-			case 5:
+			case 5: // what is in the box came before it
+				line.list.Append(&box.list)
+				line.want, box.want = append(line.want, box.want...), nil
 				id++
-				line.push(plain(id, at))
+				line.push([]Entry[record]{plain(id, at), ruled(id)}[rnd.IntN(2)])
 			}
 			box.check(t)
 			line.check(t)
@@ -95,7 +136,9 @@ func (m *mix) removeSome(t *testing.T, rnd *rand.Rand) {
 		require.Equal(t, m.want[i].Job == nil, ok)
 		if ok {
 			same(t, m.want[i], e)
-			m.want = slices.Delete(m.want, i, i+1)
+		} else {
+			m.list.RemoveJob(m.numberOf(m.want[i].Job))
 		}
+		m.want = slices.Delete(m.want, i, i+1)
 	}
 }

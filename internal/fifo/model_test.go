@@ -95,6 +95,9 @@ func play(t require.TestingT, script []byte) {
 		}
 		switch script[0] % 8 {
 		case 0, 1:
+			if p == &line { // what is in the box came before it
+				line.appendFrom(&box)
+			}
 			for i := range n {
 				id++
 				now += time.Duration(n) * 137 // ns, so that µs are cut off
