@@ -10,9 +10,9 @@ import (
 	"github.com/a622d8ee/dray/internal/core"
 )
 
-// EnqueueBatch enqueues the functions in order, all at one moment as far as there
-// is room, and returns how many were accepted. What becomes of those for which
-// there is none:
+// EnqueueBatch enqueues the functions in order, as far as there is room, and returns
+// how many were accepted: a short batch at one moment, a long one in stretches, between
+// which jobs of others may be accepted. What becomes of those for which there is none:
 //
 //   - under [Reject] they are not accepted: ErrQueueFull, each counted in Rejected;
 //   - under [Block] they wait, one after the other, until ctx ends;
@@ -57,7 +57,18 @@ func (k *Kind[T]) EnqueueBatch(ctx context.Context, vs []T, opts ...JobOption) (
 }
 
 // postAll is post for as many plain jobs as there is room for.
-func (e *engine) postAll(fns []Func) int {
+func (e *engine) postAll(fns []Func) (posted int) {
+	for posted < len(fns) {
+		some := fns[posted:min(posted+slicedPlain, len(fns))]
+		n := e.postSome(some)
+		if posted += n; n < len(some) {
+			break
+		}
+	}
+	return posted
+}
+
+func (e *engine) postSome(fns []Func) int {
 	m := &e.mail
 	m.mu.Lock()
 	n := min(m.room, len(fns))
@@ -115,21 +126,34 @@ func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p pol
 // offerAll offers jobs until one is not accepted: then it waits for room, or the
 // others are turned away like it.
 func (e *engine) offerAll(o offer, jobs []*core.Job) (accepted int, waiting bool, err error) {
+	left, full := jobs, false
 	err = errBroken
-	e.step(func(c *core.Core, now time.Duration) {
+	e.inSlices(func(c *core.Core, now time.Duration) (more bool) {
 		if err = nil; e.mail.closed {
 			err = ErrClosed
-			return
+			return false
 		}
-		for _, j := range jobs {
+		some := left[:min(slicedJobs, len(left))]
+		left = left[len(some):]
+		for _, j := range some {
+			if full { // whatever room there is by now: the first of them are accepted
+				c.Reject(j, now)
+				continue
+			}
 			_, waiting, err = e.accept(o, c, j, now)
 			switch {
 			case err == nil && !waiting:
 				accepted++
-			case !errors.Is(err, ErrQueueFull): // which the next ones get, too
-				return
+			case errors.Is(err, ErrQueueFull):
+				full = true
+			default:
+				return false
 			}
 		}
+		return len(left) > 0
 	})
+	if full && err == nil {
+		err = ErrQueueFull
+	}
 	return accepted, waiting, err
 }

@@ -11,17 +11,18 @@ import (
 // returns [ErrNotFound] if the job has settled, or never was.
 func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
 
-// CancelKey is [Queue.Cancel] for all jobs of a key ([WithKey]), at one moment. It
-// returns how many there were, 0 for the empty key. Its cost is in proportion to
-// the number of jobs with options.
+// CancelKey is [Queue.Cancel] for all jobs of a key ([WithKey]) that are there at the
+// call, in the order in which they were accepted. It returns how many there were, 0 for
+// the empty key. Very many are cancelled a few at a time, so that nobody has to wait:
+// meanwhile others may start, and end otherwise. It looks at no other jobs.
 func (q *Queue) CancelKey(key string) int {
-	return q.count(func(c *core.Core, now time.Duration) int { return c.CancelKey(key, now) })
+	return q.cancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKey(key, s, now) })
 }
 
 // CancelKind is [Queue.CancelKey] for all jobs of a kind. It returns 0 for a kind
 // that was never registered.
 func (q *Queue) CancelKind(kind string) int {
-	return q.count(func(c *core.Core, now time.Duration) int { return c.CancelKind(kind, now) })
+	return q.cancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKind(kind, s, now) })
 }
 
 // cancel is Queue.Cancel.

@@ -2,6 +2,7 @@ package dray
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"time"
 
@@ -22,14 +23,18 @@ type Failure struct {
 // [WithFailuresKept] says.
 func (q *Queue) Failures() []Failure {
 	var kept []Failure
-	q.step(func(c *core.Core, _ time.Duration) {
+	before := uint64(math.MaxUint64)
+	q.inSlices(func(c *core.Core, _ time.Duration) (more bool) {
 		at := q.clock.reference()
-		for _, f := range c.Failures() {
+		page := c.FailuresBefore(before, slicedReads)
+		for _, f := range page {
+			before = f.Number
 			kept = append(kept, Failure{
 				JobInfo: at.jobInfo(core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
 				Stack: f.Job.Stack, FailedAt: at.tell(f.At),
 			})
 		}
+		return len(page) == slicedReads
 	})
 	return kept
 }
@@ -45,22 +50,37 @@ func (q *Queue) Requeue(id ID) error {
 	return q.stepOpen(func(c *core.Core) error { return q.requeue(c, id) })
 }
 
-// RequeueAll is [Queue.Requeue] for all kept failures, the oldest first, at one
-// moment. It returns how many were enqueued. Those whose unique key is taken are
-// kept, and give an error that is [ErrDuplicate] and joins one for each of them.
+// RequeueAll is [Queue.Requeue] for all failures that are kept at the call, the oldest
+// first; of very many a few at a time, so that nobody has to wait. It returns how many were
+// enqueued. Those whose unique key is taken are kept, and give an error that is
+// [ErrDuplicate] and joins one for each of them. If the queue is closed meanwhile the
+// others are kept, too: [ErrClosed].
 func (q *Queue) RequeueAll() (requeued int, err error) {
-	err = q.stepOpen(func(c *core.Core) error {
-		var all []error
-		for _, f := range slices.Backward(c.Failures()) {
+	var all []error
+	var after, upTo uint64
+	q.inSlices(func(c *core.Core, _ time.Duration) (more bool) {
+		if q.mail.closed {
+			all = append(all, ErrClosed)
+			return false
+		}
+		if upTo == 0 {
+			upTo = c.LastFailure()
+		}
+		for range slicedJobs {
+			f, ok := c.FailureAfter(after)
+			if !ok || f.Number > upTo {
+				return false
+			}
+			after = f.Number
 			if err := q.requeue(c, ID(f.Job.ID)); err != nil {
 				all = append(all, errs.Wrapf(err, "RequeueAll: job %d", f.Job.ID))
 				continue
 			}
 			requeued++
 		}
-		return errors.Join(all...)
+		return true
 	})
-	return requeued, err
+	return requeued, errors.Join(all...)
 }
 
 func (q *Queue) requeue(c *core.Core, id ID) error {

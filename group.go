@@ -101,10 +101,11 @@ func (g *Group) Close() {
 }
 
 // Cancel cancels all jobs of the group, as [Queue.Cancel] does, closes it, and lets
-// in no more: [ErrGroupDone]. It returns how many jobs it cancelled. The group is
+// in no more: [ErrGroupDone]. Very many are cancelled a few at a time, as by
+// [Queue.CancelKey]. It returns how many jobs it cancelled. The group is
 // complete when those that were running have returned.
 func (g *Group) Cancel() int {
-	return g.queue.count(func(c *core.Core, now time.Duration) int { return c.CancelGroup(&g.core, now) })
+	return g.queue.cancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelGroup(&g.core, s, now) })
 }
 
 // Done returns a channel that is closed when the group is complete. Its completion

@@ -29,13 +29,15 @@ type mailbox struct {
 const dated = 64
 
 // post accepts a plain job if that needs no rule: if the box is open and has
-// room. It is the whole of a plain Enqueue, and allocates nothing.
-func (e *engine) post(fn Func) bool {
+// room. It is the whole of a plain Enqueue, and allocates nothing. It reports, too,
+// whether the box is closed, of which nobody else need be asked.
+func (e *engine) post(fn Func) (posted, closed bool) {
 	m := &e.mail
 	m.mu.Lock()
 	if m.room <= 0 || m.closed {
+		closed = m.closed
 		m.mu.Unlock()
-		return false
+		return false, closed
 	}
 	first := m.list.Len() == 0
 	if first || m.unattended || m.lastID%dated == 0 {
@@ -49,7 +51,7 @@ func (e *engine) post(fn Func) bool {
 	} else {
 		m.mu.Unlock()
 	}
-	return true
+	return true, false
 }
 
 // sendForCollector sends for somebody to collect the mailbox, which was empty, and

@@ -2,6 +2,7 @@ package dray
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -31,6 +32,11 @@ func (o owner) Serve(ctx context.Context) error {
 		wakeup := o.wakeup
 		if rushed {
 			idle, wakeup = min(idle, nap), nil
+		}
+		if idle <= 0 && ctx.Err() == nil { // there is more, and all others have had their turn
+			o.dieOfCrash()
+			runtime.Gosched()
+			continue
 		}
 		timer.Reset(idle)
 		select {
@@ -65,7 +71,7 @@ func (o owner) tick() (idle time.Duration, rushed bool) {
 	o.armed = -never // so that follow does not poke its own caller
 	rushed = o.mail.list.Len() >= rush
 	o.collect()
-	o.core.Advance(now)
+	o.core.AdvanceSome(now, slicedJobs)
 	o.dismissIdle(now)
 	o.at("advance")
 	o.follow(now)

@@ -74,8 +74,12 @@ func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 	if err := endOf(ctx); err != nil {
 		return err
 	}
-	if len(opts) == 0 && q.plain && q.post(fn) {
-		return nil
+	if len(opts) == 0 && q.plain {
+		if posted, closed := q.post(fn); posted {
+			return nil
+		} else if closed {
+			return ErrClosed
+		}
 	}
 	_, err := q.enqueue(ctx, fn, "", q.jobs, nil, opts)
 	return err

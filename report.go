@@ -41,11 +41,14 @@ func (e *engine) leave(restarts uint64) (r Report, last Event) {
 	e.step(func(c *core.Core, now time.Duration) {
 		e.stuck.close()
 		books := e.stats(c, now)
+		e.mail.mu.Unlock() // it is closed, and says so at once, however long this takes
+		defer e.mail.mu.Lock()
 		books.Restarts = restarts
+		waiting, cut := c.Left()
 		left := c.Seal(now)
 		e.base = &queueValues{context.Background()} // what still runs has a page with its own
 		r = e.reportOf(c, left)
-		last = stopped(books, left)
+		last = stopped(books, waiting, cut)
 		for _, j := range left {
 			handBack(c, j)
 		}
@@ -92,16 +95,8 @@ type promised interface {
 }
 
 // stopped is the event that a run has ended.
-func stopped(books Stats, waiting []*core.Job) Event {
-	ev := Event{Kind: QueueStopped, Stats: &books, Abandoned: books.Running}
-	for _, j := range waiting {
-		if j.WasCut() {
-			ev.Interrupted++
-		} else {
-			ev.Waiting++
-		}
-	}
-	return ev
+func stopped(books Stats, waiting, cut int) Event {
+	return Event{Kind: QueueStopped, Stats: &books, Waiting: waiting - cut, Interrupted: cut, Abandoned: books.Running}
 }
 
 // reportOf makes a report of what waits and of what runs.

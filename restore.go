@@ -29,7 +29,9 @@ import (
 // Errors, in which cases nothing was taken: [ErrClosed], also while the queue waits to
 // be served again; [ErrNilFunc] if a Func is missing; [ErrUnknownKind] for a Kind, made
 // by hand, that is not registered here ([Handle]); and others for a Priority, State or
-// Attempt that there is not. [ErrDuplicate] is joined for each job that was restored
+// Attempt that there is not. Very many are taken a few at a time, so that nobody has to
+// wait; if a shutdown is over before all are, an error that is ErrClosed says how many
+// were left, which can be restored elsewhere. [ErrDuplicate] is joined for each job that was restored
 // before or whose unique key is held here, all others having been taken; those stay in
 // the report, to be restored once the key is free. Runs of a periodic task may have the
 // same key, as one that was postponed is handed back whatever holds it.
@@ -43,16 +45,36 @@ func (q *Queue) Restore(r Report) error {
 		}
 		jobs[i] = j
 	}
-	return q.stepOpen(func(c *core.Core) error {
-		var all []error
-		for i, l := range left {
-			begun := l.record == nil && (i < len(r.Interrupted) || l.Attempt > 0 || l.State == Retrying)
+	return q.restoreAll(left, jobs, len(r.Interrupted))
+}
+
+// restoreAll takes over jobs, of which so many were interrupted. Once it has begun, only
+// the end of a shutdown keeps it from taking all.
+func (q *Queue) restoreAll(left []Leftover, jobs []*core.Job, interrupted int) error {
+	var all []error
+	i := 0
+	err := errBroken
+	q.inSlices(func(c *core.Core, _ time.Duration) (more bool) {
+		if err = nil; c.Sealed() || i == 0 && q.mail.closed {
+			err = ErrClosed
+			return false
+		}
+		for end := min(i+slicedJobs, len(left)); i < end; i++ {
+			l := left[i]
+			begun := l.record == nil && (i < interrupted || l.Attempt > 0 || l.State == Retrying)
 			if err := q.restore(c, l, jobs[i], begun); err != nil {
 				all = append(all, errs.Wrapf(err, "Restore: job %d", l.ID))
 			}
 		}
-		return errors.Join(all...)
+		return i < len(left)
 	})
+	if err != nil && i > 0 {
+		err = errs.Wrapf(err, "Restore: the last %d jobs", len(left)-i)
+	}
+	if len(all) == 0 {
+		return err
+	}
+	return errors.Join(append(all, err)...)
 }
 
 func (q *Queue) restore(c *core.Core, l Leftover, j *core.Job, begun bool) error {

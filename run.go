@@ -89,9 +89,9 @@ func (e *engine) newCall(b runner) *call {
 	if !ok {
 		c = &call{done: make(chan struct{}, 1)}
 		fn := func(ctx context.Context) error { return c.body.run(ctx) }
-		c.job = core.Job{Fn: fn, MaxAttempts: 1, Ref: c, Unlisted: true}
+		c.job = core.Job{Fn: fn, MaxAttempts: 1, Ref: c}
 	}
-	c.body, c.job.Unlisted = b, true
+	c.body = b
 	return c
 }
 

@@ -88,7 +88,6 @@ func (r *run) makeRecord(manual bool) {
 	x.task, x.due, x.clock = r.t.name, r.due, r.s.clock
 	x.attach(&r.record)
 	r.record.Ref = r
-	r.record.Unlisted = !p.set
 	if !manual {
 		r.record.Task = r.t.name
 	}

@@ -202,7 +202,8 @@ func (q *Queue) rest(restart bool) (final bool) {
 			c.Halt(true)
 			books := q.stats(c, now)
 			books.Restarts = q.tree.restarts()
-			ev := stopped(books, c.WaitingJobs(now))
+			waiting, cut := c.Left()
+			ev := stopped(books, waiting, cut)
 			ev.open = restart
 			q.stuck.close()
 			q.emit(ev)

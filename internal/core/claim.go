@@ -1,6 +1,11 @@
 package core
 
-import "time"
+import (
+	"math"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/sorted"
+)
 
 // Join adds a worker's place.
 func (c *Core) Join(r *Run) {
@@ -81,7 +86,7 @@ func (c *Core) Proceed(r *Run, now time.Duration) bool {
 // Easy reports whether the next job of the normal lane, if it is a plain one, may
 // follow another without further ado. Proceed keeps it so.
 func (c *Core) Easy() bool {
-	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects)+len(c.blocked) == 0 &&
+	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects)+c.blocked.len() == 0 &&
 		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants == 0
 }
 
@@ -102,8 +107,8 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 		j.started = true
 		c.vacate(j)
 	}
-	if j.Unlisted {
-		c.unlisted--
+	if j.cut {
+		c.cuts--
 	}
 	j.State, j.place, j.run, j.cut = Running, nowhere, r, false
 	j.Attempt++
@@ -121,24 +126,23 @@ func (c *Core) parked(j *Job, fromLane bool, now time.Duration) bool {
 		c.expire(j, now)
 		return true
 	}
-	if aside, p := c.asideOf(j); aside != nil {
-		c.listUnlisted(j)
+	if aside := c.asideOf(j); aside != nil {
 		aside.push(j)
-		j.place = p
+		j.place = setAside
 		return true
 	}
 	return c.limited(j, fromLane, now)
 }
 
 // asideOf returns where j stands while its kind or its task is paused, nil if neither is.
-func (c *Core) asideOf(j *Job) (*line, place) {
+func (c *Core) asideOf(j *Job) *aside {
 	if aside, paused := c.pausedKinds[j.Kind]; paused {
-		return aside, withKind
+		return aside
 	}
 	if len(c.pausedTasks) == 0 {
-		return nil, nowhere
+		return nil
 	}
-	return c.pausedTasks[j.Task], withTask
+	return c.pausedTasks[j.Task]
 }
 
 // pick takes the first job of the lane that is to go first.
@@ -169,28 +173,35 @@ func (c *Core) firstAhead() (firsts [3]*Job) {
 // end, unique keys are freed, jobs whose time has come become pending, attempts that have run too long are cancelled, and those that
 // did not heed it are reported.
 func (c *Core) Advance(now time.Duration) {
-	for it, ok := c.expiries.Pop(now); ok; it, ok = c.expiries.Pop(now) {
-		c.expire(it.Value, now)
+	for c.AdvanceSome(now, math.MaxInt) {
 	}
-	for it, ok := c.spents.Pop(now); ok; it, ok = c.spents.Pop(now) {
-		c.spent.remove(it.Value.key)
+}
+
+// AdvanceSome is Advance for so many at most of each, but for attempts, of which there are
+// no more than places. It reports whether there is more to do.
+func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
+	for n := 0; n < limit && isDue(&c.expiries, now); n++ {
+		_, j, _ := c.expiries.Pop()
+		c.expire(j, now)
 	}
-	for {
-		it, ok := c.waiting.Pop(now)
-		if !ok {
-			break
-		}
-		j := it.Value
+	for n := 0; n < limit && isDue(&c.spents, now); n++ {
+		_, s, _ := c.spents.Pop()
+		c.spent.remove(s.key)
+	}
+	for n := 0; n < limit && isDue(&c.waiting, now); n++ {
+		_, j, _ := c.waiting.First()
 		c.undelay(j)
 		c.ready(j, now)
 	}
-	for {
-		it, ok := c.deadlines.Pop(now)
-		if !ok {
-			return
-		}
+	for it, ok := c.deadlines.Pop(now); ok; it, ok = c.deadlines.Pop(now) {
 		c.overdue(it.Value, now)
 	}
+	return isDue(&c.expiries, now) || isDue(&c.spents, now) || isDue(&c.waiting, now)
+}
+
+func isDue[V any](l *sorted.List[V], now time.Duration) bool {
+	k, _, ok := l.First()
+	return ok && time.Duration(k.Major) <= now
 }
 
 // overdue is called when r's timeout, or the grace after its cancellation, is over.
@@ -220,16 +231,18 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 
 // Next returns when Advance has something to do.
 func (c *Core) Next() (due time.Duration, ok bool) {
-	due, ok = c.waiting.Next()
-	if t, there := c.deadlines.Next(); there && (!ok || t < due) {
-		due, ok = t, true
+	due, ok = c.deadlines.Next()
+	sooner := func(k sorted.Key, there bool) {
+		if t := time.Duration(k.Major); there && (!ok || t < due) {
+			due, ok = t, true
+		}
 	}
-	if t, there := c.expiries.Next(); there && (!ok || t < due) {
-		due, ok = t, true
-	}
-	if t, there := c.spents.Next(); there && (!ok || t < due) {
-		due, ok = t, true
-	}
+	k, _, there := c.waiting.First()
+	sooner(k, there)
+	k, _, there = c.expiries.First()
+	sooner(k, there)
+	k, _, there = c.spents.First()
+	sooner(k, there)
 	return due, ok
 }
 

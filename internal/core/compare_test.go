@@ -47,9 +47,10 @@ func (d *duel) compareWaiting() {
 }
 
 func (d *duel) compareFailures() {
-	same(d, len(d.model.fails), len(d.c.failures), "failures")
-	for i, f := range d.c.failures {
-		same(d, d.model.fails[i].id, f.Job.ID, "a failure")
+	kept := d.c.Failures()
+	same(d, len(d.model.fails), len(kept), "failures")
+	for i, f := range slices.Backward(kept) {
+		same(d, d.model.fails[len(kept)-1-i].id, f.Job.ID, "a failure")
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/timerheap"
+	"github.com/a622d8ee/dray/internal/sorted"
 )
 
 // Pause starts no more jobs until Resume. It reports whether that is a change.
@@ -28,11 +28,11 @@ func (c *Core) PauseKind(kind string) bool {
 	return pauseIn(c.pausedKinds, kind)
 }
 
-func pauseIn(paused map[string]*line, name string) (changed bool) {
+func pauseIn(paused map[string]*aside, name string) (changed bool) {
 	if _, is := paused[name]; is {
 		return false
 	}
-	paused[name] = new(line)
+	paused[name] = new(aside)
 	return true
 }
 
@@ -48,18 +48,14 @@ func (c *Core) PauseTask(task string) bool { return pauseIn(c.pausedTasks, task)
 // ResumeTask is ResumeKind for the runs of a periodic task.
 func (c *Core) ResumeTask(task string) bool { return c.resumeIn(c.pausedTasks, task) }
 
-func (c *Core) resumeIn(paused map[string]*line, name string) (changed bool) {
+func (c *Core) resumeIn(paused map[string]*aside, name string) (changed bool) {
 	aside, is := paused[name]
 	delete(paused, name)
 	if !is {
 		return false
 	}
-	for _, j := range aside.all() {
-		j.place = inFront
-		c.lane(j.Priority).front.push(j)
-	}
-	for i := range c.lanes { // other kinds may have been resumed just before
-		slices.SortFunc(c.lanes[i].front.jobs, byTurn)
+	for i := range c.lanes {
+		c.lanes[i].front.take(&aside[i])
 	}
 	return true
 }
@@ -91,15 +87,13 @@ func (c *Core) Seal(now time.Duration) []*Job {
 // forgetWaiting lets go of all jobs that wait, but for their groups.
 func (c *Core) forgetWaiting(left []*Job) {
 	for _, j := range left {
-		c.live.remove(j.ID)
+		c.live.Delete(byID(j.ID))
 		c.release(j)
 		c.unwatch(j)
-		j.older, j.younger = nil, nil
+		j.links[standing], j.links[inRoom] = neighbours{}, neighbours{}
 	}
-	for name, k := range c.keys.m {
-		if k.queue, k.asleep = (line{}), 0; k.taken == 0 {
-			c.keys.remove(name)
-		}
+	for _, k := range c.keys.m {
+		k.queue, k.asleep = line{}, 0
 	}
 	for _, s := range c.sets.m {
 		s.lines = [3]line{}
@@ -111,12 +105,18 @@ func (c *Core) forgetWaiting(left []*Job) {
 			j.keyed = true // so it is where it is restored
 		}
 		c.unlimit(j)
+		c.unindex(j)
 	}
-	c.lanes, c.waiting, c.held, c.unlisted = [3]lane{}, timerheap.Heap[*Job]{}, 0, 0
-	c.eldest, c.youngest = nil, nil
+	c.lanes, c.waiting, c.held, c.roomed = [3]lane{}, sorted.List[*Job]{}, 0, chain{}
 	clear(c.pausedKinds)
 	clear(c.pausedTasks)
 }
+
+// Sealed reports whether the report is made.
+func (c *Core) Sealed() bool { return c.sealed }
+
+// Left returns how many jobs wait, and how many of them a shutdown cut off.
+func (c *Core) Left() (waiting, cut int) { return c.pending + c.waiting.Len(), c.cuts }
 
 // Close ends all claiming, and Open allows it (again).
 func (c *Core) Close() { c.closed = true }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/latency"
+	"github.com/a622d8ee/dray/internal/sorted"
 	"github.com/a622d8ee/dray/internal/timerheap"
 )
 
@@ -38,24 +39,25 @@ const stuckGrace = 10 * time.Millisecond
 type Core struct {
 	cfg Config
 
-	lanes    [3]lane // pending jobs that may start, by priority
-	seq      int64   // of the last job with a record that became pending
-	cutSeq   int64   // the lowest turn given to a job that a shutdown cuts off; never above 0
-	pending  int     // Pending jobs: those in lanes, behind their key, or of a paused kind
-	held     int     // waiting jobs that have never started, against the capacity
-	blocked  []*Job  // callers wait for their acceptance, in order
-	waiting  timerheap.Heap[*Job]
-	delayed  int                 // of those in waiting
-	retries  int                 // of those in waiting
-	live     table[uint64, *Job] // all jobs with a record, but for the Unlisted
-	unlisted int                 // waiting jobs that are Unlisted
+	lanes    [3]lane                       // pending jobs that may start, by priority
+	seq      int64                         // of the last job with a record that became pending
+	cutSeq   int64                         // the lowest turn given to a job that a shutdown cuts off; never above 0
+	pending  int                           // Pending jobs: those in lanes, behind their key, or of a paused kind
+	held     int                           // waiting jobs that have never started, against the capacity
+	blocked  line                          // callers wait for their acceptance, in order
+	waiting  sorted.List[*Job]             // by when they are due
+	waits    uint64                        // that have begun, to tell those apart that are due at the same time
+	delayed  int                           // of those in waiting
+	retries  int                           // of those in waiting
+	cuts     int                           // of the waiting ones, those that a shutdown cut off
+	live     sorted.List[*Job]             // all jobs with a record, by ID
+	kinds    map[string]*sorted.List[*Job] // of them, those of a kind
 	keys     table[string, *key]
 	unique   table[string, *Job]
 	spent    table[string, *spent] // unique keys taken by jobs that have settled
-	spents   timerheap.Heap[*spent]
-	expiries timerheap.Heap[*Job] // by their deadlines over all attempts
-
-	eldest, youngest *Job // of the records that hold room, under DropOldest alone
+	spents   sorted.List[*spent]   // by when they are freed
+	expiries sorted.List[*Job]     // by their deadlines over all attempts
+	roomed   chain                 // records that hold room, under DropOldest alone
 
 	limits    table[any, *Limit] // by their limiters
 	limitSeq  uint64
@@ -79,9 +81,9 @@ type Core struct {
 	closed      bool // no claims for now
 	sealed      bool // the report is made: what was left is nobody's any more
 	halted      bool // nor will there be: what waits is not waited for
-	pausedKinds map[string]*line
-	pausedTasks map[string]*line
-	failures    []Failure // the newest last, at most cfg.FailuresKept
+	pausedKinds map[string]*aside
+	pausedTasks map[string]*aside
+	failures    failures // at most cfg.FailuresKept
 
 	counts    Counts
 	wait, run latency.Histogram
@@ -93,6 +95,7 @@ type key struct {
 	taken  int // by jobs in a lane, aside though it was their turn, running, or waiting for a retry
 	asleep int // of them, by those that wait for their time
 	queue  line
+	jobs   chain // all that have not settled, by ID
 }
 
 // Counts only ever grow.
@@ -103,7 +106,10 @@ type Counts struct {
 
 // New returns a core without workers or jobs.
 func New(cfg Config) *Core {
-	return &Core{cfg: cfg, pausedKinds: make(map[string]*line), pausedTasks: make(map[string]*line)}
+	return &Core{
+		cfg: cfg, kinds: make(map[string]*sorted.List[*Job]),
+		pausedKinds: make(map[string]*aside), pausedTasks: make(map[string]*aside),
+	}
 }
 
 // Collect takes over the plain jobs that have arrived, whole. The mailbox
@@ -200,11 +206,10 @@ func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 	switch c.cfg.Overflow {
 	case Block:
-		j.State = Blocked
 		if !c.unique.has(j.Unique) {
 			c.hold(j)
 		}
-		c.blocked = append(c.blocked, j)
+		c.block(j)
 		return Waits
 	case DropNewest:
 		j.ID, j.EnqueuedAt, j.State = id, now, Pending
@@ -235,11 +240,8 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	if !j.restored {
 		j.EnqueuedAt = now
 	}
-	if j.Unlisted {
-		c.unlisted++
-	} else {
-		c.live.put(id, j)
-	}
+	c.live.Put(byID(id), j)
+	c.index(j)
 	c.hold(j)
 	c.watch(j)
 	j.set = c.setOf(j)
@@ -248,7 +250,6 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	}
 	switch {
 	case j.RunAt <= now:
-		j.prompt = true
 		c.ready(j, now)
 	case j.State == Retrying: // restored
 		c.delay(j, Retrying)
@@ -286,7 +287,7 @@ func (c *Core) keyOf(j *Job) *key {
 
 // delay puts j among those that wait for their time.
 func (c *Core) delay(j *Job, s State) {
-	j.State, j.prompt = s, false
+	j.State = s
 	if s == Delayed {
 		c.delayed++
 	} else {
@@ -295,9 +296,13 @@ func (c *Core) delay(j *Job, s State) {
 	if j.keyed {
 		c.keys.get(j.Key).asleep++
 	}
-	j.timer.Value = j
-	c.waiting.Add(&j.timer, j.RunAt)
+	c.waits++
+	j.spot = c.waits
+	c.waiting.Put(j.due(), j)
 }
+
+// due is where j is among those that wait for their time.
+func (j *Job) due() sorted.Key { return sorted.Key{Major: int64(j.RunAt), Minor: j.spot} }
 
 // undelay takes j out of there again.
 func (c *Core) undelay(j *Job) {
@@ -309,7 +314,7 @@ func (c *Core) undelay(j *Job) {
 	if j.keyed {
 		c.keys.get(j.Key).asleep--
 	}
-	c.waiting.Remove(&j.timer)
+	c.waiting.Delete(j.due())
 }
 
 // ready makes j pending: into its lane, or behind its key.
@@ -321,7 +326,7 @@ func (c *Core) ready(j *Job, now time.Duration) {
 		k := c.keyOf(j)
 		if k.queue.len() > 0 || k.taken >= j.KeyLimit {
 			k.queue.push(j)
-			j.place, j.prompt = inKey, false
+			j.place = inKey
 			return
 		}
 		k.taken++
@@ -338,12 +343,8 @@ func (c *Core) lineUp(j *Job) {
 // toFront puts a pending job before all in its lane that came there in their turn,
 // among others like it by turn.
 func (c *Core) toFront(j *Job) {
-	j.place = inFront
-	f := &c.lane(j.Priority).front
-	f.push(j)
-	for i := len(f.jobs) - 1; i > 0 && f.jobs[i-1].seq > j.seq; i-- {
-		f.jobs[i-1], f.jobs[i] = f.jobs[i], f.jobs[i-1]
-	}
+	j.place = setAside
+	c.lane(j.Priority).front.push(j)
 }
 
 // leaveKey gives up j's place in its key to the next job of that key.
@@ -364,9 +365,6 @@ func (c *Core) promote(name string) {
 		k.taken++
 		next.keyed = true
 		c.lineUp(next)
-	}
-	if k.taken == 0 && k.queue.len() == 0 {
-		c.keys.remove(name)
 	}
 }
 

@@ -3,7 +3,7 @@ package core
 import (
 	"time"
 
-	"github.com/a622d8ee/dray/internal/timerheap"
+	"github.com/a622d8ee/dray/internal/sorted"
 )
 
 // deadline returns until when j may take, if there is such a time.
@@ -35,14 +35,13 @@ func (r *Run) Until() (at time.Duration, cause Cause) {
 // watch sees to it that j does not outlive its deadline.
 func (c *Core) watch(j *Job) {
 	if at, ok := j.deadline(); ok {
-		j.expiry = &timerheap.Item[*Job]{Value: j}
-		c.expiries.Add(j.expiry, at)
+		c.expiries.Put(sorted.Key{Major: int64(at), Minor: j.ID}, j)
 	}
 }
 
 func (c *Core) unwatch(j *Job) {
-	if j.expiry != nil {
-		c.expiries.Remove(j.expiry)
+	if at, ok := j.deadline(); ok {
+		c.expiries.Delete(sorted.Key{Major: int64(at), Minor: j.ID})
 	}
 }
 

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -31,10 +32,11 @@ func (d *duel) rareBoth() {
 }
 
 func (d *duel) withdrawBoth() {
-	if len(d.c.blocked) == 0 {
+	if d.c.blocked.len() == 0 {
 		return
 	}
-	j := d.c.blocked[d.s.below(len(d.c.blocked))]
+	blocked := d.c.blocked.all()
+	j := blocked[d.s.below(len(blocked))]
 	d.note("withdraw %s", j.Label)
 	d.model.withdraw(j.Label)
 	d.model.follow()
@@ -80,26 +82,49 @@ func (d *duel) groupBoth() {
 		d.do(func(c *Core) { c.CloseGroup(g) })
 		return
 	}
-	d.note("cancel %v", g.Ref)
-	want := d.model.cancelGroup(g.Ref.(string)) //nolint:forcetypeassert // a name
+	s := d.span()
+	d.note("cancel %v %+v", g.Ref, *s)
+	want := *s
+	n := d.model.cancelGroup(g.Ref.(string), &want) //nolint:forcetypeassert // a name
 	d.model.follow()
-	d.do(func(c *Core) { require.Equal(d.t, want, c.CancelGroup(g, d.now), "%s", d) })
+	d.do(func(c *Core) { require.Equal(d.t, n, c.CancelGroup(g, s, d.now), "%s", d) })
+	require.Equal(d.t, want, *s, "%s", d)
+}
+
+// whole is a span of all jobs there are.
+func whole() *Span { return &Span{UpTo: math.MaxUint64, Limit: math.MaxInt} }
+
+// span makes up a part of an operation: of the whole, mostly, or what is left of it after
+// anything has happened.
+func (d *duel) span() *Span {
+	if d.s.below(2) == 0 {
+		return whole()
+	}
+	after := d.s.below(int(d.last) + 1)
+	return &Span{After: uint64(after), UpTo: uint64(after + d.s.below(8)), Limit: 1 + d.s.below(3)}
+}
+
+// cancelBothAll gives a part of an operation to both: what it says is to be the same.
+func (d *duel) cancelBothAll(what string, match func(*mjob) bool, cancel func(c *Core, s *Span) int) {
+	s := d.span()
+	d.note("cancel %s %+v", what, *s)
+	want := *s
+	n := d.model.cancelAll(match, &want)
+	d.model.follow()
+	d.do(func(c *Core) { require.Equal(d.t, n, cancel(c, s), "%s", d) })
+	require.Equal(d.t, want, *s, "%s", d)
 }
 
 func (d *duel) cancelKeyBoth() {
 	key := []string{"k", "l", "m", ""}[d.s.below(4)]
-	d.note("cancel key %s", key)
-	want := d.model.cancelAll(func(j *mjob) bool { return key != "" && j.Key == key })
-	d.model.follow()
-	d.do(func(c *Core) { require.Equal(d.t, want, c.CancelKey(key, d.now), "%s", d) })
+	d.cancelBothAll("key "+key, func(j *mjob) bool { return key != "" && j.Key == key },
+		func(c *Core, s *Span) int { return c.CancelKey(key, s, d.now) })
 }
 
 func (d *duel) cancelKindBoth() {
 	kind := string(rune('a' + d.s.below(2)))
-	d.note("cancel kind %s", kind)
-	want := d.model.cancelAll(func(j *mjob) bool { return j.Kind == kind })
-	d.model.follow()
-	d.do(func(c *Core) { require.Equal(d.t, want, c.CancelKind(kind, d.now), "%s", d) })
+	d.cancelBothAll("kind "+kind, func(j *mjob) bool { return j.Kind == kind },
+		func(c *Core, s *Span) int { return c.CancelKind(kind, s, d.now) })
 }
 
 func (d *duel) dropFailureBoth() {
@@ -145,7 +170,7 @@ func (d *duel) restartBoth() {
 // handOverBoth is a hard stop, after which another queue takes over.
 func (d *duel) handOverBoth() {
 	d.note("hand over")
-	for len(d.c.blocked) > 0 {
+	for d.c.blocked.len() > 0 {
 		d.withdrawBoth()
 	}
 	d.shutdownBoth()

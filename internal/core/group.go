@@ -1,12 +1,19 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/sorted"
+)
 
 // A Group counts its jobs. It is complete when it has been closed and none of
 // them is left; then comes the effect GroupDone.
 type Group struct {
 	Ref        any         // the engine's own
 	Completion func() *Job // makes the job that is accepted when it is complete; nil for none, and after that
+
+	jobs   sorted.List[*Job] // accepted ones that have not settled, by ID
+	offers chain             // that wait for room
 
 	open      int // jobs that have not settled, and offers that wait for room
 	closed    bool
@@ -61,27 +68,27 @@ func (c *Core) CloseGroup(g *Group) {
 	c.complete(g)
 }
 
-// CancelGroup cancels all jobs of the group, and lets in no more. It returns how
-// many jobs it cancelled.
-func (c *Core) CancelGroup(g *Group, now time.Duration) int {
+// CancelGroup lets no more into the group, and cancels its jobs that are in the span. With
+// the last of them the group is closed. It returns how many jobs it cancelled.
+func (c *Core) CancelGroup(g *Group, s *Span, now time.Duration) (n int) {
 	g.cancelled = true
-	for _, j := range c.blockedOf(g) {
+	for range s.Limit {
+		j := g.offers.head
+		if j == nil {
+			break
+		}
 		c.Withdraw(j)
 		c.reject(j, GroupOver, now)
 		c.effect(Effect{Kind: WasRefused, Job: j, Why: GroupOver})
 	}
-	n := c.CancelAll(func(j *Job) bool { return j.Group == g }, now)
-	c.CloseGroup(g)
-	return n
-}
-
-func (c *Core) blockedOf(g *Group) (jobs []*Job) {
-	for _, j := range c.blocked {
-		if j.Group == g {
-			jobs = append(jobs, j)
-		}
+	if s.More = g.offers.n > 0; s.More {
+		return 0
 	}
-	return jobs
+	n = c.cancel(s.of(after(&g.jobs, s.After)), now)
+	if !s.More {
+		c.CloseGroup(g)
+	}
+	return n
 }
 
 // HandBack tells the group of a job that was left over by a shutdown.

@@ -61,8 +61,9 @@ func (w *world) follow() {
 			w.names[e.Job.ID] = e.Job.Label
 		case GroupDone:
 			for id := w.last; id > 0 && w.names[id] == ""; id-- {
-				if w.names[id] = "gone"; w.c.live.has(id) { // else WasAdmitted has its name
-					w.names[id] = w.c.live.get(id).Label
+				if w.names[id] = "gone"; w.c.live.Has(byID(id)) { // else WasAdmitted has its name
+					j, _ := w.c.live.Get(byID(id))
+					w.names[id] = j.Label
 				}
 			}
 		case HasSettled:
@@ -214,7 +215,7 @@ func (w *world) handOver() {
 		w.c.HandBack(j)
 	}
 	require.Equal(w.t, before, w.c.Snapshot(), "the books of a closed queue stay")
-	require.Zero(w.t, w.c.live.len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len(), "kept")
+	require.Zero(w.t, w.c.live.Len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len(), "kept")
 	require.Empty(w.t, w.c.WaitingJobs(w.now))
 	left = append(those(left, (*Job).WasCut), those(left, func(j *Job) bool { return !j.WasCut() })...)
 	w.groups = map[string]*Group{}

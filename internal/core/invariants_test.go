@@ -2,7 +2,6 @@ package core
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/stretchr/testify/require"
@@ -29,7 +28,7 @@ func (w *world) check() {
 // checkLimits: a limit has no more than one token, and has one coming while it is wanted.
 func (w *world) checkLimits() {
 	users := map[*limitSet]int{}
-	for _, j := range w.c.live.m {
+	for _, j := range w.c.live.All() {
 		if j.set != nil {
 			users[j.set]++
 		}
@@ -90,7 +89,8 @@ func (w *world) checkBooks() {
 			w.must(times == 1, "job %d settled more than once", id)
 		}
 	}
-	w.must(len(w.c.failures) <= w.cfg.FailuresKept, "len(w.c.failures) <= w.cfg.FailuresKept")
+	w.must(w.c.failures.all.Len() <= w.cfg.FailuresKept, "more failures are kept than that")
+	w.must(w.c.failures.all.Len() == w.c.failures.byID.len(), "failures are not known by their IDs")
 }
 
 func (w *world) checkLines() {
@@ -138,7 +138,7 @@ func (w *world) checkRuns() {
 
 func (w *world) checkKeys() {
 	running, limit, uniques := map[string]int{}, map[string]int{}, map[string]int{}
-	for _, j := range w.c.live.m {
+	for _, j := range w.c.live.All() {
 		limit[j.Key] = max(limit[j.Key], j.KeyLimit)
 		if j.State == Running {
 			running[j.Key]++
@@ -151,8 +151,8 @@ func (w *world) checkKeys() {
 	}
 	for name, k := range w.c.keys.m {
 		asleep := 0
-		for _, it := range w.c.waiting.Sorted() {
-			if it.Value.keyed && it.Value.Key == name {
+		for _, j := range w.c.waiting.All() {
+			if j.keyed && j.Key == name {
 				asleep++
 			}
 		}
@@ -168,27 +168,64 @@ func (w *world) checkMemory() {
 	s := w.c.Snapshot()
 	for i := range w.c.lanes {
 		l := &w.c.lanes[i]
-		w.must(l.dead <= max(64, l.list.Len()/2), "l.dead <= max(64, l.list.Len()/2)")
 		roomless := 0
 		for e := range l.list.All() {
-			if e.Job != nil && e.Job.Roomless && l.alive(e) {
+			if e.Job != nil && e.Job.Roomless {
 				roomless++
 			}
 		}
 		w.must(roomless == l.roomless, "roomless is not l.roomless")
 		w.must(l.behind.len() == 0 || roomless == maxRoomless, "runs stand behind a lane that has a place for them")
 	}
-	w.must(w.c.live.len() <= s.Pending+s.Delayed+s.Retrying+s.Running, "w.c.live.len() <= s.Pending+s.Delayed+s.Retrying+s.Running")
+	w.must(w.c.live.Len() <= s.Pending+s.Delayed+s.Retrying+s.Running, "w.c.live.Len() <= s.Pending+s.Delayed+s.Retrying+s.Running")
 	w.must(s.Delayed+s.Retrying == w.c.waiting.Len(), "s.Delayed+s.Retrying is not w.c.waiting.Len()")
 	keys := map[string]bool{}
-	for j := range maps.Values(w.c.live.m) {
+	for _, j := range w.c.live.All() {
 		keys[j.Key] = true
 	}
+	w.checkIndexes()
 	for key := range w.c.keys.m {
 		w.must(keys[key], "the key %q is kept of nobody", key)
 	}
 	for u, j := range w.c.unique.m {
 		w.must(u == j.Unique, "u is not j.Unique")
-		w.must(j.State == Blocked || w.c.live.m[j.ID] == j, "%q is held by a settled job", u)
+		l, _ := w.c.live.Get(byID(j.ID))
+		w.must(j.State == Blocked || l == j, "%q is held by a settled job", u)
 	}
+}
+
+// checkIndexes: the key, the kind and the group of a job know it, and nothing else.
+func (w *world) checkIndexes() {
+	keyed, kind, grouped := 0, 0, 0
+	for _, j := range w.c.live.All() {
+		if j.Key != "" {
+			keyed++
+		}
+		if j.Kind != "" {
+			kind++
+			w.must(w.c.kinds[j.Kind].Has(byID(j.ID)), "its kind does not know %d", j.ID)
+		}
+		if j.Group != nil {
+			grouped++
+			w.must(j.Group.jobs.Has(byID(j.ID)), "its group does not know %d", j.ID)
+		}
+	}
+	for name, k := range w.c.keys.m {
+		keyed -= k.jobs.n
+		last := uint64(0)
+		for j := range w.c.ofKey(name, 0) {
+			w.must(j.Key == name && j.ID > last && w.c.live.Has(byID(j.ID)), "the key %q knows %d", name, j.ID)
+			last = j.ID
+		}
+	}
+	for _, jobs := range w.c.kinds {
+		kind -= jobs.Len()
+	}
+	for _, g := range w.groups {
+		grouped -= g.jobs.Len()
+	}
+	w.must(keyed == 0 && kind == 0 && grouped == 0, "known of settled jobs: %d %d %d", keyed, kind, grouped)
+	cut := len(those(w.c.WaitingJobs(w.now), (*Job).WasCut))
+	waiting, cuts := w.c.Left()
+	w.must(cut == cuts && waiting == w.c.pending+w.c.delayed+w.c.retries, "%d were cut off, not %d", cut, cuts)
 }

@@ -83,7 +83,6 @@ type Job struct {
 	Extra        any        // the engine's own: what it needs to run it
 	Task         string     // the periodic task that it is a run of and may be paused with; "" for none
 	Roomless     bool       // it takes no room, and stands in its lane as one of at most maxRoomless
-	Unlisted     bool       // nobody is likely to ask for it by its ID: that then takes a search
 	Ref          any        // the engine's own: whom to tell of the end
 	Answer       chan error // the engine's own: where the caller of a blocked offer waits
 
@@ -100,17 +99,15 @@ type Job struct {
 	seq      int64         // its turn among all jobs with a record that became pending
 	cut      bool          // a shutdown ended its last attempt, and it has not started since
 	restored bool          // from another queue, where it was accepted
-	prompt   bool          // in its lane since it was accepted
+	indexed  bool          // known to its key, its kind and its group
 	member   bool          // counted by its Group
 	set      *limitSet     // of its Limiters, until it settles; nil without
 	started  bool          // has begun once: no longer counts against the capacity
 	keyed    bool          // holds one of its key's places
 	place    place         // while Pending
-	timer    timerheap.Item[*Job]
-	expiry   *timerheap.Item[*Job] // nil without a deadline
-	run      *Run                  // while Running
-
-	older, younger *Job // among the records that hold room
+	spot     uint64        // in the list of its lane, its number; while it waits for its time, among those of one moment
+	links    [chains]neighbours
+	run      *Run // while Running
 }
 
 // place is where a pending job stands.
@@ -119,11 +116,9 @@ type place uint8
 const (
 	nowhere    place = iota
 	inList           // of its lane
-	inFront          // of its lane
 	inKey            // behind others of its key
 	behindLane       // there are maxRoomless of its lane in line
-	withKind         // aside, as its kind is paused
-	withTask         // aside, as its task is paused
+	setAside         // as its kind or its task is paused, or in front of its lane as that has ended
 	atLimit          // aside, as it wants a token
 )
 

@@ -40,7 +40,7 @@ func TestAMillionKeysGiveTheirMemoryBack(t *testing.T) {
 	require.Less(t, rest, int64(2<<20))
 	require.Equal(t, 100, c.keys.len())
 	require.Equal(t, 100, c.unique.len())
-	require.Equal(t, 100, c.live.len())
+	require.Equal(t, 100, c.live.Len())
 	runtime.KeepAlive(c)
 }
 
@@ -93,29 +93,11 @@ func TestCancelAllIsLinear(t *testing.T) {
 			if name == "resumed" {
 				c.ResumeKind("paused")
 			}
-			require.Equal(t, n, c.CancelKind("x", 0)+c.CancelKind("paused", 0))
+			require.Equal(t, n, c.CancelKind("x", whole(), 0)+c.CancelKind("paused", whole(), 0))
 			require.EqualValues(t, n, c.Snapshot().Cancelled)
-			require.Zero(t, c.keys.len()+c.live.len()+c.inLanes())
+			require.Zero(t, c.keys.len()+c.live.Len()+c.inLanes())
 		})
 	}
-}
-
-// With several priorities the head of a lane is looked at for each pick. The
-// cancelled jobs there are stepped over once, not for each pick.
-func TestCancelledHeadIsSteppedOverOnce(t *testing.T) {
-	const n = 200_000
-	c, r := quiet()
-	for id := uint64(1); id <= 2*n; id++ {
-		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Priority: Low}, id, 0)
-	}
-	for id := uint64(1); id < n; id++ {
-		require.True(t, c.Cancel(id, 0))
-	}
-	require.Positive(t, c.lanes[2].dead)
-	c.Accept(&Job{Fn: noop, MaxAttempts: 1, Priority: High}, 2*n+1, 0)
-	require.True(t, c.Claim(r, 0))
-	require.Zero(t, c.lanes[2].dead)
-	require.Equal(t, High, r.Job.Priority)
 }
 
 func TestTable(t *testing.T) {
@@ -139,24 +121,25 @@ func TestTable(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	var l line
-	jobs := make([]*Job, 300)
+	require.Nil(t, l.pop())
+	jobs := make([]*Job, 2*maxExact)
 	for i := range jobs {
-		jobs[i] = &Job{place: inKey}
+		jobs[i] = &Job{seq: int64(10 * i)}
 		l.push(jobs[i])
 	}
 	require.Same(t, jobs[0], l.pop())
-	leave := func(i int) { jobs[i].place = nowhere; l.leave() }
-	leave(1)
+	l.remove(jobs[1])
+	l.remove(jobs[len(jobs)-1])
+	l.remove(jobs[3])
+	require.Equal(t, len(jobs)-4, l.len())
 	require.Same(t, jobs[2], l.first())
-	require.Equal(t, 298, l.len())
-	for i := 4; i < 300; i++ {
-		leave(i)
+	require.Equal(t, 1, l.place(jobs[4]))
+	require.Equal(t, maxExact-1, l.place(jobs[maxExact+2]))
+	require.InDelta(t, maxExact+300, l.place(jobs[maxExact+300]), 5, "an estimate")
+	require.Equal(t, len(jobs)-4, len(l.all()))
+	for range len(jobs) - 4 {
+		require.NotNil(t, l.pop())
 	}
-	require.Equal(t, []*Job{jobs[2], jobs[3]}, l.all())
-	require.LessOrEqual(t, len(l.jobs), 2+minGaps, "gaps do not pile up")
-	require.Equal(t, 1, l.place(jobs[3]))
-	leave(2)
-	leave(3)
-	require.Nil(t, l.pop())
-	require.Nil(t, l.jobs)
+	require.Nil(t, l.first())
+	require.Equal(t, line{}, l)
 }

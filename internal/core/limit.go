@@ -23,13 +23,19 @@ type Limit struct {
 	seq     uint64 // which limit of the core it is
 	waiting int    // jobs of the sets that are at it
 
-	inner []*limitSet // that it is one of, but not the last
-	outer int         // sets that it is the last of
+	inner []seat // of the sets that it is one of, but not the last
+	outer int    // sets that it is the last of
 
 	// Of the sets that it is the last of those that lack no other token, by the turn of
 	// their first job of each priority.
 	fit              [3]timerheap.Heap[*limitSet]
 	granted, leading [3]timerheap.Item[*Limit] // its places in the core's
+}
+
+// A seat is a set of which a limit is the ith, but not the last.
+type seat struct {
+	set *limitSet
+	i   int
 }
 
 // A limitSet is the limits of jobs that need a token of each, in the order in which
@@ -47,6 +53,7 @@ type limitSet struct {
 	users   int              // jobs under it that have not settled
 	lines   [3]line          // those whose turn came before their tokens, by priority
 	turned  [3]time.Duration // when one of each last started
+	seats   []int            // where it is in inner of each of its limits but the last
 	at      *Limit           // the first without a token or, if only the last can be, that
 	counted int              // of the jobs in lines, in at.waiting
 	fit     [3]timerheap.Item[*limitSet]
@@ -138,16 +145,20 @@ func (c *Core) unlimit(j *Job) {
 // link makes s known to its limits, and unlink forgets it.
 func link(s *limitSet) {
 	s.last().outer++
-	for _, l := range s.limits[:len(s.limits)-1] {
-		l.inner = append(l.inner, s)
+	for i, l := range s.limits[:len(s.limits)-1] {
+		s.seats = append(s.seats, len(l.inner))
+		l.inner = append(l.inner, seat{s, i})
 	}
 }
 
 func unlink(s *limitSet) {
 	s.last().outer--
-	for _, l := range s.limits[:len(s.limits)-1] {
-		i := slices.Index(l.inner, s)
-		l.inner = slices.Delete(l.inner, i, i+1)
+	for i, l := range s.limits[:len(s.limits)-1] {
+		last := len(l.inner) - 1
+		moved := l.inner[last]
+		l.inner[s.seats[i]], l.inner[last] = moved, seat{}
+		moved.set.seats[moved.i] = s.seats[i]
+		l.inner = l.inner[:last]
 	}
 }
 
@@ -221,7 +232,7 @@ func (c *Core) review(s *limitSet) {
 		if at == last {
 			first = s.lines[i].first()
 		}
-		seat(&last.fit[i], &s.fit[i], s, first)
+		putSeat(&last.fit[i], &s.fit[i], s, first)
 	}
 	c.seatLimit(last)
 	if s.counted > 0 {
@@ -231,7 +242,7 @@ func (c *Core) review(s *limitSet) {
 
 func (c *Core) reviewInner(l *Limit) {
 	for _, s := range l.inner {
-		c.review(s)
+		c.review(s.set)
 	}
 }
 
@@ -264,11 +275,11 @@ func (c *Core) seatLimit(l *Limit) {
 	higher := false
 	for i := range l.fit {
 		first := l.first(i)
-		seat(&c.granted[i], &l.granted[i], l, first)
+		putSeat(&c.granted[i], &l.granted[i], l, first)
 		if higher {
 			first = nil
 		}
-		seat(&c.leading[i], &l.leading[i], l, first)
+		putSeat(&c.leading[i], &l.leading[i], l, first)
 		higher = higher || first != nil
 	}
 	c.grants = c.leading[0].Len() + c.leading[1].Len() + c.leading[2].Len()
@@ -283,9 +294,9 @@ func (l *Limit) first(i int) *Job {
 	return nil
 }
 
-// seat puts v into the heap, or moves it, by the turn of its first job. Without one it
+// putSeat puts v into the heap, or moves it, by the turn of its first job. Without one it
 // takes v out.
-func seat[T any](h *timerheap.Heap[T], it *timerheap.Item[T], v T, first *Job) {
+func putSeat[T any](h *timerheap.Heap[T], it *timerheap.Item[T], v T, first *Job) {
 	if first == nil {
 		h.Remove(it)
 		return

@@ -6,92 +6,105 @@ import (
 	"github.com/a622d8ee/dray/internal/fifo"
 )
 
-// A line is pending jobs that stand behind something, in order. To take one out
-// of the middle costs no more than to take the first, as it only leaves a gap; so
-// to cancel all that stand in a long line is linear.
-type line struct {
-	jobs []*Job // those whose place is nowhere have left
-	gaps int
+// neighbours are the place of a job in a chain.
+type neighbours struct{ prev, next *Job }
+
+// which says which links of its jobs a chain uses: a job may be in one of each at a time.
+type which uint8
+
+const (
+	standing which = iota // where it waits: behind its key or its lane, for tokens, or for room
+	alike                 // of its key; until it is accepted, of its group
+	inRoom                // what holds room
+	chains
+)
+
+// A chain is jobs in the order in which they came. To take one out of the middle costs no
+// more than to take the first, and needs no memory.
+type chain struct {
+	head, tail *Job
+	n          int
 }
 
-// minGaps keeps short lines from being rewritten for every job that leaves.
-const minGaps = 64
-
-func (l *line) len() int { return len(l.jobs) - l.gaps }
-
-func (l *line) push(j *Job) { l.jobs = append(l.jobs, j) }
-
-// first returns the first job without taking it, or nil.
-func (l *line) first() *Job {
-	for len(l.jobs) > 0 && l.jobs[0].place == nowhere {
-		l.skip()
-		l.gaps--
+func (c *chain) push(j *Job, w which) {
+	k := &j.links[w]
+	if k.prev = c.tail; c.tail == nil {
+		c.head = j
+	} else {
+		c.tail.links[w].next = j
 	}
-	if len(l.jobs) == 0 {
-		return nil
-	}
-	return l.jobs[0]
+	c.tail = j
+	c.n++
 }
+
+func (c *chain) remove(j *Job, w which) {
+	k := &j.links[w]
+	if k.prev == nil {
+		c.head = k.next
+	} else {
+		k.prev.links[w].next = k.next
+	}
+	if k.next == nil {
+		c.tail = k.prev
+	} else {
+		k.next.links[w].prev = k.prev
+	}
+	*k = neighbours{}
+	c.n--
+}
+
+// A line is jobs that stand behind something, in order.
+type line struct{ jobs chain }
+
+func (l *line) len() int      { return l.jobs.n }
+func (l *line) first() *Job   { return l.jobs.head }
+func (l *line) push(j *Job)   { l.jobs.push(j, standing) }
+func (l *line) remove(j *Job) { l.jobs.remove(j, standing) }
 
 // pop takes the first job, or nil.
 func (l *line) pop() *Job {
-	j := l.first()
+	j := l.jobs.head
 	if j != nil {
-		l.skip()
+		l.remove(j)
 	}
 	return j
 }
 
-func (l *line) skip() {
-	l.jobs[0], l.jobs = nil, l.jobs[1:]
-	if len(l.jobs) == 0 {
-		l.jobs = nil
-	}
-}
-
-// leave notes that the place of one job of the line has become nowhere.
-func (l *line) leave() {
-	l.gaps++
-	if l.gaps == len(l.jobs) || l.gaps >= minGaps && l.gaps > len(l.jobs)/2 {
-		l.jobs, l.gaps = l.all(), 0
-	}
-}
-
 // all returns the jobs in order, in a slice of their own, nil if there are none.
-func (l *line) all() []*Job {
-	if l.len() == 0 {
-		return nil
-	}
-	all := make([]*Job, 0, l.len())
-	for _, j := range l.jobs {
-		if j.place != nowhere {
-			all = append(all, j)
-		}
+func (l *line) all() (all []*Job) {
+	for j := l.jobs.head; j != nil; j = j.links[standing].next {
+		all = append(all, j)
 	}
 	return all
 }
 
-// place returns how many stand before j, which stands in the line.
+// place returns how many stand before j, which stands in the line: exactly, if these are
+// few, and else by its turn, as if turns were spread evenly.
 func (l *line) place(j *Job) (n int) {
-	for _, o := range l.jobs {
-		if o == j {
-			break
-		}
-		if o.place != nowhere {
-			n++
+	for o := l.jobs.head; o != j; o = o.links[standing].next {
+		if n++; n == maxExact {
+			return max(n, l.about(j))
 		}
 	}
 	return n
 }
 
+func (l *line) about(j *Job) int {
+	first, last := l.jobs.head.seq, l.jobs.tail.seq
+	if last <= first {
+		return 0
+	}
+	share := float64(j.seq-first) / float64(last-first)
+	return int(min(max(share, 0), 1) * float64(l.len()-1))
+}
+
 // A lane holds the pending jobs of one priority.
 type lane struct {
-	front line // before the list, by turn: jobs that were put aside, as their kind was paused, or cut off
+	front front // before the list, by turn: jobs that were put aside, as their kind was paused, or cut off
 	list  fifo.List[Job]
-	dead  int // entries of list whose job was cancelled where it stood
 
 	turned   time.Duration // when a job of it last started
-	roomless int           // live ones in list, at most maxRoomless
+	roomless int           // those in list, at most maxRoomless
 	behind   line          // roomless ones that come into list as those leave it
 }
 
@@ -111,7 +124,7 @@ func (l *lane) push(j *Job) {
 		l.roomless++
 	}
 	j.place = inList
-	l.list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
+	j.spot = l.list.Push(Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
 }
 
 func priorityOf(e Entry) Priority {
@@ -121,7 +134,7 @@ func priorityOf(e Entry) Priority {
 	return Normal
 }
 
-// leaveLane notes that a job is not in its lane any more, or about to leave it.
+// leaveLane notes that a job is not in its lane any more.
 func (c *Core) leaveLane(j *Job) {
 	was := j.place
 	j.place = nowhere
@@ -135,61 +148,31 @@ func (c *Core) leaveLane(j *Job) {
 	}
 }
 
-// place returns how many stand in the list before j, which does.
+// place returns how many stand in the list before j, which does: exactly, if these are
+// few, and else by its number, as if none behind it had been taken out.
 func (l *lane) place(j *Job) (n int) {
 	for e := range l.list.All() {
 		if e.Job == j {
+			return n
+		}
+		if n++; n == maxExact {
 			break
 		}
-		if l.alive(e) {
-			n++
-		}
 	}
-	return n
+	return max(n, l.list.Len()-int(l.list.Next()-j.spot))
 }
 
-// len returns how many live jobs stand in the lane.
-func (l *lane) len() int { return l.front.len() + l.listed() }
-
-// listed returns how many live jobs stand in the list.
-func (l *lane) listed() int { return l.list.Len() - l.dead }
+// len returns how many jobs stand in the lane.
+func (l *lane) len() int { return l.front.len() + l.list.Len() }
 
 func (l *lane) pop() (Entry, bool) {
 	if j := l.front.pop(); j != nil {
 		return Entry{Job: j}, true
 	}
-	for {
-		e, ok := l.list.Pop()
-		if !ok || l.alive(e) {
-			return e, ok
-		}
-		l.dead--
-	}
+	return l.list.Pop()
 }
 
-// alive reports whether e is still in line, not cancelled where it stood.
-func (*lane) alive(e Entry) bool {
-	return e.Job == nil || e.Job.State == Pending && e.Job.place == inList
-}
-
-// bury notes that one more entry of the list is dead, and clears them out when
-// they are the most, so that cancelling costs no memory in the long run.
-func (l *lane) bury() {
-	l.dead++
-	if l.dead < minGaps || l.dead < l.list.Len()/2 {
-		return
-	}
-	var old fifo.List[Job]
-	old, l.list, l.dead = l.list, old, 0
-	for e := range old.All() {
-		if l.alive(e) {
-			l.list.Push(e)
-		}
-	}
-}
-
-// since returns when the first job of the lane became ready. It takes out the
-// dead ones before that, so that nobody has to step over them twice.
+// since returns when the first job of the lane became ready.
 func (l *lane) since() (time.Duration, bool) {
 	if j := l.front.first(); j != nil {
 		return j.readyAt, true
@@ -199,23 +182,9 @@ func (l *lane) since() (time.Duration, bool) {
 
 // listSince is since for those behind the front.
 func (l *lane) listSince() (time.Duration, bool) {
-	for e, ok := l.head(); ok; e, ok = l.head() {
-		switch {
-		case e.Job == nil:
-			return e.At, true
-		case l.alive(e):
-			return e.Job.readyAt, true
-		}
-		l.list.Pop()
-		l.dead--
+	e, ok := l.list.First()
+	if e.Job != nil {
+		return e.Job.readyAt, true
 	}
-	return 0, false
-}
-
-// head returns the first entry of the list, dead or alive, without taking it.
-func (l *lane) head() (Entry, bool) {
-	for e := range l.list.All() {
-		return e, true
-	}
-	return Entry{}, false
+	return e.At, ok
 }

@@ -166,23 +166,35 @@ func (m *model) lookAtGroups() {
 	}
 }
 
-func (m *model) cancelAll(match func(*mjob) bool) (n int) {
-	found := m.those(in(Pending, Delayed, Retrying, Running), match)
-	for _, j := range slices.SortedFunc(slices.Values(found), func(a, b *mjob) int { return int(a.id) - int(b.id) }) {
+func (m *model) cancelAll(match func(*mjob) bool, s *Span) (n int) {
+	found := m.those(in(Pending, Delayed, Retrying, Running), match, func(j *mjob) bool { return j.id > s.After && j.id <= s.UpTo })
+	slices.SortFunc(found, func(a, b *mjob) int { return int(a.id) - int(b.id) })
+	s.More = len(found) > s.Limit
+	for _, j := range found[:min(s.Limit, len(found))] {
 		m.cancel(j.id)
 		m.lookAtGroups()
+		s.After = j.id
 		n++
 	}
 	return n
 }
 
-func (m *model) cancelGroup(name string) int {
+func (m *model) cancelGroup(name string, s *Span) (n int) {
 	m.groups[name].cancelled = true
-	waiting := len(m.blocked)
-	m.blocked = slices.DeleteFunc(m.blocked, func(j *mjob) bool { return j.group == name })
-	m.counts.Rejected += uint64(waiting - len(m.blocked))
-	n := m.cancelAll(func(j *mjob) bool { return j.group == name })
-	m.groups[name].closed = true
+	left := s.Limit
+	m.blocked = slices.DeleteFunc(m.blocked, func(j *mjob) bool {
+		if j.group != name || left == 0 {
+			return false
+		}
+		left--
+		m.counts.Rejected++
+		return true
+	})
+	if s.More = slices.ContainsFunc(m.blocked, func(j *mjob) bool { return j.group == name }); s.More {
+		return 0
+	}
+	n = m.cancelAll(func(j *mjob) bool { return j.group == name }, s)
+	m.groups[name].closed = m.groups[name].closed || !s.More
 	return n
 }
 

@@ -204,7 +204,7 @@ func (c *Core) startsAs(p Priority, nth int, a ahead, now time.Duration) int {
 	}
 	h, counts := c.heads(a.firsts), a.counts
 	for i := range c.lanes {
-		counts[i] += c.lanes[i].listed()
+		counts[i] += c.lanes[i].list.Len()
 	}
 	if !h.there[lane] {
 		h.there[lane], h.since[lane] = true, now

@@ -21,7 +21,7 @@ func (c *Core) Position(j *Job, now time.Duration) int {
 		return n
 	}
 	a, l := c.ahead(), c.lane(j.Priority)
-	nth := a.counts[High-j.Priority] + l.listed()
+	nth := a.counts[High-j.Priority] + l.list.Len()
 	switch j.place {
 	case inKey:
 		nth += c.keys.get(j.Key).queue.len()
@@ -31,8 +31,8 @@ func (c *Core) Position(j *Job, now time.Duration) int {
 	return c.startsAs(j.Priority, nth, a, now)
 }
 
-// Place returns what Position does for a job that others may stand behind. It
-// has to look for the job in its line.
+// Place returns what Position does for a job that others may stand behind. It looks
+// for the job in its line, as far as that is bounded.
 func (c *Core) Place(j *Job, now time.Duration) int {
 	if j.State != Pending {
 		return 0
@@ -42,9 +42,9 @@ func (c *Core) Place(j *Job, now time.Duration) int {
 	}
 	a, l := c.ahead(), c.lane(j.Priority)
 	before := a.counts[High-j.Priority]
-	nth := before + l.listed() + 1 // unless it stands in line
+	nth := before + l.list.Len() + 1 // unless it stands in line
 	switch j.place {
-	case inFront, atLimit:
+	case setAside, atLimit:
 		if i := c.placeAhead(j); i >= 0 {
 			nth = i + 1
 		}
@@ -59,12 +59,19 @@ func (c *Core) Place(j *Job, now time.Duration) int {
 }
 
 // placeAhead returns how many of what goes before the list of its lane come before j,
-// which is none of it, -1, while it waits for a token.
+// which is none of it, -1, while it waits for a token or its kind is paused. With very many
+// there, it takes those with tokens to come after the others.
 func (c *Core) placeAhead(j *Job) int {
-	if j.place == atLimit && j.set.missing() != nil {
+	front := &c.lane(j.Priority).front
+	switch {
+	case j.place == atLimit && j.set.missing() != nil, j.place == setAside && !front.has(j):
 		return -1
+	case front.len()+c.sets.len() <= maxExact:
+		return slices.Index(c.allAhead()[High-j.Priority], j)
+	case j.place == setAside:
+		return front.place(j)
 	}
-	return slices.Index(c.allAhead()[High-j.Priority], j)
+	return front.len()
 }
 
 // plainPosition is Position for the plain job with an ID that was accepted last.
@@ -73,7 +80,7 @@ func (c *Core) plainPosition(id uint64, now time.Duration) int {
 		return n
 	}
 	a := c.ahead()
-	return c.startsAs(Normal, a.counts[1]+c.lane(Normal).listed(), a, now)
+	return c.startsAs(Normal, a.counts[1]+c.lane(Normal).list.Len(), a, now)
 }
 
 // exactly counts the pending jobs up to that one. It returns 0 if all of them stand in
@@ -116,11 +123,7 @@ func (c *Core) forecast(now time.Duration) *forecast {
 		for _, j := range f.ahead[i] {
 			f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
 		}
-		for e := range c.lanes[i].list.All() {
-			if c.lanes[i].alive(e) {
-				f.lines[i] = append(f.lines[i], e)
-			}
-		}
+		f.lines[i] = slices.AppendSeq(f.lines[i], c.lanes[i].list.All())
 		for _, j := range c.lanes[i].behind.all() {
 			f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
 		}
@@ -193,8 +196,8 @@ func (c *Core) WaitingJobs(now time.Duration) []*Job {
 	}
 	aside, later := c.heldBack(f)
 	jobs = append(jobs, aside...)
-	for _, it := range c.waiting.Sorted() {
-		jobs = append(jobs, it.Value)
+	for _, j := range c.waiting.All() {
+		jobs = append(jobs, j)
 	}
 	return append(jobs, later...)
 }
@@ -209,7 +212,7 @@ func (c *Core) heldBack(f *forecast) (now, later []*Job) {
 			now = append(now, f.behind(name, k)...)
 		}
 	}
-	for _, paused := range []map[string]*line{c.pausedKinds, c.pausedTasks} {
+	for _, paused := range []map[string]*aside{c.pausedKinds, c.pausedTasks} {
 		for _, aside := range paused {
 			now = append(now, aside.all()...)
 		}

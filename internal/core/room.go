@@ -5,7 +5,7 @@ func (c *Core) Room() int {
 	if c.cfg.Capacity < 0 {
 		return int(^uint(0) >> 1)
 	}
-	return max(c.cfg.Capacity-c.held-len(c.blocked), 0)
+	return max(c.cfg.Capacity-c.held-c.blocked.len(), 0)
 }
 
 // occupy counts j, which has never started, against the capacity.
@@ -14,16 +14,9 @@ func (c *Core) occupy(j *Job) {
 		return
 	}
 	c.held++
-	if c.cfg.Overflow != DropOldest {
-		return
+	if c.cfg.Overflow == DropOldest {
+		c.roomed.push(j, inRoom)
 	}
-	j.older = c.youngest
-	if c.youngest == nil {
-		c.eldest = j
-	} else {
-		c.youngest.younger = j
-	}
-	c.youngest = j
 }
 
 // vacate makes the room of j, which occupied some, free again.
@@ -32,45 +25,20 @@ func (c *Core) vacate(j *Job) {
 		return
 	}
 	c.held--
-	if j.older == nil && j.younger == nil && c.eldest != j {
-		return // it is not in the list: a plain one, or nothing is dropped
+	if c.roomed.head == j || j.links[inRoom] != (neighbours{}) { // not a plain one, and something is dropped
+		c.roomed.remove(j, inRoom)
 	}
-	if j.older == nil {
-		c.eldest = j.younger
-	} else {
-		j.older.younger = j.younger
-	}
-	if j.younger == nil {
-		c.youngest = j.older
-	} else {
-		j.younger.older = j.older
-	}
-	j.older, j.younger = nil, nil
 }
 
 // oldest finds the job to evict: of all that have never started, and so hold
 // room, the one that was accepted first. A plain one is taken out of its lane.
 func (c *Core) oldest() *Job {
-	if e, ok := c.oldestPlain(); ok && (c.eldest == nil || e.ID < c.eldest.ID) {
-		c.lane(Normal).list.Remove(e.ID)
+	l := &c.lane(Normal).list
+	if e, ok := l.FirstBare(); ok && (c.roomed.head == nil || e.ID < c.roomed.head.ID) {
+		l.Remove(e.ID)
 		return plainJob(e)
 	}
-	return c.eldest
-}
-
-// oldestPlain returns the first plain job, unless it is younger than a record that
-// holds room: all plain jobs behind one that has stood there since its acceptance are.
-func (c *Core) oldestPlain() (Entry, bool) {
-	l := c.lane(Normal)
-	for e := range l.list.All() {
-		if e.Job == nil {
-			return e, true
-		}
-		if e.Job.prompt && !e.Job.started && !e.Job.Roomless && l.alive(e) {
-			break
-		}
-	}
-	return Entry{}, false
+	return c.roomed.head
 }
 
 // plainJob makes a record of a plain job that waits.

@@ -10,7 +10,7 @@ import (
 
 func (w *world) roomless(name, task string) *Job {
 	j := newJob(name)
-	j.Roomless, j.Task, j.Unlisted = true, task, true
+	j.Roomless, j.Task = true, task
 	v, _, _ := w.offer(j)
 	require.Equal(w.t, Accepted, v)
 	return j
@@ -87,8 +87,7 @@ func TestPauseTask(t *testing.T) {
 	w.advance(time.Second)
 	w.do(func(c *Core) { require.True(t, c.ResumeTask("task")); require.False(t, c.ResumeTask("task")) })
 	require.Equal(t, []string{"run", "last", "b"}, w.claimAll(3))
-	require.Zero(t, w.c.unlisted)
-	require.Zero(t, w.c.live.len())
+	require.Zero(t, w.c.live.Len())
 }
 
 func (w *world) cancel(id uint64) {

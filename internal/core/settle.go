@@ -155,22 +155,8 @@ func (c *Core) endReplaced(j *Job, res Result, took time.Duration) {
 // again lets j wait for its next run. It keeps its place in its key: what is
 // behind it in that key must not overtake it.
 func (c *Core) again(j *Job, s State) {
-	c.list(j)
+	c.live.Put(byID(j.ID), j) // a plain one has a record only now
 	c.delay(j, s)
-}
-
-// listUnlisted makes a waiting job known that leaves the list of its lane without starting.
-func (c *Core) listUnlisted(j *Job) {
-	if j.Unlisted {
-		c.unlisted--
-		c.list(j)
-	}
-}
-
-// list makes a job known that was not so far: a plain one has a record only now.
-func (c *Core) list(j *Job) {
-	j.Unlisted = false
-	c.live.put(j.ID, j)
 }
 
 // cutOff puts a job that a shutdown has cut off before all others of its lane,
@@ -178,9 +164,10 @@ func (c *Core) list(j *Job) {
 // other: to be run when the queue is served again, or to be handed back.
 func (c *Core) cutOff(j *Job, res Result, took, now time.Duration) {
 	j.addErr(res.Err, res.Note)
-	j.State, j.cut, j.readyAt, j.prompt = Pending, true, now, false
+	j.State, j.cut, j.readyAt = Pending, true, now
 	c.pending++
-	c.list(j)
+	c.cuts++
+	c.live.Put(byID(j.ID), j)
 	c.unwatch(j)
 	c.watch(j) // anew, as its deadline may have been heeded while it ran
 	c.toFront(j)
@@ -189,10 +176,9 @@ func (c *Core) cutOff(j *Job, res Result, took, now time.Duration) {
 
 // end makes j settled.
 func (c *Core) end(j *Job, s State, err error, took time.Duration) {
-	if !j.Unlisted {
-		c.live.remove(j.ID)
-	}
+	c.live.Delete(byID(j.ID))
 	c.leaveKey(j)
+	c.unindex(j)
 	if c.release(j) {
 		c.spend(j)
 	}

@@ -134,9 +134,7 @@ func (tr *trace) inLine() string {
 			names = append(names, j.Label)
 		}
 		for e := range l.list.All() {
-			if l.alive(e) {
-				names = append(names, tr.entry(e))
-			}
+			names = append(names, tr.entry(e))
 		}
 		if len(names) > 0 {
 			parts = append(parts, fmt.Sprintf("%s[%s]", [...]string{"low", "normal", "high"}[p+1], strings.Join(names, " ")))
@@ -163,8 +161,8 @@ func labels(jobs []*Job) string {
 
 func (tr *trace) waiting() string {
 	var parts []string
-	for _, it := range tr.c.waiting.Sorted() {
-		parts = append(parts, fmt.Sprintf("%s@%v", tr.names[it.Value.ID], it.Due))
+	for _, j := range tr.c.waiting.All() {
+		parts = append(parts, fmt.Sprintf("%s@%v", tr.names[j.ID], j.RunAt))
 	}
 	return row("timers", parts)
 }
@@ -173,6 +171,9 @@ func (tr *trace) rest() string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(tr.c.keys.m)) {
 		k := tr.c.keys.m[name]
+		if k.taken+k.queue.len() == 0 {
+			continue
+		}
 		parts = append(parts, fmt.Sprintf("key %s=%d%s", name, k.taken, labels(k.queue.all())))
 	}
 	for _, kind := range slices.Sorted(maps.Keys(tr.c.pausedKinds)) {
@@ -182,7 +183,7 @@ func (tr *trace) rest() string {
 		parts = append(parts, "unique "+u+"="+tr.c.unique.m[u].Label)
 	}
 	for _, u := range slices.Sorted(maps.Keys(tr.c.spent.m)) {
-		parts = append(parts, fmt.Sprintf("unique %s until %v", u, tr.c.spent.m[u].timer.Due))
+		parts = append(parts, fmt.Sprintf("unique %s until %v", u, tr.c.spent.m[u].until))
 	}
 	for _, l := range tr.limits() {
 		parts = append(parts, tr.limitState(l))
@@ -191,8 +192,8 @@ func (tr *trace) rest() string {
 	for _, name := range slices.Sorted(maps.Keys(tr.groups)) {
 		parts = append(parts, tr.groupState(name))
 	}
-	if len(tr.c.blocked) > 0 {
-		parts = append(parts, "blocked"+labels(tr.c.blocked))
+	if tr.c.blocked.len() > 0 {
+		parts = append(parts, "blocked"+labels(tr.c.blocked.all()))
 	}
 	if cut := those(tr.c.WaitingJobs(tr.now), (*Job).WasCut); len(cut) > 0 {
 		var names []string

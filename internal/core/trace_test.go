@@ -225,11 +225,11 @@ func (tr *trace) control(verb, arg string) (answer string) {
 		case verb == "refuse":
 			c.Refuse()
 		case verb == "cancelkey":
-			answer = strconv.Itoa(c.CancelKey(arg, tr.now))
+			answer = strconv.Itoa(c.CancelKey(arg, whole(), tr.now))
 		case verb == "cancelkind":
-			answer = strconv.Itoa(c.CancelKind(arg, tr.now))
+			answer = strconv.Itoa(c.CancelKind(arg, whole(), tr.now))
 		case verb == "cancelgroup":
-			answer = strconv.Itoa(c.CancelGroup(tr.group(arg), tr.now))
+			answer = strconv.Itoa(c.CancelGroup(tr.group(arg), whole(), tr.now))
 		case verb == "closegroup":
 			c.CloseGroup(tr.group(arg))
 		case verb == "limiterfails":

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/timerheap"
+	"github.com/a622d8ee/dray/internal/sorted"
 )
 
 // ErrEvicted is why a job was dropped for want of room.
@@ -22,15 +22,18 @@ func (replaced) Unwrap() error { return ErrEvicted }
 type spent struct {
 	key   string
 	id    uint64 // of the job
-	timer timerheap.Item[*spent]
+	until time.Duration
 }
+
+// freed is where s is among others of its like.
+func (s *spent) freed() sorted.Key { return sorted.Key{Major: int64(s.until), Minor: s.id} }
 
 // spentOn returns what keeps a unique key taken that no job holds, or nil.
 func (c *Core) spentOn(unique string, now time.Duration) *spent {
 	if unique == "" {
 		return nil
 	}
-	if s := c.spent.get(unique); s != nil && s.timer.Due > now {
+	if s := c.spent.get(unique); s != nil && s.until > now {
 		return s
 	}
 	return nil
@@ -42,16 +45,15 @@ func (c *Core) spend(j *Job) {
 	if j.UniqueFor <= 0 {
 		return
 	}
-	s := &spent{key: j.Unique, id: j.ID}
-	s.timer.Value = s
+	s := &spent{key: j.Unique, id: j.ID, until: Sum(j.EnqueuedAt, j.UniqueFor)}
 	c.spent.put(j.Unique, s)
-	c.spents.Add(&s.timer, Sum(j.EnqueuedAt, j.UniqueFor))
+	c.spents.Put(s.freed(), s)
 }
 
 // forget frees a unique key that no job holds.
 func (c *Core) forget(unique string) {
 	if s := c.spent.get(unique); s != nil {
-		c.spents.Remove(&s.timer)
+		c.spents.Delete(s.freed())
 		c.spent.remove(unique)
 	}
 }

@@ -304,3 +304,22 @@ func (l *List[V]) Rank(k Key) (before int) {
 	}
 	return before
 }
+
+// Before yields the values before k, the last of them first. The list must not be changed
+// meanwhile.
+func (l *List[V]) Before(k Key) iter.Seq2[Key, V] {
+	return func(yield func(Key, V) bool) {
+		i, at, _ := l.locate(k)
+		for ; l.n > 0 && i >= 0; i-- {
+			b := &l.blocks[i]
+			for at--; at >= b.off; at-- {
+				if e := &b.all[at]; !yield(e.key, e.value) {
+					return
+				}
+			}
+			if i > 0 {
+				at = len(l.blocks[i-1].all)
+			}
+		}
+	}
+}

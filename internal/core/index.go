@@ -1,0 +1,125 @@
+package core
+
+import (
+	"iter"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/sorted"
+)
+
+// index makes j, which is accepted, known to its key, its kind and its group: so what
+// concerns all jobs of one of these looks at no others.
+func (c *Core) index(j *Job) {
+	j.indexed = true
+	if j.Key != "" {
+		c.keyOf(j).jobs.push(j, alike)
+	}
+	if j.Kind != "" {
+		kind := c.kinds[j.Kind]
+		if kind == nil {
+			kind = new(sorted.List[*Job])
+			c.kinds[j.Kind] = kind
+		}
+		kind.Put(byID(j.ID), j)
+	}
+	if j.Group != nil {
+		j.Group.jobs.Put(byID(j.ID), j)
+	}
+}
+
+// unindex undoes index. Kinds are few, and stay; a key goes with its last job.
+func (c *Core) unindex(j *Job) {
+	if !j.indexed {
+		return
+	}
+	j.indexed = false
+	if j.Key != "" {
+		k := c.keys.get(j.Key)
+		if k.jobs.remove(j, alike); k.jobs.n == 0 {
+			c.keys.remove(j.Key)
+		}
+	}
+	if j.Kind != "" {
+		c.kinds[j.Kind].Delete(byID(j.ID))
+	}
+	if j.Group != nil {
+		j.Group.jobs.Delete(byID(j.ID))
+	}
+}
+
+// A Span is a part of an operation on many jobs, which is done in several lest it hold
+// all others up: of the jobs that it concerns, in the order of their IDs, some behind one.
+type Span struct {
+	After uint64 // it begins behind this one; moved on to the last that was looked at
+	UpTo  uint64 // the last that the whole concerns
+	Limit int    // of jobs in this part, at least 1
+	More  bool   // set: there are more behind After
+}
+
+// of returns the next jobs of the span, and moves it on.
+func (s *Span) of(jobs iter.Seq[*Job]) (some []*Job) {
+	s.More = false
+	for j := range jobs {
+		if j.ID > s.UpTo {
+			break
+		}
+		if s.More = len(some) == s.Limit; s.More {
+			break
+		}
+		some = append(some, j)
+	}
+	if len(some) > 0 {
+		s.After = some[len(some)-1].ID
+	}
+	return some
+}
+
+// cancel is Cancel for each. It returns how many there were.
+func (c *Core) cancel(jobs []*Job, now time.Duration) (n int) {
+	for _, j := range jobs {
+		if c.CancelJob(j, now) {
+			n++
+		}
+	}
+	return n
+}
+
+// CancelKey is Cancel for the jobs of a key that are in the span.
+func (c *Core) CancelKey(key string, s *Span, now time.Duration) int {
+	return c.cancel(s.of(c.ofKey(key, s.After)), now)
+}
+
+// CancelKind is Cancel for the jobs of a kind that are in the span.
+func (c *Core) CancelKind(kind string, s *Span, now time.Duration) int {
+	return c.cancel(s.of(after(c.kinds[kind], s.After)), now)
+}
+
+// ofKey yields the jobs of a key behind that ID. It steps over those up to it, which are
+// no more than those that run, where it goes on with what cancels them.
+func (c *Core) ofKey(name string, id uint64) iter.Seq[*Job] {
+	return func(yield func(*Job) bool) {
+		k := c.keys.get(name)
+		if k == nil {
+			return
+		}
+		for j := k.jobs.head; j != nil; j = j.links[alike].next {
+			if j.ID > id && !yield(j) {
+				return
+			}
+		}
+	}
+}
+
+// after yields the jobs of an index behind that ID.
+func after(jobs *sorted.List[*Job], id uint64) iter.Seq[*Job] {
+	return func(yield func(*Job) bool) {
+		if jobs == nil {
+			return
+		}
+		for _, j := range jobs.After(byID(id)) {
+			if !yield(j) {
+				return
+			}
+		}
+	}
+}
