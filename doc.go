@@ -81,7 +81,10 @@ paused stands aside, too, and so does what is behind it in its key; Jobs lists t
 behind all others that are due. Positions agree with Jobs while there are no more than
 500 pending jobs, workers, keys and combinations of limiters together, or nothing stands
 aside. With more, so that they cost the same in the longest queue, they are estimates,
-which count what is ahead of a job in its priority, and of its key.
+which count what is ahead of a job in its priority, and of its key; that of a job which
+stands in line for longer ([KeepExisting]) takes it, more than 500 jobs from the front, that
+nothing behind it has been cancelled. And Jobs then goes by priority, without ageing: what is
+in line, what stands aside in the order of acceptance, and what waits for its time.
 
 # Options
 

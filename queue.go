@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"slices"
 	"sync"
 	"time"
 
@@ -191,29 +190,55 @@ func (e *engine) resize(workers int) error {
 	})
 }
 
-// Jobs yields the jobs that have not settled, as they were at the moment of the
-// call of Jobs: the running ones, the longest first, then the waiting ones in
-// the order in which they will start as far as is decided by then (see Order in the
-// package's documentation); those of a paused kind, without a token or behind one that
-// waits for its time come last. After the end of the queue these are the ones that were
-// handed back, as they then were. Its cost is that of a copy of all jobs.
+// Jobs yields the jobs that have not settled, as they are when the loop comes to them: the
+// running ones, the longest first, then the waiting ones in the order in which they will
+// start as far as is decided by then (see Order in the package's documentation); those of a
+// paused kind, without a token or behind one that waits for its time come last. After the
+// end of the queue these are the ones that were handed back, as they then were.
+//
+// It reads 256 at a time, each time at one moment, and holds nobody up. A job that moves
+// between two of these may be missing or come twice; one that stays comes once. Up to 500
+// jobs are read at one moment. A loop that is broken off costs no more than what it has seen.
 func (q *Queue) Jobs() iter.Seq[JobInfo] {
-	var infos []JobInfo
+	return func(yield func(JobInfo) bool) {
+		var r core.Reader
+		page, left, more := q.firstJobs(&r)
+		for {
+			for _, j := range page {
+				if !yield(j) {
+					return
+				}
+			}
+			if !more {
+				break
+			}
+			page, more = q.readJobs(&r)
+		}
+		for _, l := range left {
+			if !yield(l.JobInfo) {
+				return
+			}
+		}
+	}
+}
+
+// firstJobs reads the first page, and what has been handed back by then.
+func (q *Queue) firstJobs(r *core.Reader) (page []JobInfo, left []Leftover, more bool) {
 	q.life.mu.Lock()
 	defer q.life.mu.Unlock()
-	q.step(func(c *core.Core, now time.Duration) {
-		at := q.clock.reference()
-		for _, i := range c.RunningJobs() {
-			infos = append(infos, at.jobInfo(i))
-		}
-		for _, j := range c.WaitingJobs(now) {
-			infos = append(infos, at.jobInfo(core.Describe(j)))
-		}
-	})
-	for _, l := range q.life.report.left() {
-		infos = append(infos, l.JobInfo)
+	page, more = q.readJobs(r)
+	return page, q.life.report.left(), more
+}
+
+// readJobs reads a page of the jobs that are there.
+func (q *Queue) readJobs(r *core.Reader) (page []JobInfo, more bool) {
+	var infos []core.Info
+	q.step(func(c *core.Core, now time.Duration) { infos, more = c.Read(r, slicedReads, now) })
+	at := q.clock.reference()
+	for _, i := range infos {
+		page = append(page, at.jobInfo(i))
 	}
-	return slices.Values(infos)
+	return page, more
 }
 
 // Scheduler returns the queue's scheduler of periodic tasks.

@@ -124,3 +124,18 @@ func (f *front) all() (jobs []*Job) {
 	slices.SortFunc(jobs, byTurn)
 	return jobs
 }
+
+// after returns the next jobs behind that turn, at most so many.
+func (f *front) after(turn sorted.Key, limit int) (jobs []*Job) {
+	for _, p := range f.parts {
+		n := 0
+		for _, j := range p.After(turn) {
+			if n++; n > limit {
+				break
+			}
+			jobs = append(jobs, j)
+		}
+	}
+	slices.SortFunc(jobs, byTurn)
+	return jobs[:min(limit, len(jobs))]
+}

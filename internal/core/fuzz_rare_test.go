@@ -10,7 +10,13 @@ import (
 // The rarer commands of a duel.
 
 func (d *duel) rareBoth() {
-	switch d.s.below(8) {
+	switch d.s.below(10) {
+	case 8:
+		if d.reading == nil {
+			d.readBoth()
+		}
+	case 9:
+		d.advanceSomeBoth()
 	case 7:
 		d.restartBoth()
 	case 4:
@@ -170,6 +176,7 @@ func (d *duel) restartBoth() {
 // handOverBoth is a hard stop, after which another queue takes over.
 func (d *duel) handOverBoth() {
 	d.note("hand over")
+	d.reading = nil
 	for d.c.blocked.len() > 0 {
 		d.withdrawBoth()
 	}

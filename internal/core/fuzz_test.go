@@ -28,11 +28,12 @@ type chooser interface{ below(n int) int }
 // A duel is the core and the model under the same commands.
 type duel struct {
 	*world
-	s     chooser
-	model *model
-	named int
-	ages  [2]int   // of the groups
-	log   []string // the commands, to be read when they disagree
+	s       chooser
+	model   *model
+	named   int
+	ages    [2]int   // of the groups
+	reading *reading // nil while there is none
+	log     []string // the commands, to be read when they disagree
 }
 
 func newDuel(t require.TestingT, s chooser) *duel {
@@ -107,6 +108,9 @@ func (d *duel) step() {
 		d.tokenBoth()
 	case 23:
 		d.groupBoth()
+	}
+	if d.reading != nil {
+		d.readBoth()
 	}
 	d.compare()
 	d.check()

@@ -3,6 +3,7 @@ package core
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -180,7 +181,7 @@ func (m *model) settle(j *mjob, res Result) {
 	case j.cause == Shutdown:
 		j.attempt--
 		j.state, j.pending, j.turn, j.front, j.cut = Pending, m.now, j.cutTurn, true, true
-		j.cause, j.deadline = NotCancelled, 0
+		j.cause, j.deadline, j.told = NotCancelled, 0, false
 	case again && m.late(j, m.now+delay):
 		m.end(j, Failed)
 	case snoozes:
@@ -200,29 +201,34 @@ func byTime(a, b *mjob) int {
 
 // advance lets happen what is due. A cancelled job has a grace before it is
 // reported, which is not cut short by another cause.
-func (m *model) advance() {
+func (m *model) advance() { m.advanceSome(math.MaxInt) }
+
+// advanceSome is advance for so many at most whose deadline is over, and so many that are
+// due. It reports whether there are more.
+func (m *model) advanceSome(limit int) (more bool) {
 	byDeadline := func(a, b *mjob) int {
 		return cmp.Or(cmp.Compare(a.accepted+a.Within, b.accepted+b.Within), cmp.Compare(a.id, b.id))
 	}
-	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Pending, Delayed, Retrying, Running))), byDeadline) {
-		switch {
-		case !m.late(j, m.now):
-		case j.state == Running:
+	late := m.those(in(Pending, Delayed, Retrying, Running), func(j *mjob) bool { return m.late(j, m.now) && !j.told })
+	slices.SortFunc(late, byDeadline)
+	for _, j := range late[:min(limit, len(late))] {
+		if j.told = j.state == Running; j.told {
 			m.interrupt(j, Expired)
-		default:
+		} else {
 			m.end(j, Failed)
 		}
 	}
-	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime) {
-		if j.runAt <= m.now {
-			m.ready(j)
-		}
+	due := m.those(in(Delayed, Retrying), func(j *mjob) bool { return j.runAt <= m.now })
+	slices.SortFunc(due, byTime)
+	for _, j := range due[:min(limit, len(due))] {
+		m.ready(j)
 	}
 	for _, j := range m.those(in(Running)) {
 		if j.deadline > 0 && j.deadline <= m.now && j.cause == NotCancelled {
 			m.interrupt(j, TimedOut)
 		}
 	}
+	return len(late) > limit || len(due) > limit
 }
 
 func (m *model) interrupt(j *mjob, cause Cause) {

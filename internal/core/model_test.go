@@ -63,6 +63,7 @@ type mjob struct {
 	cut      bool          // a shutdown ended its last attempt
 	cutTurn  int           // its turn if one does so: before all there are, in the order of their starts
 	cause    Cause
+	told     bool // that its deadline is over, while it runs
 	accepted time.Duration
 	parked   int           // when it began to wait for tokens; 0: it does not
 	group    string        // that it is counted by

@@ -26,6 +26,7 @@ func TestCoreStateMachine(t *testing.T) {
 			"pause":   func(*rapid.T) { d.pauseBoth() },
 			"resize":  func(*rapid.T) { d.resizeBoth() },
 			"rare":    func(*rapid.T) { d.rareBoth() },
+			"read":    func(*rapid.T) { d.readBoth() },
 			"":        func(*rapid.T) { d.compare(); d.check() },
 		})
 	})
