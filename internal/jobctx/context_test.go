@@ -284,3 +284,30 @@ func TestContextsAreLookedAtFromEverywhere(t *testing.T) {
 		o.end()
 	}
 }
+
+// A chain of jobs that each enqueue the next one has the values of the first call and of
+// the last ten; one that adds nothing has no chain.
+func TestGenerations(t *testing.T) {
+	o := newOwner()
+	ctx := context.WithValue(context.Background(), key("first"), 1)
+	var from *Context
+	for g := range 50 {
+		v := ValuesOf(ctx, from)
+		if from != nil {
+			require.Same(t, v, ValuesOf(o.begin(v.Over(base), 1), o.book.Current()), "what is handed on as it is")
+			o.end()
+		}
+		from = o.begin(v.Over(base), 1)
+		require.Equal(t, 1, from.Value(key("first")))
+		require.Equal(t, 1, from.Value(key("queue")))
+		for i := range g {
+			want := any(nil)
+			if i >= g-generations {
+				want = i
+			}
+			require.Equal(t, want, from.Value(i), "of %d in %d", i, g)
+		}
+		ctx = context.WithValue(from, g, g) // the next job is enqueued with it
+		o.end()
+	}
+}
