@@ -291,8 +291,10 @@ func TestGenerations(t *testing.T) {
 	o := newOwner()
 	ctx := context.WithValue(context.Background(), key("first"), 1)
 	var from *Context
+	first := ValuesOf(ctx, nil).first
 	for g := range 50 {
 		v := ValuesOf(ctx, from)
+		require.Equal(t, first, v.first, "else it would be a chain, however little is seen of that")
 		if from != nil {
 			require.Same(t, v, ValuesOf(o.begin(v.Over(base), 1), o.book.Current()), "what is handed on as it is")
 			o.end()

@@ -103,7 +103,7 @@ var table = []mutation{
 	{file: "engine.go", old: "e.crashed = newPanicError(v)\n\t\te.poke()", new: "e.crashed = newPanicError(v)"},
 	{file: "offer.go", old: "if e.caller(o.inside) != nil {", new: "if false {"},
 	{file: "halt.go", old: "return e.workerOn(goid.Current())", new: "return nil"},
-	{file: "halt.go", old: "ok && w.engine == e && w.contexts.Runs(inside)", new: "false"},
+	{file: "halt.go", old: "ok && w.engine == e && w.contexts.Runs(inside)", new: "ok && false"},
 	{file: "stuck.go", old: "\tif j := s.jobs[id]; j != nil {\n\t\ts.tell(j, nil)\n\t}\n", new: ""},
 	{file: "stuck.go", old: "return stacksEvery - time.Since(s.lastDump), true", new: "return 0, true"},
 	{file: "stuck.go", old: "\t\t<-ended\n", new: "\t\t_ = ended\n"},
