@@ -304,3 +304,22 @@ func TestListenerThatFlushes(t *testing.T) {
 		require.Empty(t, b.Flush(within(t, time.Minute)))
 	})
 }
+
+// Nothing large is allocated, or copied, however much is undelivered.
+func TestChunks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Limit *= 1000
+		slow := log{gate: make(chan struct{})}
+		b := New(cfg, Listener[event]{Kinds: everything, Deliver: slow.deliver})
+		for n := range 5000 {
+			b.Emit(event{n: n})
+		}
+		for _, c := range b.queues[0].backlog {
+			require.LessOrEqual(t, len(c.items), chunkLen)
+		}
+		close(slow.gate)
+		require.Empty(t, b.Flush(t.Context()))
+		require.Equal(t, numbers(0, 4999), slow.lines)
+	})
+}
