@@ -92,10 +92,10 @@ func (c *Core) forgetWaiting(left []*Job) {
 		c.unwatch(j)
 		j.links[standing], j.links[inRoom] = neighbours{}, neighbours{}
 	}
-	for _, k := range c.keys.m {
+	for _, k := range c.keys.all() {
 		k.queue, k.asleep = line{}, 0
 	}
-	for _, s := range c.sets.m {
+	for _, s := range c.sets.all() {
 		s.lines = [3]line{}
 		c.review(s)
 	}

@@ -9,7 +9,7 @@ import (
 // spoil makes it a panic to look at a limit set whose job has a higher ID than that, or
 // at what is only its own.
 func spoil(c *Core, above uint64) {
-	for _, s := range c.sets.m {
+	for _, s := range c.sets.all() {
 		j := s.first()
 		if j.ID <= above {
 			continue

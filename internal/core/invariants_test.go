@@ -33,7 +33,7 @@ func (w *world) checkLimits() {
 			users[j.set]++
 		}
 	}
-	for _, s := range w.c.sets.m {
+	for _, s := range w.c.sets.all() {
 		w.must(users[s] == s.users && s.users > 0, "users[s] is not s.users")
 		missing := s.missing()
 		w.must(s.counted == s.waiting(), "s.counted is not s.waiting()")
@@ -44,11 +44,11 @@ func (w *world) checkLimits() {
 			w.must(!fits || int64(s.fit[i].Due) == s.lines[i].first().seq, "a set is not where its turn is")
 		}
 	}
-	for _, l := range w.c.limits.m {
+	for _, l := range w.c.limits.all() {
 		w.must(!l.spare || !l.asking, "a second token is on its way")
 		w.must(l.used() || l.asking, "a limit of nobody is kept")
 		waiting := 0
-		for _, s := range w.c.sets.m {
+		for _, s := range w.c.sets.all() {
 			if m := s.missing(); m == l || m == nil && s.last() == l {
 				waiting += s.waiting()
 			}
@@ -149,7 +149,7 @@ func (w *world) checkKeys() {
 	for key, n := range running {
 		w.must(key == "" || n <= limit[key], "%d of key %q run", n, key)
 	}
-	for name, k := range w.c.keys.m {
+	for name, k := range w.c.keys.all() {
 		asleep := 0
 		for _, j := range w.c.waiting.All() {
 			if j.keyed && j.Key == name {
@@ -184,10 +184,10 @@ func (w *world) checkMemory() {
 		keys[j.Key] = true
 	}
 	w.checkIndexes()
-	for key := range w.c.keys.m {
+	for key := range w.c.keys.all() {
 		w.must(keys[key], "the key %q is kept of nobody", key)
 	}
-	for u, j := range w.c.unique.m {
+	for u, j := range w.c.unique.all() {
 		w.must(u == j.Unique, "u is not j.Unique")
 		l, _ := w.c.live.Get(byID(j.ID))
 		w.must(j.State == Blocked || l == j, "%q is held by a settled job", u)
@@ -210,7 +210,7 @@ func (w *world) checkIndexes() {
 			w.must(j.Group.jobs.Has(byID(j.ID)), "its group does not know %d", j.ID)
 		}
 	}
-	for name, k := range w.c.keys.m {
+	for name, k := range w.c.keys.all() {
 		keyed -= k.jobs.n
 		last := uint64(0)
 		for j := range w.c.ofKey(name, 0) {

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"maps"
 	"runtime"
 	"strconv"
 	"testing"
@@ -104,19 +105,35 @@ func TestTable(t *testing.T) {
 	var tab table[int, int]
 	tab.remove(1)
 	require.Zero(t, tab.get(1))
-	for i := range 10_000 {
+	const n = 100_000
+	for i := range n {
+		tab.put(i, i)
 		tab.put(i, -i)
 	}
-	require.Equal(t, 10_000, tab.peak)
-	for i := range 9_990 {
+	require.Equal(t, n, tab.len())
+	require.Len(t, maps.Collect(tab.all()), n)
+	for i := range tab.parts {
+		require.Less(t, tab.parts[i].peak, 2*n/tableParts, "none is long")
+	}
+	for i := range n - 10 {
+		tab.remove(i)
 		tab.remove(i)
 	}
-	require.Less(t, tab.peak, minPeak, "it was rebuilt")
 	require.Equal(t, 10, tab.len())
-	for i := 9_990; i < 10_000; i++ {
+	room := 0
+	for i := range tab.parts {
+		room += tab.parts[i].peak
+	}
+	require.Less(t, room, n/16, "they were copied")
+	for i := n - 10; i < n; i++ {
 		require.True(t, tab.has(i))
 		require.Equal(t, -i, tab.get(i))
+		tab.remove(i)
 	}
+	require.Nil(t, tab.parts)
+	require.False(t, tab.has(n-1))
+	tab.put(1, 1)
+	require.Equal(t, map[int]int{1: 1}, maps.Collect(tab.all()))
 }
 
 func TestLine(t *testing.T) {
@@ -136,7 +153,7 @@ func TestLine(t *testing.T) {
 	require.Equal(t, 1, l.place(jobs[4]))
 	require.Equal(t, maxExact-1, l.place(jobs[maxExact+2]))
 	require.InDelta(t, maxExact+300, l.place(jobs[maxExact+300]), 5, "an estimate")
-	require.Equal(t, len(jobs)-4, len(l.all()))
+	require.Len(t, l.all(), len(jobs)-4)
 	for range len(jobs) - 4 {
 		require.NotNil(t, l.pop())
 	}

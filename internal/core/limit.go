@@ -194,7 +194,7 @@ func (l *Limit) Asking() bool { return l.asking }
 
 // Asking returns the limits for which a token is on its way, in an order of their own.
 func (c *Core) Asking() (asking []*Limit) {
-	for _, l := range c.limits.m {
+	for _, l := range c.limits.all() {
 		if l.asking {
 			asking = append(asking, l)
 		}

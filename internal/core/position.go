@@ -205,7 +205,7 @@ func (c *Core) WaitingJobs(now time.Duration) []*Job {
 // heldBack returns the pending jobs that no forecast has, by priority and turn; apart
 // from the others those whose key is held by a job that waits for its time.
 func (c *Core) heldBack(f *forecast) (now, later []*Job) {
-	for name, k := range c.keys.m {
+	for name, k := range c.keys.all() {
 		if k.asleep > 0 {
 			later = append(later, f.behind(name, k)...)
 		} else {
@@ -232,7 +232,7 @@ func (c *Core) tokenless(ahead [3][]*Job) (jobs []*Job) {
 	for _, j := range slices.Concat(ahead[:]...) {
 		there[j] = true
 	}
-	for _, s := range c.sets.m {
+	for _, s := range c.sets.all() {
 		for i := range s.lines {
 			jobs = append(jobs, slices.DeleteFunc(s.lines[i].all(), func(j *Job) bool { return there[j] })...)
 		}

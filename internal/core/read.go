@@ -75,7 +75,7 @@ func (c *Core) readSome(r *Reader, limit int) (page []Info) {
 			r.stage = readHeldBack
 		}
 	case readHeldBack:
-		more := false
+		var more bool
 		if page, more = c.readHeldBack(r, limit); !more {
 			r.stage, r.due = readTimers, sorted.Key{Major: math.MinInt64}
 		}
@@ -144,10 +144,7 @@ func (c *Core) readHeldBack(r *Reader, limit int) (page []Info, more bool) {
 
 // heldBackNow reports whether j is pending, but neither in its lane nor in front of it.
 func (c *Core) heldBackNow(j *Job) bool {
-	if j.State != Pending || j.place == inList {
-		return false
-	}
-	return j.place != setAside || !c.lane(j.Priority).front.has(j)
+	return j.State == Pending && j.place != inList && !c.lane(j.Priority).front.has(j)
 }
 
 func (c *Core) readTimers(r *Reader, limit int) (page []Info) {

@@ -169,8 +169,8 @@ func (tr *trace) waiting() string {
 
 func (tr *trace) rest() string {
 	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(tr.c.keys.m)) {
-		k := tr.c.keys.m[name]
+	for _, name := range sortedKeys(&tr.c.keys) {
+		k := tr.c.keys.get(name)
 		if k.taken+k.queue.len() == 0 {
 			continue
 		}
@@ -179,11 +179,11 @@ func (tr *trace) rest() string {
 	for _, kind := range slices.Sorted(maps.Keys(tr.c.pausedKinds)) {
 		parts = append(parts, "paused "+kind+labels(tr.c.pausedKinds[kind].all()))
 	}
-	for _, u := range slices.Sorted(maps.Keys(tr.c.unique.m)) {
-		parts = append(parts, "unique "+u+"="+tr.c.unique.m[u].Label)
+	for _, u := range sortedKeys(&tr.c.unique) {
+		parts = append(parts, "unique "+u+"="+tr.c.unique.get(u).Label)
 	}
-	for _, u := range slices.Sorted(maps.Keys(tr.c.spent.m)) {
-		parts = append(parts, fmt.Sprintf("unique %s until %v", u, tr.c.spent.m[u].until))
+	for _, u := range sortedKeys(&tr.c.spent) {
+		parts = append(parts, fmt.Sprintf("unique %s until %v", u, tr.c.spent.get(u).until))
 	}
 	for _, l := range tr.limits() {
 		parts = append(parts, tr.limitState(l))
@@ -212,8 +212,12 @@ func (tr *trace) rest() string {
 	return row("", parts)
 }
 
+func sortedKeys[V any](t *table[string, V]) []string {
+	return slices.Sorted(maps.Keys(maps.Collect(t.all())))
+}
+
 func (w *world) limits() []*Limit {
-	return slices.SortedFunc(maps.Values(w.c.limits.m), func(a, b *Limit) int {
+	return slices.SortedFunc(maps.Values(maps.Collect(w.c.limits.all())), func(a, b *Limit) int {
 		return strings.Compare(fmt.Sprint(a.Key), fmt.Sprint(b.Key))
 	})
 }
@@ -233,7 +237,7 @@ func (tr *trace) limitState(l *Limit) string {
 
 // setStates tells who waits for tokens.
 func (tr *trace) setStates() (parts []string) {
-	for _, s := range tr.c.sets.m {
+	for _, s := range tr.c.sets.all() {
 		var names []string
 		for _, l := range s.limits {
 			names = append(names, fmt.Sprint(l.Key))

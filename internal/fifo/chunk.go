@@ -29,7 +29,7 @@ type chunk[J any] struct {
 	at         time.Duration // of the last run, as given
 
 	start   uint64        // the number of slot 0
-	low     uint64        // the first ID of a bare entry that was here; with marks only
+	low     uint64        // in List.bare: no ID here is lower, and none before it so high
 	base    time.Duration // of the times in marks
 	record  uint32        // index of the first record at or after head
 	mark    uint32        // index of the mark that ids and date are from

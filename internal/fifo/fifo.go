@@ -17,6 +17,9 @@ import (
 // beyond that goes back to the collector.
 const maxSpare = 64
 
+// maxCopied is how many entries are copied to an empty list rather than their chunk taken.
+const maxCopied = 16
+
 // Entry is one waiting job: a bare function, or a record J that has rules.
 type Entry[J any] struct {
 	Fn  func(context.Context) error
@@ -35,7 +38,7 @@ type List[J any] struct {
 	spare       *chunk[J]
 	spares      int
 	chunks      row[J] // all from first to last
-	bare        row[J] // of those the ones with marks, which have had bare functions
+	bare        row[J] // of those the ones that have had bare functions
 	after       uint64 // the number of the next entry, while there is no chunk
 }
 
@@ -56,12 +59,10 @@ func (l *List[J]) Push(e Entry[J]) (number uint64) {
 	if c == nil || !c.fits(e) {
 		c = l.grow(e)
 	}
-	first := len(c.marks) == 0
 	c.push(e)
 	l.n++
-	if first && len(c.marks) > 0 {
-		c.low = e.ID
-		l.bare.push(c)
+	if e.Job == nil {
+		l.hasBare(c, e.ID)
 	}
 	return c.start + uint64(c.tail-1)
 }
@@ -80,16 +81,21 @@ func (l *List[J]) grow(e Entry[J]) *chunk[J] {
 	return l.last
 }
 
-// reset makes the last chunk, which is empty or has been copied, as new.
-func (l *List[J]) reset() {
-	c := l.last
-	if len(c.marks) > 0 {
-		if last := l.bare.len() - 1; l.bare.is(last, c) {
-			l.bare.remove(last)
-		}
+// hasBare notes that the last chunk has a bare function with that ID.
+func (l *List[J]) hasBare(c *chunk[J], id uint64) {
+	if !l.bare.is(l.bare.len()-1, c) {
+		c.low = id
+		l.bare.push(c)
 	}
-	c.start += uint64(c.tail)
-	c.clear()
+}
+
+// reset makes the last chunk, which is empty or has been copied, as new, but for low, as
+// the IDs that follow are higher.
+func (l *List[J]) reset() {
+	if c := l.last; c.tail > 0 {
+		c.start += uint64(c.tail)
+		c.clear()
+	}
 }
 
 func (l *List[J]) newChunk() *chunk[J] {
@@ -180,10 +186,8 @@ func (l *List[J]) drop(i int) {
 	}
 	c.next = nil
 	l.chunks.remove(i)
-	if len(c.marks) > 0 {
-		if k := l.bareChunk(c.low); l.bare.is(k, c) {
-			l.bare.remove(k)
-		}
+	if k := l.bareChunk(c.low); l.bare.is(k, c) {
+		l.bare.remove(k)
 	}
 	l.recycle(c)
 }
@@ -219,18 +223,25 @@ func (l *List[J]) Append(o *List[J]) {
 		o.vacate() // which has had IDs that come before the next ones of l
 		return
 	}
-	if l.n == 0 {
+	short := o.first == o.last
+	if l.n == 0 && (l.first != l.last || !short || o.n > maxCopied) {
 		l.vacate()
-	} else if l.last.empty() {
+	}
+	if l.last != nil && l.last.empty() {
 		l.reset()
 		l.last.base = o.first.base
 	}
-	if l.n > 0 && o.first == o.last && l.last.takes(o.first) {
+	if l.last != nil && short && l.last.takes(o.first) {
 		l.copy(o.first)
 		l.n += o.n
 		o.reset()
 		o.n = 0
 		return
+	}
+	if e, ok := o.first.firstBare(); ok { // what was there before it has gone to l
+		o.first.low = e.ID
+	} else if o.bare.is(0, o.first) {
+		o.bare.remove(0)
 	}
 	for c, next := o.first, l.Next(); c != nil; c = c.next {
 		c.start = next
@@ -251,11 +262,12 @@ func (l *List[J]) Append(o *List[J]) {
 
 // copy appends the entries of o to those of the last chunk, which takes them.
 func (l *List[J]) copy(o *chunk[J]) {
-	first := len(l.last.marks) == 0
 	l.last.copy(o)
-	if first && len(l.last.marks) > 0 {
-		l.last.low = o.low
-		l.bare.push(l.last)
+	if l.bare.is(l.bare.len()-1, l.last) {
+		return
+	}
+	if e, ok := o.firstBare(); ok {
+		l.hasBare(l.last, e.ID)
 	}
 }
 

@@ -91,7 +91,7 @@ var table = []mutation{
 	{file: "internal/core/index.go", old: "j.ID > id && !yield(j)", new: "!yield(j)"},
 	{file: "internal/core/read.go", old: "seen == 2*limit", new: "false"},
 	{file: "internal/core/read.go", old: "r.number = number + 1;", new: "r.number = number;"},
-	{file: "internal/core/read.go", old: "return j.place != setAside || ", new: "return "},
+	{file: "internal/core/read.go", old: "r.turn = turnOf(j)", new: "_ = j"},
 	{file: "internal/core/limit.go", old: "moved.set.seats[moved.i] = s.seats[i]", new: "_ = moved"},
 	{file: "internal/core/control.go", old: "\t\tc.exempt++\n", new: "\n"},
 

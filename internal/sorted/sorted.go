@@ -1,8 +1,8 @@
 // Package sorted keeps things in the order of a key. To put one in, take one out
 // or find one costs the same however many there are, but for a logarithm; so does
 // it to go on from a key, which no change in between disturbs. It never copies more
-// than a few kilobytes at a time, gives memory back, and allocates nothing in steady
-// state.
+// than a few kilobytes at a time, gives memory back, and allocates next to nothing in
+// steady state.
 //
 // It is not safe for concurrent use.
 package sorted

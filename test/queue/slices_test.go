@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // What ends very many jobs lets others through between two slices: here a call that waits
@@ -145,4 +147,84 @@ func TestJobsAreReadAsFarAsTheyAreWanted(t *testing.T) {
 		require.NoError(t, q.Close())
 	}
 	require.InDelta(t, allocs[2000], allocs[40_000], 10)
+}
+
+// stepsOf counts the steps that f makes the queue take.
+func stepsOf(q *dray.Queue, f func()) (n int) {
+	seam.Inside(q).Fault(func(at string) {
+		if at == "change" {
+			n++
+		}
+	})
+	f()
+	seam.Inside(q).Fault(nil)
+	return n
+}
+
+// What adds very many jobs, or reads very many, does so in many steps, and others can be
+// had between them.
+func TestLongCallsAreManySteps(t *testing.T) {
+	const n, few = 1000, 100 // so few at most in a step that changes them
+	synctest.Test(t, func(t *testing.T) {
+		q, err := dray.New(dray.WithFailuresKept(n), dray.WithCapacity(dray.Unbounded))
+		require.NoError(t, err)
+		require.NoError(t, q.Start())
+		fns := make([]dray.Func, n)
+		for i := range fns {
+			fns[i] = kit.Fail
+		}
+		require.GreaterOrEqual(t, stepsOf(q, func() {
+			accepted, err := q.EnqueueBatch(t.Context(), fns, dray.WithLabel("many"))
+			require.NoError(t, err)
+			require.Equal(t, n, accepted)
+		}), n/few)
+		synctest.Wait()
+		require.GreaterOrEqual(t, stepsOf(q, func() { require.Len(t, q.Failures(), n) }), n/300)
+		require.NoError(t, q.Pause())
+		require.GreaterOrEqual(t, stepsOf(q, func() {
+			requeued, err := q.RequeueAll()
+			require.NoError(t, err)
+			require.Equal(t, n, requeued)
+		}), n/few)
+		require.Empty(t, q.Failures())
+		report, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		next, err := dray.New()
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, stepsOf(next, func() { require.NoError(t, next.Restore(report)) }), n/few)
+		require.Equal(t, n, next.Stats().Pending)
+		require.NoError(t, next.Close())
+	})
+}
+
+// A crash of the owner between two slices loses nothing: the call goes on.
+func TestCrashBetweenSlices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
+		q, err := dray.New()
+		require.NoError(t, err)
+		require.NoError(t, q.Pause())
+		require.NoError(t, q.Start())
+		for range n {
+			require.NoError(t, q.Enqueue(t.Context(), kit.Fail, dray.WithKey("k")))
+		}
+		synctest.Wait()
+		slices := 0
+		seam.Inside(q).Fault(func(at string) {
+			if at != "change" {
+				return
+			}
+			if slices++; slices == 3 {
+				panic("a broken rule")
+			}
+		})
+		require.Equal(t, n, q.CancelKey("k"))
+		seam.Inside(q).Fault(nil)
+		synctest.Wait()
+		require.Greater(t, slices, 3)
+		s := q.Stats()
+		require.EqualValues(t, n, s.Cancelled)
+		require.EqualValues(t, 1, s.Restarts)
+		require.NoError(t, q.Close())
+	})
 }
