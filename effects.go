@@ -68,7 +68,7 @@ func (e *engine) do(f *core.Effect, at *moment) {
 	case core.HasSettled:
 		e.settled(f, at)
 	default:
-		e.tell(f, at)
+		e.emitEffect(f, at)
 	}
 }
 
@@ -78,7 +78,7 @@ func (e *engine) settled(f *core.Effect, at *moment) {
 	if g := groupOf(f.Job.Group); g != nil {
 		g.add(endError(f))
 	}
-	e.tell(f, at)
+	e.emitEffect(f, at)
 	end, ok := f.Job.Ref.(ending)
 	o := outcome{id: ID(f.Job.ID), state: f.Job.State, err: endError(f)}
 	if f.Job.State != core.Processed {
@@ -89,7 +89,7 @@ func (e *engine) settled(f *core.Effect, at *moment) {
 	}
 }
 
-func (e *engine) tell(f *core.Effect, at *moment) {
+func (e *engine) emitEffect(f *core.Effect, at *moment) {
 	if f.Info != nil {
 		e.emit(eventOf(f, at))
 	}

@@ -85,7 +85,7 @@ func (e *engine) halt(until time.Time) {
 // which the rest of the shutdown then does not wait. The call may have been given the
 // context inside.
 func (e *engine) excuseCaller(inside *jobctx.Context) {
-	e.bus.Excuse()
+	e.bus.Exempt()
 	e.step(func(c *core.Core, _ time.Duration) {
 		if w := e.caller(inside); w != nil {
 			c.Excuse(&w.run)

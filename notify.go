@@ -13,12 +13,15 @@ import (
 )
 
 // maxUndelivered bounds the bytes of the events that wait for a slow observer: some
-// forty thousand, or a thousand with stacks.
+// 36,000, or a thousand with stacks.
 const maxUndelivered = 16 << 20
 
 // flushGrace is how long at least the end of a queue or pool waits for observers that are
 // on their way, though its time be over: else chance would decide which of them it names.
 const flushGrace = 100 * time.Millisecond
+
+// A set of kinds has room for 64.
+const _ = uint(63 - notReturned)
 
 // kindsOf returns the set of the kinds, of all that users know if there are none.
 func kindsOf(kinds ...EventKind) (m eventbus.Mask) {

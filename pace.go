@@ -10,7 +10,8 @@ import (
 // So a worker whose plain jobs take less than brief on average reads it once per
 // stretch of them, of at most longest. The owner ends all stretches once per beat,
 // lest many long jobs that follow tiny ones be taken for one. Jobs with options,
-// jobs that are watched, and the first job after a pause are timed one by one.
+// jobs whose starts or good ends are watched, and the first job after a pause are timed
+// one by one.
 const (
 	brief   = time.Microsecond
 	longest = 64

@@ -141,21 +141,21 @@ func (q *Queue) ResumeKind(kind string) error {
 	return q.pauseKind(kind, (*core.Core).ResumeKind, QueueResumed)
 }
 
-func (q *Queue) pauseKind(kind string, change func(*core.Core, string) bool, told EventKind) error {
+func (q *Queue) pauseKind(kind string, change func(*core.Core, string) bool, event EventKind) error {
 	q.kindsMu.RLock()
 	_, known := q.kinds[kind]
 	q.kindsMu.RUnlock()
 	if !known {
 		return ErrUnknownKind
 	}
-	return q.pause(func(c *core.Core) bool { return change(c, kind) }, told, kind)
+	return q.pause(func(c *core.Core) bool { return change(c, kind) }, event, kind)
 }
 
 // pause makes a change of that sort, unless the queue is closed.
-func (q *Queue) pause(change func(*core.Core) bool, told EventKind, kind string) error {
+func (q *Queue) pause(change func(*core.Core) bool, event EventKind, kind string) error {
 	return q.stepOpen(func(c *core.Core) error {
 		if change(c) {
-			q.emit(Event{Kind: told, Name: kind})
+			q.emit(Event{Kind: event, Name: kind})
 		}
 		return nil
 	})

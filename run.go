@@ -67,7 +67,7 @@ func (e *engine) call(ctx context.Context, done <-chan struct{}, b runner) error
 		}
 	}
 	err := c.err
-	if err == nil && e.bus == nil {
+	if err == nil {
 		c.body = nil
 		c.job.Renew()
 		e.calls.Put(c) // nobody else has kept the job

@@ -155,7 +155,7 @@ func (s *Scheduler) Unschedule(name string) error {
 		t.gone, t.postponed = true, nil
 		c.ResumeTask(name)
 		if dropped.total > 0 {
-			s.tellSkipped(t, dropped.newest, dropped.total, ErrCancelled)
+			s.emitSkipped(t, dropped.newest, dropped.total, ErrCancelled)
 		}
 	})
 	s.queue.emit(Event{Kind: TaskUnscheduled, Name: name})

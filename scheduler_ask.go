@@ -196,7 +196,7 @@ func (s *Scheduler) hang(q *question) {
 		t.lastErr = errs.Wrapf(ErrTimeout, "the schedule of task %q has not returned", t.name)
 	})
 	if !t.gone {
-		s.tellSkipped(t, q.known.newest, 0, ErrTimeout)
+		s.emitSkipped(t, q.known.newest, 0, ErrTimeout)
 	}
 }
 

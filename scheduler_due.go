@@ -68,7 +68,7 @@ func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 	t := d.t.current()
 	if t == nil {
 		if d.total > 0 { // else Unschedule has told it
-			s.tellSkipped(d.t, d.newest, d.total, ErrCancelled)
+			s.emitSkipped(d.t, d.newest, d.total, ErrCancelled)
 		}
 		return
 	}
@@ -100,7 +100,7 @@ func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 
 func (s *Scheduler) miss(t *periodicTask, last dueTime, n uint64) {
 	t.past().missed += n
-	s.tellSkipped(t, last, n, ErrMissed)
+	s.emitSkipped(t, last, n, ErrMissed)
 }
 
 // makeUp makes several runs: at once if they may overlap, as far as there is room,
@@ -187,7 +187,7 @@ func (s *Scheduler) fire(c *core.Core, t *periodicTask, r dueRun, now time.Durat
 
 func (s *Scheduler) overlaps(t *periodicTask, r dueRun) error {
 	t.past().overlapped++
-	s.tellSkipped(t, r.at, 1, ErrOverlap)
+	s.emitSkipped(t, r.at, 1, ErrOverlap)
 	return ErrOverlap
 }
 
@@ -210,7 +210,7 @@ func (s *Scheduler) enqueue(c *core.Core, t *periodicTask, due dueRun, now time.
 	id := s.queue.mail.lastID + 1
 	if err := s.offer(c, &r.record, id, now); err != nil {
 		t.past().refused++
-		s.tellSkipped(t, r.due, 1, err)
+		s.emitSkipped(t, r.due, 1, err)
 		return err
 	}
 	s.enqueued(r, ID(id))
@@ -255,8 +255,8 @@ func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duratio
 	}
 }
 
-// tellSkipped tells observers that n runs were skipped, the last of them due at due.
-func (s *Scheduler) tellSkipped(t *periodicTask, due dueTime, n uint64, why error) {
+// emitSkipped tells observers that n runs were skipped, the last of them due at due.
+func (s *Scheduler) emitSkipped(t *periodicTask, due dueTime, n uint64, why error) {
 	if s.queue.wants(TaskSkipped) {
 		s.queue.emit(Event{Kind: TaskSkipped, Name: t.name, Due: s.clock.tellDue(due), Err: why, Count: n})
 	}

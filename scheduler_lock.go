@@ -89,7 +89,7 @@ func (l *runLock) leftToAnother() {
 		if t := l.t.current(); t != nil {
 			t.past().locks++
 		}
-		l.s.tellSkipped(l.t, l.due, 1, ErrLocked)
+		l.s.emitSkipped(l.t, l.due, 1, ErrLocked)
 	})
 }
 

@@ -58,7 +58,7 @@ func New[E any](cfg Config[E], listeners ...Listener[E]) *Bus[E] {
 	b := &Bus[E]{cfg: cfg, own: int(reflect.TypeFor[item[E]]().Size())}
 	var losses *queue[E]
 	for _, l := range listeners {
-		q := &queue[E]{Listener: l, bus: b, excused: make(chan struct{})}
+		q := &queue[E]{Listener: l, bus: b, exempt: make(chan struct{})}
 		b.kinds |= l.Kinds
 		if l.Losses {
 			losses = q
@@ -131,13 +131,13 @@ func (b *Bus[E]) Flush(ctx context.Context) (late []string) {
 }
 
 // FlushOthers is Flush for a shutdown that listeners may be waiting for themselves: it
-// does not wait for those that have called Excuse.
+// does not wait for those that have called Exempt.
 func (b *Bus[E]) FlushOthers(ctx context.Context) (late []string) {
 	if b == nil {
 		return nil
 	}
 	for _, q := range b.queues {
-		if !q.wait(ctx, q.excused) {
+		if !q.wait(ctx, q.exempt) {
 			q.giveUp()
 			late = append(late, q.Name)
 		}
@@ -145,14 +145,14 @@ func (b *Bus[E]) FlushOthers(ctx context.Context) (late []string) {
 	return late
 }
 
-// Excuse lets no FlushOthers wait for the listener that calls it; called by anybody else
+// Exempt lets no FlushOthers wait for the listener that calls it; called by anybody else
 // it does nothing.
-func (b *Bus[E]) Excuse() {
+func (b *Bus[E]) Exempt() {
 	if b == nil {
 		return
 	}
 	me := goid.Current()
 	for _, q := range b.queues {
-		q.excuse(me)
+		q.exemptCaller(me)
 	}
 }

@@ -101,7 +101,7 @@ func TestNilBus(t *testing.T) {
 	b.Emit(event{})
 	b.Last(event{})
 	b.Close()
-	b.Excuse()
+	b.Exempt()
 	require.Empty(t, b.Flush(t.Context()))
 	require.Empty(t, b.FlushOthers(t.Context()))
 }
@@ -281,7 +281,7 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// A listener that flushes does not wait for itself; one that waits for FlushOthers is excused.
+// A listener that flushes does not wait for itself; one that waits for FlushOthers is exempt.
 func TestListenerThatFlushes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b *Bus[event]
@@ -290,13 +290,13 @@ func TestListenerThatFlushes(t *testing.T) {
 			Listener[event]{Name: "one", Kinds: 1 << plain, Deliver: func(event) { require.Empty(t, b.Flush(within(t, time.Second))) }},
 			Listener[event]{Name: "two", Kinds: 1 << other, Deliver: func(event) {
 				time.Sleep(time.Second)
-				b.Excuse()
+				b.Exempt()
 				<-over
 			}})
 		begin := time.Now()
 		b.Emit(event{kind: plain})
 		require.Empty(t, b.Flush(within(t, time.Minute)))
-		b.Excuse() // of nobody
+		b.Exempt() // of nobody
 		b.Emit(event{kind: other})
 		require.Empty(t, b.FlushOthers(within(t, time.Minute)))
 		require.Equal(t, time.Second, time.Since(begin))

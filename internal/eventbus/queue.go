@@ -13,7 +13,7 @@ type queue[E any] struct {
 	Listener[E]               // immutable
 	bus         *Bus[E]       // immutable
 	losses      *queue[E]     // immutable: of the listener that hears what this one has missed; nil without
-	excused     chan struct{} // closed by excuse, under mu
+	exempt      chan struct{} // closed by exemptCaller, under mu
 
 	mu        sync.Mutex
 	backlog   []chunk[E]    // appended by emit, taken one by one by the delivering goroutine
@@ -64,7 +64,7 @@ func (q *queue[E]) emit(it item[E], kind uint8, last bool) {
 		q.dropped++
 		return
 	}
-	q.tellDropped()
+	q.emitDropped()
 	if wanted {
 		q.push(it)
 	}
@@ -82,8 +82,8 @@ func (q *queue[E]) full(size int) bool {
 	return q.lossy
 }
 
-// tellDropped says what was dropped, before the event that follows.
-func (q *queue[E]) tellDropped() {
+// emitDropped says what was dropped, before the event that follows.
+func (q *queue[E]) emitDropped() {
 	if q.dropped == 0 {
 		return
 	}
@@ -119,7 +119,7 @@ func (q *queue[E]) push(it item[E]) {
 func (q *queue[E]) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.tellDropped()
+	q.emitDropped()
 	q.closed = true
 }
 
@@ -157,7 +157,7 @@ func (q *queue[E]) take() bool {
 	q.bytes -= q.batch.bytes
 	q.spare, q.batch, q.next = q.batch.items[:0], chunk[E]{}, 0
 	if len(q.backlog) == 0 {
-		q.tellDropped()
+		q.emitDropped()
 	}
 	if len(q.backlog) == 0 {
 		close(q.idle)
@@ -176,16 +176,16 @@ func (q *queue[E]) runsOn(goroutine goid.ID) bool {
 	return q.goroutine.Is(goroutine)
 }
 
-func (q *queue[E]) excuse(goroutine goid.ID) {
+func (q *queue[E]) exemptCaller(goroutine goid.ID) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.goroutine.Is(goroutine) {
 		return
 	}
 	select {
-	case <-q.excused:
+	case <-q.exempt:
 	default:
-		close(q.excused)
+		close(q.exempt)
 	}
 }
 
@@ -202,8 +202,8 @@ func (q *queue[E]) isLate() bool {
 	return q.late
 }
 
-// wait reports whether everything is delivered, or the listener is excused, before ctx ends.
-func (q *queue[E]) wait(ctx context.Context, excused <-chan struct{}) bool {
+// wait reports whether everything is delivered, or the listener is exempt, before ctx ends.
+func (q *queue[E]) wait(ctx context.Context, exempt <-chan struct{}) bool {
 	q.mu.Lock()
 	idle := q.idle
 	q.mu.Unlock()
@@ -213,13 +213,13 @@ func (q *queue[E]) wait(ctx context.Context, excused <-chan struct{}) bool {
 	select {
 	case <-idle:
 		return true
-	case <-excused:
+	case <-exempt:
 		return true
 	default:
 	}
 	select {
 	case <-idle:
-	case <-excused:
+	case <-exempt:
 	case <-ctx.Done():
 		return false
 	}

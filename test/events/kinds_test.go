@@ -140,6 +140,19 @@ func perJob(t *testing.T, opts ...dray.Option) float64 {
 	return float64(after.Mallocs-before.Mallocs) / jobs
 }
 
+// perRun is how many allocations a Run costs.
+func perRun(t *testing.T, opts ...dray.Option) float64 {
+	q, err := dray.New(append(opts, dray.WithWorkers(1))...)
+	require.NoError(t, err)
+	defer q.Close()
+	require.NoError(t, q.Start())
+	return testing.AllocsPerRun(2000, func() {
+		if _, err := dray.Run(context.Background(), q, kit.One); err != nil {
+			panic(err)
+		}
+	})
+}
+
 // What nobody has asked for is not made: a plain job beside a log, or an observer of what
 // is rare, costs no allocation; to one of what comes with each job it does.
 func TestEventsThatNobodyWantsAreNotMade(t *testing.T) {
@@ -152,6 +165,7 @@ func TestEventsThatNobodyWantsAreNotMade(t *testing.T) {
 		"log": dray.WithLogger(slog.New(slog.DiscardHandler)), "rare": dray.WithObserver(nothing, rare...),
 	} {
 		require.Less(t, perJob(t, opt), 0.1, name)
+		require.Less(t, perRun(t, opt), perRun(t)+1, name)
 	}
 	for _, k := range []dray.EventKind{dray.JobEnqueued, dray.JobStarted, dray.JobProcessed} {
 		require.GreaterOrEqual(t, perJob(t, dray.WithObserver(nothing, k)), 1.0, k)
