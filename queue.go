@@ -232,9 +232,10 @@ func (q *Queue) firstJobs(r *core.Reader) (page []JobInfo, left []Leftover, more
 
 // readJobs reads a page of the jobs that are there.
 func (q *Queue) readJobs(r *core.Reader) (page []JobInfo, more bool) {
-	var infos []core.Info
-	q.step(func(c *core.Core, now time.Duration) { infos, more = c.Read(r, slicedReads, now) })
+	infos := make([]core.Info, 0, slicedReads) // before the step, which others wait for
+	q.step(func(c *core.Core, now time.Duration) { infos, more = c.Read(r, infos, now) })
 	at := q.clock.reference()
+	page = make([]JobInfo, 0, len(infos))
 	for _, i := range infos {
 		page = append(page, at.jobInfo(i))
 	}

@@ -85,6 +85,7 @@ type Core struct {
 	pausedTasks map[string]*aside
 	failures    failures // at most cfg.FailuresKept
 
+	some      []*Job // empty: room for the jobs of a span, so that they are found without allocating
 	counts    Counts
 	wait, run latency.Histogram
 	effects   []Effect

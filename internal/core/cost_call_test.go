@@ -296,7 +296,7 @@ func requirePages(t *testing.T, c *Core, n int) (pages int) {
 	last, came := uint64(0), 0
 	for more := true; more; pages++ {
 		var page []Info
-		page, more = c.Read(&reader, 100, 0)
+		page, more = c.Read(&reader, make([]Info, 0, 100), 0)
 		require.LessOrEqual(t, len(page), 100)
 		for _, i := range page {
 			require.Greater(t, i.ID, last)
@@ -317,8 +317,14 @@ func TestPagesAreShort(t *testing.T) {
 	require.True(t, c.Claim(r, 0))
 	// Of those in line and in time 100 each; those aside have among them 200 others at most.
 	require.GreaterOrEqual(t, requirePages(t, c, 3*many), 3*many/100+2*many/200)
-	require.Less(t, testing.AllocsPerRun(10, func() {
-		reader := Reader{stage: readTimers}
-		c.Read(&reader, 100, 0)
-	}), 20.0)
+	room := make([]Info, 0, 100)
+	for _, s := range []stage{readList, readHeldBack, readTimers} {
+		require.LessOrEqual(t, testing.AllocsPerRun(10, func() {
+			reader := Reader{stage: s}
+			c.Read(&reader, room, 0)
+		}), 5.0, "of stage %d", s)
+	}
+	require.LessOrEqual(t, testing.AllocsPerRun(10, func() {
+		require.Equal(t, 64, c.CancelKey("k", &Span{UpTo: 3 * many, Limit: 64}, 0))
+	}), 5.0)
 }

@@ -54,7 +54,7 @@ func (d *duel) readBoth() {
 	}
 	limit := 1 + d.s.below(3)
 	d.note("read %d at %+v", limit, r.Reader)
-	page, more := d.c.Read(&r.Reader, limit, d.now)
+	page, more := d.c.Read(&r.Reader, make([]Info, 0, limit), d.now)
 	require.LessOrEqual(d.t, len(page), limit)
 	for _, i := range page {
 		r.came[i.ID]++

@@ -84,7 +84,7 @@ func (c *Core) CancelGroup(g *Group, s *Span, now time.Duration) (n int) {
 	if s.More = g.offers.n > 0; s.More {
 		return 0
 	}
-	n = c.cancel(s.of(after(&g.jobs, s.After)), now)
+	n = c.cancel(after(&g.jobs, s.After), s, now)
 	if !s.More {
 		c.CloseGroup(g)
 	}

@@ -56,8 +56,8 @@ type Span struct {
 	More  bool   // set: there are more behind After
 }
 
-// of returns the next jobs of the span, and moves it on.
-func (s *Span) of(jobs iter.Seq[*Job]) (some []*Job) {
+// of appends the next jobs of the span to some, and moves it on.
+func (s *Span) of(jobs iter.Seq[*Job], some []*Job) []*Job {
 	s.More = false
 	for j := range jobs {
 		if j.ID > s.UpTo {
@@ -74,24 +74,32 @@ func (s *Span) of(jobs iter.Seq[*Job]) (some []*Job) {
 	return some
 }
 
-// cancel is Cancel for each. It returns how many there were.
-func (c *Core) cancel(jobs []*Job, now time.Duration) (n int) {
-	for _, j := range jobs {
+// cancel is Cancel for those of the jobs that are in the span. It returns how many there were.
+func (c *Core) cancel(jobs iter.Seq[*Job], s *Span, now time.Duration) (n int) {
+	some := s.of(jobs, c.some)
+	for _, j := range some {
 		if c.CancelJob(j, now) {
 			n++
 		}
 	}
+	clear(some)
+	if cap(some) <= maxSome {
+		c.some = some[:0]
+	}
 	return n
 }
 
+// maxSome bounds the room that is kept for the jobs of a span.
+const maxSome = 256
+
 // CancelKey is Cancel for the jobs of a key that are in the span.
 func (c *Core) CancelKey(key string, s *Span, now time.Duration) int {
-	return c.cancel(s.of(c.ofKey(key, s.After)), now)
+	return c.cancel(c.ofKey(key, s.After), s, now)
 }
 
 // CancelKind is Cancel for the jobs of a kind that are in the span.
 func (c *Core) CancelKind(kind string, s *Span, now time.Duration) int {
-	return c.cancel(s.of(after(c.kinds[kind], s.After)), now)
+	return c.cancel(after(c.kinds[kind], s.After), s, now)
 }
 
 // ofKey yields the jobs of a key behind that ID. It steps over those up to it, which are

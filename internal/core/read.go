@@ -35,13 +35,13 @@ const (
 	readEnd
 )
 
-// Read returns the next jobs, at most so many unless they are few in all, and whether there
-// are more: the running ones, the longest first; then those in line, by priority; those that
+// Read returns the next jobs in page, which is empty: as many as it has room for, unless they
+// are few in all. It says whether there are more: the running ones, the longest first; then those in line, by priority; those that
 // stand aside; and those that wait for their time. Few jobs come at once, the waiting ones in
 // the order of WaitingJobs. A job that stays where it is comes once.
-func (c *Core) Read(r *Reader, limit int, now time.Duration) (page []Info, more bool) {
+func (c *Core) Read(r *Reader, page []Info, now time.Duration) (_ []Info, more bool) {
 	if r.stage == readAll && c.pending+c.waiting.Len()+len(c.runs)+c.keys.len()+c.sets.len() <= maxExact {
-		page = c.RunningJobs()
+		page = append(page, c.RunningJobs()...)
 		for _, j := range c.WaitingJobs(now) {
 			page = append(page, infoOfJob(j))
 		}
@@ -50,23 +50,24 @@ func (c *Core) Read(r *Reader, limit int, now time.Duration) (page []Info, more 
 	if r.stage == readAll {
 		r.stage = readRuns
 	}
-	page = c.readSome(r, limit)
+	page = c.readSome(r, page)
 	return page, r.stage != readEnd
 }
 
 // readSome is Read for one stage. If it has no more the next one begins.
-func (c *Core) readSome(r *Reader, limit int) (page []Info) {
+func (c *Core) readSome(r *Reader, page []Info) []Info {
+	limit := cap(page)
 	switch r.stage {
 	case readRuns:
-		if page = c.readRuns(r, limit); len(page) < limit {
+		if page = c.readRuns(r, page); len(page) < limit {
 			r.stage, r.turn = readFront, sorted.Key{Major: math.MinInt64}
 		}
 	case readFront:
-		if page = c.readFront(r, limit); len(page) < limit {
+		if page = c.readFront(r, page); len(page) < limit {
 			r.stage, r.number = readList, 0
 		}
 	case readList:
-		if page = c.readList(r, limit); len(page) == limit {
+		if page = c.readList(r, page); len(page) == limit {
 			break
 		}
 		if r.lane++; r.lane < len(c.lanes) {
@@ -76,22 +77,23 @@ func (c *Core) readSome(r *Reader, limit int) (page []Info) {
 		}
 	case readHeldBack:
 		var more bool
-		if page, more = c.readHeldBack(r, limit); !more {
+		if page, more = c.readHeldBack(r, page); !more {
 			r.stage, r.due = readTimers, sorted.Key{Major: math.MinInt64}
 		}
 	case readTimers:
-		if page = c.readTimers(r, limit); len(page) < limit {
+		if page = c.readTimers(r, page); len(page) < limit {
 			r.stage = readEnd
 		}
 	}
 	return page
 }
 
-func (c *Core) readRuns(r *Reader, limit int) (page []Info) {
+func (c *Core) readRuns(r *Reader, page []Info) []Info {
 	order := func(a, b *Run) int {
 		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), cmp.Compare(a.ID, b.ID))
 	}
 	last := &Run{StartedAt: r.started, ID: r.run}
+	limit := cap(page)
 	var next []*Run // the first of those behind the last
 	for _, o := range c.runs {
 		if o.ID == 0 || r.run != 0 && order(o, last) <= 0 || len(next) == limit && order(o, next[limit-1]) > 0 {
@@ -107,18 +109,18 @@ func (c *Core) readRuns(r *Reader, limit int) (page []Info) {
 	return page
 }
 
-func (c *Core) readFront(r *Reader, limit int) (page []Info) {
-	for _, j := range c.lanes[r.lane].front.after(r.turn, limit) {
+func (c *Core) readFront(r *Reader, page []Info) []Info {
+	for _, j := range c.lanes[r.lane].front.after(r.turn, cap(page)) {
 		page = append(page, infoOfJob(j))
 		r.turn = turnOf(j)
 	}
 	return page
 }
 
-func (c *Core) readList(r *Reader, limit int) (page []Info) {
+func (c *Core) readList(r *Reader, page []Info) []Info {
 	for number, e := range c.lanes[r.lane].list.From(r.number) {
 		page = append(page, infoOf(e))
-		if r.number = number + 1; len(page) == limit {
+		if r.number = number + 1; len(page) == cap(page) {
 			break
 		}
 	}
@@ -127,7 +129,8 @@ func (c *Core) readList(r *Reader, limit int) (page []Info) {
 
 // readHeldBack looks through the records for those that stand aside. There may be none
 // among many, so that it stops after some.
-func (c *Core) readHeldBack(r *Reader, limit int) (page []Info, more bool) {
+func (c *Core) readHeldBack(r *Reader, page []Info) (_ []Info, more bool) {
+	limit := cap(page)
 	seen := 0
 	for k, j := range c.live.After(byID(r.id)) {
 		if len(page) == limit || seen == 2*limit {
@@ -147,10 +150,10 @@ func (c *Core) heldBackNow(j *Job) bool {
 	return j.State == Pending && j.place != inList && !c.lane(j.Priority).front.has(j)
 }
 
-func (c *Core) readTimers(r *Reader, limit int) (page []Info) {
+func (c *Core) readTimers(r *Reader, page []Info) []Info {
 	for k, j := range c.waiting.After(r.due) {
 		page = append(page, infoOfJob(j))
-		if r.due = k; len(page) == limit {
+		if r.due = k; len(page) == cap(page) {
 			break
 		}
 	}
