@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,4 +176,33 @@ func TestStopAfterALateJob(t *testing.T) {
 		s := book.events[len(book.events)-1].Stats
 		require.Equal(t, []any{uint64(1), 0}, []any{s.Failed, s.Running})
 	})
+}
+
+// To hear of the end observers have what is left of its time, and a little in any case.
+func TestObserverThatIsSlowAtTheEnd(t *testing.T) {
+	const timeout, grace = 10 * time.Second, 100 * time.Millisecond
+	obeys, deaf := draytest.Slow(time.Hour), draytest.Stubborn(time.Hour, nil)
+	for name, row := range map[string]struct {
+		job             dray.Func
+		observer, takes time.Duration
+		late            bool
+	}{
+		"there is time":          {obeys, 9 * time.Second, 9 * time.Second, false},
+		"it hangs":               {obeys, time.Hour, timeout, true},
+		"the time is over":       {deaf, 50 * time.Millisecond, timeout + 50*time.Millisecond, false},
+		"that is over, it hangs": {deaf, time.Hour, timeout + grace, true},
+	} {
+		for of, ending := range endings {
+			kit.Bubble(t, of+", "+name, func(t *testing.T) {
+				end := ending.begin(t, row.job, dray.WithShutdownTimeout(timeout),
+					dray.WithObserver(func(dray.Event) { time.Sleep(row.observer) }, dray.QueueStopped))
+				synctest.Wait()
+				begin := time.Now()
+				err := end()
+				require.Equal(t, row.takes, time.Since(begin))
+				require.Equal(t, row.late, errors.Is(err, dray.ErrAbandoned), "%v", err)
+				kit.Elapse(2 * time.Hour)
+			})
+		}
+	}
 }
