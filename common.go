@@ -107,7 +107,7 @@ func WithObserver(o Observer, kinds ...EventKind) SharedOption {
 //
 // For a queue or pool it is how long Close, Shutdown past its deadline, and
 // Serve after its context has ended wait for running jobs once these are
-// cancelled; Serve drains for as long before that. For a supervisor it is the
+// cancelled, and for observers; Serve drains for as long before that. For a supervisor it is the
 // shutdown time of children that state none of their own. Defaults to 5 s; at
 // least 0, which does not wait at all.
 func WithShutdownTimeout(d time.Duration) SharedOption {

@@ -22,8 +22,10 @@ import (
 // [ErrAbandoned] for each observer, log handler, limiter, schedule and unlock of a
 // [Locker] that has not returned by then, and is left behind.
 //
-// Observers hear of everything within the same time: the shutdown timeout from when ctx
-// has ended, or nothing runs any more. The last event is [QueueStopped].
+// Observers hear of everything within the same time, the shutdown timeout from when ctx
+// has ended or nothing runs any more, but have 100 ms before the end and for it in any
+// case. The last event is [QueueStopped]. An observer that calls Shutdown or Close itself is
+// not waited for until it returns.
 //
 // Further calls, concurrent ones included, wait for the same end and return the
 // same; the first ctx to end cuts the drain short for all, and so does, after the
