@@ -73,7 +73,7 @@ func TestEverySupervisorRestarts(t *testing.T) {
 }
 
 func TestEverySchedulerRunsAndForgets(t *testing.T) {
-	for _, m := range Schedulers() {
+	for _, m := range append(Schedulers(), WatchedScheduler) {
 		t.Run(m.Name, func(t *testing.T) {
 			t.Parallel()
 			ran := make(chan struct{}, 100)

@@ -53,8 +53,8 @@ func (c Chart) SVG() string {
 	}
 	d.text((axisX0+axisX1)/2, bottom+46, "middle", "", c.XLabel)
 	d.element(`<text transform="translate(20 %.0f) rotate(-90)" text-anchor="middle">%s</text>`, (top+bottom)/2, escape(c.YLabel))
-	for i, line := range c.Series {
-		d.line(i, line)
+	for i, s := range c.Series {
+		d.series(i, s)
 	}
 	d.element(`</svg>`)
 	return d.svg.String()
@@ -88,8 +88,8 @@ func (d *drawing) grid() {
 	}
 }
 
-// line draws the i-th line and its entry in the legend.
-func (d *drawing) line(i int, l Series) {
+// series draws the i-th line and its entry in the legend.
+func (d *drawing) series(i int, l Series) {
 	colour, class := colours[i%len(colours)], "line"
 	if l.Bold {
 		class = "line bold"

@@ -90,7 +90,7 @@ func produceFor(length time.Duration, producers int, one func()) []float64 {
 	for i := range producers {
 		producing.Go(func() {
 			<-start
-			for !stopped.Load() {
+			for over := false; !over; over = stopped.Load() { // once at least
 				begun := time.Now()
 				one()
 				all[i].Add(int64(time.Since(begun)))

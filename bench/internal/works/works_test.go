@@ -127,6 +127,8 @@ func TestVerdicts(t *testing.T) {
 	require.Equal(t, "yes", bar{limit: 1.4, least: true}.verdict(2))
 	require.Equal(t, "no, 50 % off", bar{limit: 1.4, least: true}.verdict(0.7))
 	require.NotEqual(t, "yes", bar{limit: 1}.verdict(math.NaN()))
+	require.Equal(t, "yes", bar{}.verdict(0))
+	require.Equal(t, "no", bar{}.verdict(1))
 	require.Equal(t, "≥ 1.40", bar{limit: 1.4, least: true}.aim())
 	_, ok := Bars(Result{})
 	require.False(t, ok)
@@ -139,6 +141,8 @@ func TestMergeKeepsAll(t *testing.T) {
 	b, err := json.Marshal(r.Ratios)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"a":1,"b":2}`, string(b))
+	r.Merge(Result{Values: map[string]Value{"c": {3, "B"}}})
+	require.Equal(t, map[string]Value{"c": {3, "B"}}, r.Values)
 }
 
 func TestDiagnosisNamesTheRunAndWhereGoroutinesAre(t *testing.T) {
