@@ -111,6 +111,9 @@ func TestRecordsAreKeptApart(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]float64{"noop 1x2": 0.412}, record.Ratios)
 	require.Len(t, record.Stalls, len(stalls.Gated()))
+	for name, ratio := range record.Stalls {
+		require.GreaterOrEqual(t, ratio, 1.0, name)
+	}
 	require.NoError(t, publish(o, result()))
 	again, err := gate.Load(filepath.Join(o.out, "gate.json"))
 	require.NoError(t, err)

@@ -37,13 +37,17 @@ func publish(o options, r works.Result) error {
 	return record.Save(recordFile(o))
 }
 
-// recordStalls writes the ratios of the stalls into the gate's record.
+// recordStalls writes the ratios of the stalls into the gate's record, those below 1
+// as 1: that a long queue was faster than a short one was chance.
 func recordStalls(o options, r works.Result) error {
 	record, err := loadRecord(o)
 	if err != nil {
 		return err
 	}
 	record.Stalls = rounded(r.Ratios)
+	for name, v := range record.Stalls {
+		record.Stalls[name] = max(v, 1)
+	}
 	return record.Save(recordFile(o))
 }
 
