@@ -190,6 +190,9 @@ func TestCommittedRecord(t *testing.T) {
 	for _, name := range works.Gated() {
 		require.Positive(t, record.Ratios[name], name)
 	}
+	for _, name := range stalls.Gated() {
+		require.Positive(t, record.Stalls[name], name)
+	}
 }
 
 func TestRunRefuses(t *testing.T) {
