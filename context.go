@@ -84,7 +84,7 @@ func doneOf(ctx context.Context) (done <-chan struct{}, err error) {
 }
 
 // insideOf returns the context of the job that ctx belongs to, or nil.
-func insideOf(ctx context.Context) (c *jobctx.Context, err error) {
+func insideOf(ctx context.Context) (c jobctx.Context, err error) {
 	defer contextThrew(&err)
 	return jobctx.From(ctx), nil
 }
@@ -102,7 +102,7 @@ func JobFrom(ctx context.Context) (info JobInfo, ok bool) {
 	if c == nil {
 		return JobInfo{}, false
 	}
-	ok = c.WhileRunning(func(o jobctx.Owner) {
+	ok = jobctx.WhileRunning(c, func(o jobctx.Owner) {
 		w := workerOf(o)
 		info = w.engine.jobInfo(core.InfoOfRun(&w.run))
 	})
@@ -117,7 +117,7 @@ func Progress(ctx context.Context, done, total int64) {
 	if c == nil {
 		return
 	}
-	c.WhileRunning(func(o jobctx.Owner) {
+	jobctx.WhileRunning(c, func(o jobctx.Owner) {
 		w := workerOf(o)
 		e := w.engine
 		e.core.Progress(&w.run, done, total)

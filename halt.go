@@ -84,7 +84,7 @@ func (e *engine) halt(until time.Time) {
 // excuseCaller finds out whether it is called by a job or an observer of this engine, for
 // which the rest of the shutdown then does not wait. The call may have been given the
 // context inside.
-func (e *engine) excuseCaller(inside *jobctx.Context) {
+func (e *engine) excuseCaller(inside jobctx.Context) {
 	e.bus.Exempt()
 	e.step(func(c *core.Core, _ time.Duration) {
 		if w := e.caller(inside); w != nil {
@@ -96,9 +96,9 @@ func (e *engine) excuseCaller(inside *jobctx.Context) {
 // caller returns, under the engine's lock, the worker whose job makes a call, or nil. If
 // that was given a context of a job which runs here, it is that job; else it is the
 // one that runs on the goroutine of the call.
-func (e *engine) caller(inside *jobctx.Context) *worker {
+func (e *engine) caller(inside jobctx.Context) *worker {
 	if inside != nil {
-		if w, ok := inside.Owner().(*worker); ok && w.engine == e && w.contexts.Runs(inside) {
+		if w, ok := jobctx.OwnerOf(inside).(*worker); ok && w.engine == e && w.contexts.Runs(inside) {
 			return w
 		}
 	}

@@ -58,7 +58,7 @@ func (x *extra) attach(j *core.Job) {
 
 // run is the job where the queue has no middleware: the context is as the worker gave it.
 func (x *extra) run(ctx context.Context) error {
-	return x.levels[0](ctx, workerOf(ctx.(*jobctx.Context).Owner()).job()) //nolint:forcetypeassert // see there
+	return x.levels[0](ctx, workerOf(jobctx.OwnerOf(ctx.(jobctx.Context))).job()) //nolint:forcetypeassert // see there
 }
 
 // extraOf returns j's extra, or nil.

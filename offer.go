@@ -53,8 +53,8 @@ func (e *engine) offer(ctx context.Context, j *core.Job, placed bool) (Receipt, 
 type offer struct {
 	ctx    context.Context
 	done   <-chan struct{}
-	inside *jobctx.Context // of the job that ctx comes from, or nil
-	placed bool            // the receipt is to say where the job stands
+	inside jobctx.Context // of the job that ctx comes from, or nil
+	placed bool           // the receipt is to say where the job stands
 }
 
 // receipt is that for a job which is accepted.

@@ -128,7 +128,7 @@ func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 	if c == nil {
 		return "", time.Time{}, false
 	}
-	c.WhileRunning(func(o jobctx.Owner) {
+	jobctx.WhileRunning(c, func(o jobctx.Owner) {
 		if x := extraOf(workerOf(o).run.Job); x != nil && x.task != "" {
 			name, due, ok = x.task, x.clock.tellDue(x.due), true
 		}

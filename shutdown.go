@@ -70,7 +70,7 @@ func (q *Queue) Close() error {
 
 // wrapUp begins the shutdown, unless that was done before, for a call that was given
 // the context inside. A run that is ending ends with it.
-func (q *Queue) wrapUp(inside *jobctx.Context) {
+func (q *Queue) wrapUp(inside jobctx.Context) {
 	l := &q.life
 	l.mu.Lock()
 	first, ending := !l.closing, l.ending

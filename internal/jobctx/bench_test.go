@@ -1,8 +1,11 @@
 package jobctx
 
-import "testing"
+import (
+	"context"
+	"testing"
+)
 
-var sink *Context
+var sink context.Context
 
 // What a job pays for its context: in a stretch of tiny jobs, begun one by one, and if
 // it looks at it.

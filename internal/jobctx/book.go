@@ -46,46 +46,32 @@ type page struct {
 	book  atomic.Pointer[Book]     // that takes contexts from it; nil once it does not any more
 	base  context.Context          // immutable: where the values are from
 	last  atomic.Pointer[standard] // the one asked for last, so that a job finds its own quickly
-	used  map[*Context]*standard   // guarded by the book's lock; not changed any more without a book
-	cells []Context                // immutable
+	used  map[Context]*standard    // guarded by the book's lock; not changed any more without a book
+	cells []cell                   // immutable
 }
 
-// The lengths of pages. One job with values of its own has one to itself. Where jobs are
-// begun one by one they may well use their contexts, so the page is soon turned, and
-// small. In stretches of tiny jobs there are two of the longest on one. Each fills its
-// size class.
-const (
-	smallLen = 16
-	largeLen = 135
-)
+// pageCells makes a page fill its size class, of 256 bytes: three of the longest stretches of tiny jobs; one job with values of its own
+// has a page to itself.
+const pageCells = 24
 
 type (
 	single struct {
 		page
-		room [1]Context
+		room [1]cell
 	}
-	small struct {
+	whole struct {
 		page
-		room [smallLen]Context
-	}
-	large struct {
-		page
-		room [largeLen]Context
+		room [pageCells]cell
 	}
 )
 
-// newPage returns a page for n jobs and more.
-func newPage(base context.Context, n int) *page {
-	var p *page
+func newPage(base context.Context) (p *page) {
 	if _, own := base.(*inherited); own {
 		s := &single{}
 		p, s.cells = &s.page, s.room[:]
-	} else if n == 1 {
-		s := &small{}
-		p, s.cells = &s.page, s.room[:]
 	} else {
-		l := &large{}
-		p, l.cells = &l.page, l.room[:]
+		w := &whole{}
+		p, w.cells = &w.page, w.room[:]
 	}
 	p.base = base
 	for i := range p.cells {
@@ -95,7 +81,7 @@ func newPage(base context.Context, n int) *page {
 }
 
 // MaxStretch is how many jobs Begin can see to.
-const MaxStretch = largeLen
+const MaxStretch = pageCells * perCell
 
 // A page is turned before its end when so many of its contexts were used, because
 // what was used stays in memory for as long as the page.
@@ -104,9 +90,9 @@ const maxUsed = 8
 // Begin gives a job its context, with the values of base, and sees to it that there is
 // one for each of the n-1 jobs that follow it by Next.
 func (b *Book) Begin(base context.Context, n int) {
-	if p := b.page; p == nil || p.base != base || len(p.used) >= maxUsed || b.given+n > len(p.cells) {
+	if p := b.page; p == nil || p.base != base || len(p.used) >= maxUsed || b.given+n > len(p.cells)*perCell {
 		b.Leave()
-		b.page, b.given = newPage(base, n), 0
+		b.page, b.given = newPage(base), 0
 		b.page.book.Store(b)
 	}
 	b.given++
@@ -154,13 +140,18 @@ func (b *Book) Leave() {
 }
 
 // Current is the context of the present job. It is called by the goroutine that runs it.
-func (b *Book) Current() *Context { return &b.page.cells[b.given-1] }
+func (b *Book) Current() context.Context {
+	n := uint(b.given - 1) //nolint:gosec // at least 0, as a job runs
+	return b.page.cells[n/perCell].at(int(n % perCell))
+}
 
 // Runs reports whether the job that c was made for is running.
-func (b *Book) Runs(c *Context) bool { return b.running && b.page == c.page && b.Current() == c }
+func (b *Book) Runs(c Context) bool {
+	return b.running && b.page == c.onPage() && b.Current() == context.Context(c)
+}
 
 // find returns the standard context behind c, and makes it if its job runs.
-func (p *page) find(c *Context) *standard {
+func (p *page) find(c Context) *standard {
 	b := p.book.Load()
 	if b == nil {
 		return p.used[c] // all that was written there was before the book left
@@ -170,7 +161,7 @@ func (p *page) find(c *Context) *standard {
 	s := p.used[c]
 	if s == nil && b.Runs(c) {
 		if p.used == nil {
-			p.used = map[*Context]*standard{}
+			p.used = map[Context]*standard{}
 		}
 		s = b.newStandard(c)
 		p.used[c] = s
@@ -180,7 +171,7 @@ func (p *page) find(c *Context) *standard {
 
 // newStandard makes the standard context of the job that runs, in the state in which that
 // is by now.
-func (b *Book) newStandard(c *Context) *standard {
+func (b *Book) newStandard(c Context) *standard {
 	ctx, cancel := context.WithCancelCause(b.page.base)
 	s := &standard{Context: ctx, of: c, tell: b.tell, cancel: cancel, stop: func() {}}
 	bounds := b.owner.Bounds()

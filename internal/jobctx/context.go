@@ -1,7 +1,7 @@
-// Package jobctx has the contexts of jobs. Most jobs never look at theirs, so it is a
-// value of eight bytes out of a page of them, and becomes a standard context only when
-// it is first used. It stays its job's for ever: once the job has returned it is
-// cancelled, wherever it was kept, and never lives again with a later job.
+// Package jobctx has the contexts of jobs. Most jobs never look at theirs, so it is next
+// to nothing, a place on a page, and becomes a standard context only when it is first
+// used. It stays its job's for ever: once the job has returned it is cancelled, wherever
+// it was kept, and never lives again with a later job.
 package jobctx
 
 import (
@@ -9,16 +9,59 @@ import (
 	"time"
 )
 
-// A Context is the context of one attempt at one job. It is known by its address, by
-// which it is compared with that of the job that runs.
-type Context struct {
+// A Context is the context of one attempt at one job. The only implementations are those
+// of this package. They are compared, and nothing else is done to find out which they are.
+type Context interface {
+	context.Context
+	onPage() *page
+}
+
+// A cell is the contexts of perCell jobs. All that a context has is its page, so they have
+// that in common, and are told apart by their types, as two pointers of different types
+// are never the same context. With a cell for each context a job would cost 6 ns more, for
+// the memory alone (docs/performance.md).
+type cell struct {
 	page *page // immutable
 }
+
+const perCell = 8
+
+// A slot is one context of a cell. Each K makes it another one.
+type slot[K any] cell
+
+// at returns the ith context of c.
+func (c *cell) at(i int) context.Context {
+	switch i {
+	case 0:
+		return (*slot[[0]bool])(c)
+	case 1:
+		return (*slot[[1]bool])(c)
+	case 2:
+		return (*slot[[2]bool])(c)
+	case 3:
+		return (*slot[[3]bool])(c)
+	case 4:
+		return (*slot[[4]bool])(c)
+	case 5:
+		return (*slot[[5]bool])(c)
+	case 6:
+		return (*slot[[6]bool])(c)
+	default:
+		return (*slot[[7]bool])(c)
+	}
+}
+
+func (s *slot[K]) onPage() *page                      { return s.page }
+func (s *slot[K]) Deadline() (end time.Time, ok bool) { return s.page.deadline(s) }
+func (s *slot[K]) Done() <-chan struct{}              { return s.page.done(s) }
+func (s *slot[K]) Err() error                         { return s.page.err(s) }
+func (s *slot[K]) Value(key any) any                  { return s.page.value(s, key) }
+func (*slot[K]) String() string                       { return "dray.Job" }
 
 // standard is what a Context becomes.
 type standard struct {
 	context.Context
-	of     *Context
+	of     Context
 	tell   func(time.Time) time.Time // leads nowhere else
 	cancel context.CancelCauseFunc
 	stop   context.CancelFunc // of the deadline's timer
@@ -31,8 +74,7 @@ func (s *standard) end(cause error) {
 
 // std returns the standard context behind c: nil if the attempt had ended before it
 // was first used, so that none was ever needed.
-func (c *Context) std() *standard {
-	p := c.page
+func (p *page) std(c Context) *standard {
 	if s := p.last.Load(); s != nil && s.of == c {
 		return s
 	}
@@ -46,9 +88,8 @@ func (c *Context) std() *standard {
 // A context first used after its attempt has been cancelled all along, as far as
 // anything can tell.
 
-// Deadline is that of [context.Context].
-func (c *Context) Deadline() (end time.Time, ok bool) {
-	s := c.std()
+func (p *page) deadline(c Context) (end time.Time, ok bool) {
+	s := p.std(c)
 	if s == nil {
 		return time.Time{}, false
 	}
@@ -65,17 +106,15 @@ var ended = func() <-chan struct{} {
 	return c
 }()
 
-// Done is that of [context.Context].
-func (c *Context) Done() <-chan struct{} {
-	if s := c.std(); s != nil {
+func (p *page) done(c Context) <-chan struct{} {
+	if s := p.std(c); s != nil {
 		return s.Done()
 	}
 	return ended
 }
 
-// Err is that of [context.Context].
-func (c *Context) Err() error {
-	if s := c.std(); s != nil {
+func (p *page) err(c Context) error {
+	if s := p.std(c); s != nil {
 		return s.Err()
 	}
 	return context.Canceled
@@ -84,30 +123,27 @@ func (c *Context) Err() error {
 // self is the key under which a Context gives itself away.
 type self struct{}
 
-// Value is that of [context.Context].
-func (c *Context) Value(key any) any {
+func (p *page) value(c Context, key any) any {
 	if key == (self{}) {
 		return c
 	}
-	if s := c.std(); s != nil {
+	if s := p.std(c); s != nil {
 		return s.Value(key)
 	}
-	return c.page.base.Value(key)
+	return p.base.Value(key)
 }
-
-func (c *Context) String() string { return "dray.Job" }
 
 // From returns the context of a job that ctx is, or is derived from, or nil. It calls
 // user code.
-func From(ctx context.Context) *Context {
-	c, _ := ctx.Value(self{}).(*Context)
+func From(ctx context.Context) Context {
+	c, _ := ctx.Value(self{}).(Context)
 	return c
 }
 
-// Owner returns what runs jobs with contexts of c's page, or nil if nothing does any
+// OwnerOf returns what runs jobs with contexts of c's page, or nil if nothing does any
 // more. From inside the job it is what runs the job.
-func (c *Context) Owner() Owner {
-	if b := c.page.book.Load(); b != nil {
+func OwnerOf(c Context) Owner {
+	if b := c.onPage().book.Load(); b != nil {
 		return b.owner
 	}
 	return nil
@@ -115,8 +151,8 @@ func (c *Context) Owner() Owner {
 
 // WhileRunning calls do with what runs c's job, under its lock, or reports false if the
 // job has ended.
-func (c *Context) WhileRunning(do func(o Owner)) bool {
-	b := c.page.book.Load()
+func WhileRunning(c Context, do func(o Owner)) bool {
+	b := c.onPage().book.Load()
 	if b == nil {
 		return false
 	}

@@ -41,10 +41,12 @@ func (o *owner) do(what func(b *Book)) {
 }
 
 // begin returns the context of a job that has just begun, the first of n.
-func (o *owner) begin(base context.Context, n int) *Context {
+func (o *owner) begin(base context.Context, n int) Context {
 	o.do(func(b *Book) { b.Begin(base, n) })
-	return o.book.Current()
+	return o.present()
 }
+
+func (o *owner) present() Context { return o.book.Current().(Context) } //nolint:forcetypeassert // it is one
 
 func (o *owner) end() { o.do((*Book).End) }
 
@@ -59,11 +61,9 @@ func TestPagesFillTheirSizeClasses(t *testing.T) {
 	if strconv.IntSize < 64 {
 		t.Skip("the sizes are chosen for 64 bits")
 	}
-	const header = 8 // of the allocator, for objects with pointers beyond 512 bytes
-	require.EqualValues(t, 8, reflect.TypeFor[Context]().Size())
+	require.EqualValues(t, 8, reflect.TypeFor[cell]().Size())
 	require.EqualValues(t, 72, reflect.TypeFor[single]().Size(), "of 80")
-	require.EqualValues(t, 192, reflect.TypeFor[small]().Size())
-	require.EqualValues(t, 1152, reflect.TypeFor[large]().Size()+header)
+	require.EqualValues(t, 256, reflect.TypeFor[whole]().Size())
 }
 
 // Contexts cost a page now and then, and nothing else.
@@ -71,7 +71,7 @@ func TestContextsCostTheirPage(t *testing.T) {
 	o := newOwner()
 	for _, n := range []int{1, 64} {
 		o.do((*Book).Leave)
-		perPage := map[int]int{1: smallLen, 64: largeLen / 64 * 64}[n]
+		const perPage = MaxStretch / 64 * 64
 		got := testing.AllocsPerRun(100, func() {
 			for range perPage / n {
 				o.book.Begin(base, n)
@@ -87,7 +87,7 @@ func TestContextsCostTheirPage(t *testing.T) {
 
 // A job is one attempt of the model: its context lives exactly as long as it runs.
 type job struct {
-	ctx     *Context
+	ctx     Context
 	running bool
 	values  *Values
 	cause   error // of its end
@@ -108,9 +108,9 @@ func (j *job) check(t *testing.T, o *owner) {
 		require.Nil(t, j.ctx.Value(key("own")))
 	}
 	require.Equal(t, j.ctx, From(context.WithValue(j.ctx, key("derived"), 1)))
-	require.Equal(t, j.running, j.ctx.WhileRunning(func(of Owner) { require.Same(t, o, of) }))
+	require.Equal(t, j.running, WhileRunning(j.ctx, func(of Owner) { require.Same(t, o, of) }))
 	if j.running {
-		require.Same(t, o, j.ctx.Owner())
+		require.Same(t, o, OwnerOf(j.ctx))
 	}
 	want := context.Canceled
 	if j.running && j.cause == nil {
@@ -162,7 +162,7 @@ func TestContextsLiveAsLongAsTheirJobs(t *testing.T) {
 					present().running = false
 					o.bounds = Bounds{}
 					o.do((*Book).Next)
-					all = append(all, &job{ctx: o.book.Current(), running: true})
+					all = append(all, &job{ctx: o.present(), running: true})
 				}
 			case 2:
 				all[rng.IntN(len(all))].check(t, o)
@@ -180,7 +180,7 @@ func TestContextsLiveAsLongAsTheirJobs(t *testing.T) {
 					o.do((*Book).Leave)
 					for _, j := range all {
 						j.check(t, o)
-						require.Nil(t, j.ctx.Owner())
+						require.Nil(t, OwnerOf(j.ctx))
 					}
 					left = 0
 					begin(1)
@@ -204,7 +204,7 @@ func TestPagesLeadNowhere(t *testing.T) {
 	for range 50 * maxUsed {
 		c := o.begin(base, 1)
 		_ = c.Done()
-		pages[c.page] = true
+		pages[c.onPage()] = true
 		o.end()
 	}
 	require.Greater(t, len(pages), 40)
@@ -217,11 +217,11 @@ func TestPagesLeadNowhere(t *testing.T) {
 func TestAPageOfItsOwnIsLeftAtTheEnd(t *testing.T) {
 	o := newOwner()
 	c := o.begin(ValuesOf(base, nil).Over(base), 1)
-	require.Len(t, c.page.cells, 1)
-	require.NotNil(t, c.Owner())
+	require.Len(t, c.onPage().cells, 1)
+	require.NotNil(t, OwnerOf(c))
 	o.end()
 	o.end() // as after a crash
-	require.Nil(t, c.Owner())
+	require.Nil(t, OwnerOf(c))
 	require.Nil(t, o.book.page)
 	require.Equal(t, context.Canceled, c.Err())
 }
@@ -273,7 +273,7 @@ func TestContextsAreLookedAtFromEverywhere(t *testing.T) {
 				_ = c.Err()
 				ended.Done()
 				<-returned
-				if c.Err() == nil || c.WhileRunning(func(Owner) {}) {
+				if c.Err() == nil || WhileRunning(c, func(Owner) {}) {
 					t.Error("it lives on")
 				}
 			})
@@ -290,13 +290,13 @@ func TestContextsAreLookedAtFromEverywhere(t *testing.T) {
 func TestGenerations(t *testing.T) {
 	o := newOwner()
 	ctx := context.WithValue(context.Background(), key("first"), 1)
-	var from *Context
+	var from Context
 	first := ValuesOf(ctx, nil).first
 	for g := range 50 {
 		v := ValuesOf(ctx, from)
 		require.Equal(t, first, v.first, "else it would be a chain, however little is seen of that")
 		if from != nil {
-			require.Same(t, v, ValuesOf(o.begin(v.Over(base), 1), o.book.Current()), "what is handed on as it is")
+			require.Same(t, v, ValuesOf(o.begin(v.Over(base), 1), o.present()), "what is handed on as it is")
 			o.end()
 		}
 		from = o.begin(v.Over(base), 1)
@@ -312,4 +312,21 @@ func TestGenerations(t *testing.T) {
 		ctx = context.WithValue(from, g, g) // the next job is enqueued with it
 		o.end()
 	}
+}
+
+// The contexts of a cell have one address and are eight contexts all the same, each of
+// which gives itself away, and not another one.
+func TestContextsOfACell(t *testing.T) {
+	c := &cell{page: newPage(base)}
+	seen := map[context.Context]bool{}
+	for i := range perCell {
+		ctx := c.at(i)
+		require.False(t, seen[ctx])
+		seen[ctx] = true
+		require.Same(t, c.page, From(ctx).onPage())
+		if c.at(i) != ctx || context.Context(From(ctx)) != ctx || (&cell{page: c.page}).at(i) == ctx {
+			t.Errorf("context %d is not itself, or is another one", i)
+		}
+	}
+	require.Len(t, seen, perCell)
 }

@@ -26,18 +26,18 @@ type source struct{ context.Context }
 
 // ValuesOf returns those of a job that is enqueued with ctx, which is derived from from,
 // if that is not nil. It calls user code.
-func ValuesOf(ctx context.Context, from *Context) *Values {
+func ValuesOf(ctx context.Context, from Context) *Values {
 	if from == nil {
 		return &Values{first: context.WithoutCancel(ctx)}
 	}
-	before := from.values()
+	before := valuesOf(from)
 	if ctx == context.Context(from) { // nothing was added
 		if before == nil {
-			before = &Values{first: from.page.base}
+			before = &Values{first: from.onPage().base}
 		}
 		return before
 	}
-	v := &Values{first: from.page.base}
+	v := &Values{first: from.onPage().base}
 	if before != nil {
 		v.first = before.first
 	}
@@ -65,9 +65,9 @@ func (v *Values) value(key any) any {
 	return v.first.Value(key)
 }
 
-// values returns those of the job that c is of, or nil.
-func (c *Context) values() *Values {
-	if b, ok := c.page.base.(*inherited); ok {
+// valuesOf returns those of the job that c is of, or nil.
+func valuesOf(c Context) *Values {
+	if b, ok := c.onPage().base.(*inherited); ok {
 		return b.values
 	}
 	return nil

@@ -113,11 +113,11 @@ var table = []mutation{
 
 	// The contexts of jobs.
 	{file: "internal/jobctx/book.go", old: "len(p.used) >= maxUsed", new: "false"},
-	{file: "internal/jobctx/book.go", old: "b.given+n > len(p.cells)", new: "b.given == len(p.cells)"},
+	{file: "internal/jobctx/book.go", old: "b.given+n > len(p.cells)*perCell", new: "b.given == len(p.cells)*perCell"},
 	{file: "internal/jobctx/book.go", old: "func (b *Book) End() {\n\tb.running = false\n", new: "func (b *Book) End() {\n"},
 	{file: "internal/jobctx/book.go", old: "b.page.book.Store(nil)", new: "_ = b"},
 	{file: "internal/jobctx/book.go", old: "if b.page != nil && len(b.page.cells) == 1 {", new: "if false {"},
-	{file: "internal/jobctx/book.go", old: " && b.Current() == c }", new: " }"},
+	{file: "internal/jobctx/book.go", old: " && b.Current() == context.Context(c)", new: ""},
 	{file: "internal/jobctx/book.go", old: "if bounds.Ended != nil {", new: "if false {"},
 	{file: "internal/jobctx/book.go", old: "\tif b.live != nil {\n\t\tb.end()\n\t}\n\tb.given++\n", new: "\tb.given++\n"},
 	{file: "internal/jobctx/context.go", old: "s != nil && s.of == c", new: "s != nil"},
