@@ -55,7 +55,10 @@ var (
 	errIn = errors.New("cancelled in time")
 )
 
-type key string
+type (
+	key        string
+	generation int
+)
 
 func TestPagesFillTheirSizeClasses(t *testing.T) {
 	if strconv.IntSize < 64 {
@@ -307,9 +310,9 @@ func TestGenerations(t *testing.T) {
 			if i >= g-generations {
 				want = i
 			}
-			require.Equal(t, want, from.Value(i), "of %d in %d", i, g)
+			require.Equal(t, want, from.Value(generation(i)), "of %d in %d", i, g)
 		}
-		ctx = context.WithValue(from, g, g) // the next job is enqueued with it
+		ctx = context.WithValue(from, generation(g), g) // the next job is enqueued with it
 		o.end()
 	}
 }
