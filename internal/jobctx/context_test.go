@@ -333,3 +333,23 @@ func TestContextsOfACell(t *testing.T) {
 	}
 	require.Len(t, seen, perCell)
 }
+
+// A stretch for which a page has no room begins on another one, wherever it falls.
+func TestStretchesHaveRoom(t *testing.T) {
+	for before := range MaxStretch {
+		for _, n := range []int{1, 2, 64, MaxStretch} {
+			o := newOwner()
+			o.begin(base, before+1)
+			for range before {
+				o.do((*Book).Next)
+			}
+			o.end()
+			p := o.begin(base, n).onPage()
+			for range n - 1 {
+				o.do((*Book).Next)
+			}
+			require.Same(t, p, o.present().onPage())
+			o.end()
+		}
+	}
+}
