@@ -23,7 +23,7 @@ func (e *engine) inSlices(change func(c *core.Core, now time.Duration) (more boo
 		more = false
 		e.step(func(c *core.Core, now time.Duration) { more = change(c, now) })
 		if more {
-			runtime.Gosched() // whoever was woken for the lock is to have it
+			runtime.Gosched() // to the goroutine that was woken for the lock
 		}
 	}
 }
