@@ -169,9 +169,12 @@ func stopped(s *scene) ([]fields, []record) {
 		})}
 }
 
-// undelivered is how many events of functions an observer may be behind. Each counts with a
-// word more than its size.
-var undelivered = 16 << 20 / (int(reflect.TypeFor[dray.Event]().Size()) + 8)
+// undelivered is how many events of functions an observer may be behind. Each counts with an
+// int beside it.
+var undelivered = 16 << 20 / int(reflect.TypeFor[struct {
+	dray.Event
+	int
+}]().Size())
 
 // dropped has an observer that hangs while there are more events than are kept.
 func dropped(s *scene) ([]fields, []record) {
@@ -201,7 +204,7 @@ func droppedEvictions(s *scene) ([]fields, []record) {
 	s.wait(time.Second)
 	s.add(q, kit.Nop) // is logged, and that takes long
 	s.wait(time.Second)
-	const more = 40_000 // for the observer each with two events
+	more := undelivered + 4_000 // for the observer each with two events
 	for range more {
 		require.NoError(s, q.Enqueue(s.Context(), kit.Nop))
 	}
