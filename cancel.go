@@ -13,7 +13,7 @@ func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
 
 // CancelKey is [Queue.Cancel] for all jobs of a key ([WithKey]) that are there at the
 // call, in the order in which they were accepted. It returns how many there were, 0 for
-// the empty key. Very many are cancelled a few at a time, so that nobody has to wait:
+// the empty key. Very many are cancelled a few at a time, so that no other call has to wait:
 // meanwhile others may start, and end otherwise. It looks at no other jobs.
 func (q *Queue) CancelKey(key string) int {
 	return q.cancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKey(key, s, now) })

@@ -85,7 +85,7 @@ func WithLogger(l *slog.Logger) SharedOption {
 // WithObserver adds an observer of the events of these kinds, or of all if none is given.
 // It may be given several times. See [Observer] for what an observer may do.
 //
-// Events that nobody has asked for are not even made. What is made for each job costs
+// Events that no observer has asked for are not even made. What is made for each job costs
 // several times as much as a plain job does; a logger, or an observer of what is rare, such
 // as [JobFailed] and [JobStuck], costs the others next to nothing (docs/performance.md).
 func WithObserver(o Observer, kinds ...EventKind) SharedOption {

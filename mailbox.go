@@ -30,7 +30,7 @@ const dated = 64
 
 // post accepts a plain job if that needs no rule: if the box is open and has
 // room. It is the whole of a plain Enqueue, and allocates nothing. It reports, too,
-// whether the box is closed, of which nobody else need be asked.
+// whether the box is closed, of which the core need not be asked.
 func (e *engine) post(fn Func) (posted, closed bool) {
 	m := &e.mail
 	m.mu.Lock()

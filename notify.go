@@ -55,7 +55,7 @@ func (o observer) name() string {
 }
 
 // newBus returns the bus of a queue or pool of that name, or of a supervisor: nil, which
-// wants nothing, when nobody listens.
+// wants nothing, without a listener.
 func newBus(c common, queue string) (bus *eventbus.Bus[Event]) {
 	var all []eventbus.Listener[Event]
 	if c.logger != nil {
@@ -119,7 +119,7 @@ func watchOf(bus *eventbus.Bus[Event]) (w core.Watch) {
 	return w
 }
 
-// wants reports whether anybody has asked for events of that kind.
+// wants reports whether an observer or the log has asked for events of that kind.
 func (e *engine) wants(k EventKind) bool { return e.bus.Wants(uint8(k)) }
 
 // emit hands an event of the queue or pool to those who have asked for its kind. One

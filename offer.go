@@ -57,11 +57,12 @@ type offer struct {
 	placed bool           // the receipt is to say where the job stands
 }
 
-// receipt is that for a job which is accepted.
-func (o offer) receipt(c *core.Core, j *core.Job, now time.Duration) Receipt {
+// receipt is that for a job which is accepted. The core is asked for its place only if that
+// is wanted.
+func (o offer) receipt(j *core.Job, now time.Duration, place func(*core.Job, time.Duration) int) Receipt {
 	r := Receipt{ID: ID(j.ID)}
 	if o.placed {
-		r.Position = c.Place(j, now)
+		r.Position = place(j, now)
 	}
 	return r
 }
@@ -83,7 +84,7 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {
 	case core.Kept:
-		return o.receipt(c, existing, now), false, nil
+		return o.receipt(existing, now, c.Place), false, nil
 	case core.Duplicate:
 		return Receipt{}, false, ErrDuplicate
 	case core.NoGroup:
@@ -102,11 +103,7 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 		if end, ok := j.Ref.(ending); ok {
 			end.accepted(ID(j.ID))
 		}
-		r := Receipt{ID: ID(j.ID)}
-		if o.placed {
-			r.Position = c.Position(j, now)
-		}
-		return r, false, nil
+		return o.receipt(j, now, c.Position), false, nil
 	}
 }
 
@@ -129,7 +126,7 @@ func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
 	}
 	r := Receipt{}
 	e.step(func(c *core.Core, now time.Duration) {
-		r = o.receipt(c, j, now)
+		r = o.receipt(j, now, c.Place)
 	})
 	return r, nil
 }

@@ -196,7 +196,7 @@ func (e *engine) resize(workers int) error {
 // paused kind, without a token or behind one that waits for its time come last. After the
 // end of the queue these are the ones that were handed back, as they then were.
 //
-// It reads 256 at a time, each time at one moment, and holds nobody up. A job that moves
+// It reads 256 at a time, each time at one moment, and holds no other call up. A job that moves
 // between two of these may be missing or come twice; one that stays comes once. Up to 500
 // jobs are read at one moment. A loop that is broken off costs no more than what it has seen.
 func (q *Queue) Jobs() iter.Seq[JobInfo] {

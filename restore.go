@@ -29,7 +29,7 @@ import (
 // Errors, in which cases nothing was taken: [ErrClosed], also while the queue waits to
 // be served again; [ErrNilFunc] if a Func is missing; [ErrUnknownKind] for a Kind, made
 // by hand, that is not registered here ([Handle]); and others for a Priority, State or
-// Attempt that there is not. Very many are taken a few at a time, so that nobody has to
+// Attempt that there is not. Very many are taken a few at a time, so that no other call has to
 // wait; if a shutdown is over before all are, an error that is ErrClosed says how many
 // were left, which can be restored elsewhere. [ErrDuplicate] is joined for each job that was restored
 // before or whose unique key is held here, all others having been taken; those stay in

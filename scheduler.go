@@ -273,18 +273,25 @@ func (s *Scheduler) infos() []PeriodicInfo {
 	described := make([]*periodicTask, 0, len(tasks))
 	for some := range slices.Chunk(tasks, infosAtOnce) {
 		s.mu.Lock()
-		s.queue.mu.Lock()
-		now := s.clock.reference()
-		for _, t := range some {
-			if !t.gone {
-				infos, described = append(infos, s.info(t, now)), append(described, t)
+		s.underBoth(func() {
+			now := s.clock.reference()
+			for _, t := range some {
+				if !t.gone {
+					infos, described = append(infos, s.info(t, now)), append(described, t)
+				}
 			}
-		}
-		s.queue.mu.Unlock()
+		})
 		s.mu.Unlock()
 	}
 	s.describe(described, infos)
 	return infos
+}
+
+// underBoth makes a change to what both locks guard, where mu is held.
+func (s *Scheduler) underBoth(change func()) {
+	s.queue.mu.Lock()
+	defer s.queue.mu.Unlock()
+	change()
 }
 
 func (s *Scheduler) newTask(name string, when Schedule, fn Func, replaces bool, opts []TaskOption) (*periodicTask, error) {

@@ -200,13 +200,6 @@ func (s *Scheduler) hang(q *question) {
 	}
 }
 
-// underBoth makes a change to what both locks guard, where mu is held.
-func (s *Scheduler) underBoth(change func()) {
-	s.queue.mu.Lock()
-	defer s.queue.mu.Unlock()
-	change()
-}
-
 // help asks schedules until none waits, or one ends the goroutine.
 func (s *Scheduler) help(g *guest) {
 	var q *question

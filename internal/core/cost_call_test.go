@@ -27,7 +27,7 @@ func offerMany(t *testing.T, c *Core, from uint64, n int, job func(j *Job)) (job
 	return jobs
 }
 
-// cutChain keeps whoever walks along a chain from going on behind job i.
+// cutChain keeps a walk along a chain from going on behind job i.
 func cutChain(jobs []*Job, i int, w which) { jobs[i].links[w].next = nil }
 
 func TestPlaceLooksAtFew(t *testing.T) {
@@ -95,7 +95,7 @@ func TestCancelLooksAtThoseThatMatch(t *testing.T) {
 			g := &Group{}
 			offerMany(t, c, 1, many, func(j *Job) { j.Key = "other" })
 			offerMany(t, c, many+1, 100, func(j *Job) { a.job(j, g) })
-			c.live = sorted.List[*Job]{} // whoever looks through all finds none
+			c.live = sorted.List[*Job]{} // a look through all finds none
 			s := &Span{UpTo: many + 90, Limit: 40}
 			for _, want := range []int{40, 40, 10} {
 				require.Equal(t, want, a.cancel(c, g, s))

@@ -1,5 +1,5 @@
 // Package eventbus carries events to listeners, to each on a goroutine of its own, which
-// exists only while there is something to deliver: whoever emits an event never waits
+// exists only while there is something to deliver: the one that emits an event never waits
 // for a listener, and neither does another listener.
 //
 // Events come to a listener one at a time and in the order in which they were emitted.
@@ -50,7 +50,7 @@ type Bus[E any] struct {
 	queues []*queue[E] // that of the losses last, as the others end and are flushed before it
 }
 
-// New returns a bus, or nil if nobody listens.
+// New returns a bus, or nil without listeners.
 func New[E any](cfg Config[E], listeners ...Listener[E]) *Bus[E] {
 	if len(listeners) == 0 {
 		return nil
@@ -145,7 +145,7 @@ func (b *Bus[E]) FlushOthers(ctx context.Context) (late []string) {
 	return late
 }
 
-// Exempt lets no FlushOthers wait for the listener that calls it; called by anybody else
+// Exempt lets no FlushOthers wait for the listener that calls it; called from elsewhere
 // it does nothing.
 func (b *Bus[E]) Exempt() {
 	if b == nil {

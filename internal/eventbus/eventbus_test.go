@@ -107,7 +107,7 @@ func TestNilBus(t *testing.T) {
 }
 
 // A listener gets the kinds that it has asked for, in order, and the bus wants what
-// anybody has asked for.
+// a listener has asked for.
 func TestKinds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var one, two log

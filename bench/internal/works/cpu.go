@@ -33,19 +33,23 @@ func (e *Env) cpuPerJob() Result {
 		Note:   "User and system time of the process per job, producers × workers; in brackets as a multiple of the channel's.",
 		Header: []string{""},
 	}
-	var r Result
+	return e.noopTable(t, "cpu", cpuCells(), n, noopCPU)
+}
+
+// noopTable fills a table with one value of no-op jobs in some cells, beside the channel's.
+func (e *Env) noopTable(t report.Table, work string, cells []setting, n, column int) (r Result) {
 	var found []series
-	for _, c := range cpuCells() {
-		s := e.cellOf(c, "CPU", n, []peers.Maker{peers.Channel, peers.Dray})
+	for _, c := range cells {
+		s := e.cellOf(c, work, n, []peers.Maker{peers.Channel, peers.Dray})
 		found = append(found, s)
 		t.Header = append(t.Header, c.String())
-		r.AddRatio("cpu "+c.typed(), s.toBase(peers.Dray.Name, noopCPU))
-		r.value("cpu "+c.typed(), "", s.median(peers.Dray.Name, noopCPU))
+		r.AddRatio(work+" "+c.typed(), s.toBase(peers.Dray.Name, column))
+		r.value(work+" "+c.typed(), "", s.median(peers.Dray.Name, column))
 	}
 	for _, name := range names(found) {
 		row := []string{name}
 		for _, s := range found {
-			row = append(row, s.withRatio(name, noopCPU))
+			row = append(row, s.withRatio(name, column))
 		}
 		t.Add(row...)
 	}
@@ -63,24 +67,7 @@ func (e *Env) oneProcessor() Result {
 		Note:   "Time per job, producers × workers; in brackets as a multiple of the channel's.",
 		Header: []string{""},
 	}
-	var r Result
-	var found []series
-	for _, c := range []setting{{1, 2}, {8, 8}} {
-		s := e.cellOf(c, "one processor", n, []peers.Maker{peers.Channel, peers.Dray})
-		found = append(found, s)
-		t.Header = append(t.Header, c.String())
-		r.AddRatio("one processor "+c.typed(), s.toBase(peers.Dray.Name, noopTime))
-		r.value("one processor "+c.typed(), "", s.median(peers.Dray.Name, noopTime))
-	}
-	for _, name := range names(found) {
-		row := []string{name}
-		for _, s := range found {
-			row = append(row, s.withRatio(name, noopTime))
-		}
-		t.Add(row...)
-	}
-	r.Tables = []report.Table{t}
-	return r
+	return e.noopTable(t, "one processor", []setting{{1, 2}, {8, 8}}, n, noopTime)
 }
 
 // idle is the processor time of queues that have run jobs and have none.

@@ -11,7 +11,7 @@ func (m *model) ask(s *state, i uint8) (string, Speed) {
 	case c.sends:
 		return s.send(&c.sends)
 	case c.pc == callerBegins:
-		if int(c.call) == len(m.Callers[i]) || s.mu != nobody {
+		if int(c.call) == len(m.Callers[i]) || s.mu != unheld {
 			return "", Blocked
 		}
 		return m.begin(s, i)

@@ -76,7 +76,7 @@ func (m *model) invariant(s *state) string {
 // quiescent is asked when nothing happens any more until a job ends, time passes or a
 // call is made.
 func (m *model) quiescent(s *state) string {
-	if s.mu != nobody {
+	if s.mu != unheld {
 		return "the lock is held for ever"
 	}
 	for i := range s.producers {

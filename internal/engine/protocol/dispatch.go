@@ -108,7 +108,7 @@ func (m *model) goToSleep(s *state) string {
 	ready := o.idle != 0 && (!o.paused || m.without(PausedLendsNone))
 	switch {
 	case o.pc == ownerLends:
-		s.mu = nobody
+		s.mu = unheld
 		if m.more(s) && m.on(SleepSeesMore) {
 			o.pc = ownerCollects
 			return "sees jobs that another worker could take"

@@ -13,7 +13,7 @@ func (m *model) run(s *state) (string, Speed) {
 		s.inState, g.pc = false, selfOwns
 		return "takes the state", Prompt
 	case selfOwns:
-		if s.mu != nobody {
+		if s.mu != unheld {
 			return "", Blocked
 		}
 		s.owned = true
@@ -28,7 +28,7 @@ func (m *model) run(s *state) (string, Speed) {
 		g.pc = selfLeaves
 		return "ends", Prompt
 	case selfLeaves:
-		if s.mu != nobody {
+		if s.mu != unheld {
 			return "", Blocked
 		}
 		m.leave(s)
@@ -105,7 +105,7 @@ func (m *model) tickTimer(s *state) (string, Speed) {
 	case t.sends:
 		return s.send(&t.sends)
 	case t.fires:
-		if s.mu != nobody {
+		if s.mu != unheld {
 			return "", Blocked
 		}
 		t.fires = false

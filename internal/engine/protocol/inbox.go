@@ -100,7 +100,7 @@ func (m *model) block(s *state, p *producer, by uint8) string {
 	}
 	s.blocked = true
 	if p.pc = producerRecounts; m.without(BlockedThenCount) {
-		p.pc, s.mu = producerWaits, nobody
+		p.pc, s.mu = producerWaits, unheld
 	}
 	return "says that it is blocked"
 }

@@ -1,12 +1,12 @@
 package protocol
 
-// A tick is all there is to do for whoever has the owner's state: an owner, which then
+// A tick is all there is to do for the one that has the owner's state: an owner, which then
 // sleeps, or a caller while no owner runs, which dispatches nothing.
 
 // tick is what the server of the state does next.
 func (m *model) tick(s *state) (string, Speed) {
 	o := &s.owner
-	if !s.served() || s.mu != nobody && m.needsLock(o.pc) {
+	if !s.served() || s.mu != unheld && m.needsLock(o.pc) {
 		return "", Blocked
 	}
 	switch o.pc {

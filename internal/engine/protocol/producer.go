@@ -18,7 +18,7 @@ func (m *model) produce(s *state, i uint8) (string, Speed) {
 	case p.pc == producerBlocks:
 		return m.block(s, p, i), Prompt
 	case p.pc == producerRecounts:
-		s.mu = nobody
+		s.mu = unheld
 		p.sends = m.countClaims(s)
 		p.pc = producerWaits
 		return "counts claims again", Prompt
@@ -34,7 +34,7 @@ func (m *model) produce(s *state, i uint8) (string, Speed) {
 			s.is(readRecycled)
 		}
 		return "reads its record after the unlock", Prompt
-	case int(p.posted) == len(script) || p.refused || s.mu != nobody:
+	case int(p.posted) == len(script) || p.refused || s.mu != unheld:
 		return "", Blocked
 	}
 	p.posted++

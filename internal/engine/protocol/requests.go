@@ -99,7 +99,7 @@ func (m *model) lookInside(s *state) string {
 	} else {
 		m.checkBooks(s)
 	}
-	s.next, s.limit, s.shut, s.mu = o.index, o.end, false, nobody
+	s.next, s.limit, s.shut, s.mu = o.index, o.end, false, unheld
 	o.index, o.end = 0, 0
 	if c.ok && m.on(CancelMakesRoom) {
 		m.refreshRoom(s)

@@ -25,7 +25,7 @@ func (m *mask) take() (i uint8)  { i = m.least(); m.remove(i); return i }
 // plus one; 0 is none. All fields are bytes, so that a state is hashed as one piece.
 type state struct {
 	// The inbox, guarded by mu.
-	mu       uint8 // who holds it from one action to the next: nobody, byOwner, byProducer + number
+	mu       uint8 // who holds it from one action to the next: unheld, byOwner, byProducer + number
 	tail     uint8 // slots before it are filled
 	arrived  uint8 // delayed jobs for the owner
 	returned mask  // workers that have given themselves back
@@ -99,7 +99,7 @@ const (
 )
 
 const (
-	nobody     = 0
+	unheld     = 0
 	byOwner    = 1
 	byProducer = 2
 )

@@ -12,7 +12,7 @@ func (m *model) work(s *state, i uint8) (string, Speed) {
 	case workerArrives:
 		return m.arrive(s, w), Prompt
 	case workerTells:
-		if s.mu != nobody {
+		if s.mu != unheld {
 			return "", Blocked
 		}
 		w.sends = s.wake(s.asleep)
@@ -24,7 +24,7 @@ func (m *model) work(s *state, i uint8) (string, Speed) {
 		}
 		return "looks whether producers are blocked", Prompt
 	case workerAdmits:
-		if s.mu != nobody {
+		if s.mu != unheld {
 			return "", Blocked
 		}
 		w.sends = m.countClaims(s)
@@ -35,12 +35,12 @@ func (m *model) work(s *state, i uint8) (string, Speed) {
 	case workerClaims:
 		return m.claim(s, w), Prompt
 	case workerReturns:
-		if s.mu != nobody {
+		if s.mu != unheld {
 			return "", Blocked
 		}
 		return m.returnLease(s, i), Prompt
 	case workerReports: // only without PanicWithWorker
-		if s.mu != nobody {
+		if s.mu != unheld {
 			return "", Blocked
 		}
 		s.panicked, w.panics, w.pc = true, false, workerAwaits
