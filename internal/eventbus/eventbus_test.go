@@ -315,6 +315,7 @@ func TestChunks(t *testing.T) {
 		for n := range 5000 {
 			b.Emit(event{n: n})
 		}
+		synctest.Wait() // the listener waits at the gate
 		for _, c := range b.queues[0].backlog {
 			require.LessOrEqual(t, len(c.items), chunkLen)
 		}
