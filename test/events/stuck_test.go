@@ -250,7 +250,7 @@ func TestStuckAmongVeryMany(t *testing.T) {
 	}
 	const jobs = 30_000
 	synctest.Test(t, func(t *testing.T) {
-		told, dropped, found := 0, uint64(0), 0
+		told, dropped, found, odd := 0, uint64(0), 0, 0
 		q, err := dray.New(dray.WithWorkers(jobs), dray.WithCapacity(dray.Unbounded), dray.WithFailuresKept(0),
 			dray.WithObserver(func(ev dray.Event) {
 				if ev.Kind == dray.EventsDropped {
@@ -258,8 +258,11 @@ func TestStuckAmongVeryMany(t *testing.T) {
 					return
 				}
 				told++
-				if bytes.Contains(ev.Stack, []byte("goroutine ")) {
+				switch {
+				case bytes.Contains(ev.Stack, []byte("goroutine ")):
 					found++
+				case ev.Stack != nil:
+					odd++
 				}
 			}, dray.JobStuck, dray.EventsDropped))
 		require.NoError(t, err)
@@ -274,6 +277,7 @@ func TestStuckAmongVeryMany(t *testing.T) {
 		require.EqualValues(t, jobs, uint64(told)+dropped)
 		require.Positive(t, found)
 		require.Less(t, found, jobs)
+		require.Zero(t, odd, "what is there is a stack")
 		kit.Elapse(2 * time.Minute)
 		require.NoError(t, q.Close())
 	})
