@@ -83,11 +83,7 @@ func (e *engine) postSome(fns []Func) int {
 		m.lastID++
 		m.list.PushBare(fn, m.lastID, m.stamp)
 	}
-	if first {
-		e.sendForCollector()
-	} else {
-		m.mu.Unlock()
-	}
+	e.posted(first)
 	return n
 }
 

@@ -3,6 +3,7 @@ package dray
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
@@ -12,26 +13,22 @@ import (
 // queueValues is the context that Serve was called with, as far as its values go.
 type queueValues struct{ context.Context }
 
-// beginContext gives the job that begins a stretch its context, under the engine's lock.
+// beginContext gives the job at hand its context.
 func (w *worker) beginContext() {
-	base := context.Context(w.engine.base)
-	if x := extraOf(w.run.Job); x != nil && x.values != nil {
+	base := context.Context(w.engine.base.Load())
+	if x := extraOf(w.granted.job); x != nil && x.values != nil {
 		base = x.values.Over(base)
 	}
-	w.contexts.Begin(base, w.pace.length)
+	w.contexts.Begin(base, w.mark())
 }
 
-// There are contexts for every stretch.
-const _ = uint(jobctx.MaxStretch - longest)
-
-// Bounds is what ends the context of the job at run, under the engine's lock.
+// Bounds is what ends the context of the job at hand.
 func (w *worker) Bounds() (b jobctx.Bounds) {
-	r := &w.run
-	if end, cause := r.Until(); cause != core.NotCancelled {
-		b.Deadline, b.Cause = w.engine.epoch.Add(end), causeError(cause)
+	if u := w.until.Load(); u != nil {
+		b.Deadline, b.Cause = u.at, u.why
 	}
-	if r.Cause != core.NotCancelled {
-		b.Ended = causeError(r.Cause)
+	if cause := core.Cause(w.cause.Load()); cause != core.NotCancelled { //nolint:gosec // it is one
+		b.Ended = causeError(cause)
 	}
 	return b
 }
@@ -95,6 +92,23 @@ func contextThrew(err *error) {
 	}
 }
 
+// whileRunning has the owner call do with the worker that runs c's job, or reports false if
+// that has ended.
+func whileRunning(c jobctx.Context, do func(w *worker)) (ok bool) {
+	o := jobctx.OwnerOf(c)
+	if o == nil {
+		return false
+	}
+	w := workerOf(o)
+	w.engine.step(func(*core.Core, time.Duration) {
+		if ok = jobctx.Running(c); ok {
+			w.engine.updateRuns()
+			do(w)
+		}
+	})
+	return ok
+}
+
 // JobFrom returns the job that ctx, or a context derived from it, belongs to. It
 // reports false outside a job, and once the attempt has ended.
 func JobFrom(ctx context.Context) (info JobInfo, ok bool) {
@@ -102,10 +116,7 @@ func JobFrom(ctx context.Context) (info JobInfo, ok bool) {
 	if c == nil {
 		return JobInfo{}, false
 	}
-	ok = jobctx.WhileRunning(c, func(o jobctx.Owner) {
-		w := workerOf(o)
-		info = w.engine.jobInfo(core.InfoOfRun(&w.run))
-	})
+	ok = whileRunning(c, func(w *worker) { info = w.engine.jobInfo(core.InfoOfRun(&w.run)) })
 	return info, ok
 }
 
@@ -117,9 +128,9 @@ func Progress(ctx context.Context, done, total int64) {
 	if c == nil {
 		return
 	}
-	jobctx.WhileRunning(c, func(o jobctx.Owner) {
-		w := workerOf(o)
+	whileRunning(c, func(w *worker) {
 		e := w.engine
+		e.pin(&w.run)
 		e.core.Progress(&w.run, done, total)
 		if e.wants(JobProgress) {
 			e.emit(Event{Kind: JobProgress, Job: e.jobInfo(core.InfoOfRun(&w.run))})

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray/internal/core"
 )
 
 // crashAt makes the engine panic at its n-th step, counted over all goroutines.
@@ -58,7 +60,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 	q, err := New(WithWorkers(3), WithObserver(func(Event) {}))
 	require.NoError(t, err)
-	q.fault = fault
+	q.setFault(fault)
 	require.NoError(t, q.Start())
 	ran := make([]atomic.Int64, 28)
 	for i := range ran[:24] {
@@ -143,15 +145,16 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 // end, when others have been told what came of it.
 func crashInNextTurn(q *Queue) {
 	settled := false
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.fault = func(at string) {
-		settled = settled || at == "settle"
-		if settled && at == "effects" {
-			q.fault = nil
+	fault := func(at string) {
+		if at == "settle" {
+			settled = true
+		}
+		if at == "effects" && settled {
+			q.setFault(nil)
 			panic("injected")
 		}
 	}
+	q.step(func(*core.Core, time.Duration) { q.setFault(fault) })
 }
 
 // TestCrashOfAWorkerThatHasParked: it does not stand among the parked twice, where it
@@ -185,11 +188,11 @@ func TestCrashPastTheIntensity(t *testing.T) {
 		q, err := New(WithWorkers(1))
 		require.NoError(t, err)
 		var broken atomic.Bool
-		q.fault = func(at string) {
+		q.setFault(func(at string) {
 			if broken.Load() && at == "advance" {
 				panic("rules are broken")
 			}
-		}
+		})
 		served := make(chan error, 1)
 		go func() { served <- q.Serve(t.Context()) }()
 		synctest.Wait()
@@ -224,11 +227,11 @@ func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
 		q, err := New(WithWorkers(1))
 		require.NoError(t, err)
 		var broken atomic.Bool
-		q.fault = func(at string) {
+		q.setFault(func(at string) {
 			if broken.Load() && at == "advance" {
 				panic("rules are broken")
 			}
-		}
+		})
 		require.NoError(t, q.Start())
 		for range 3 {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Minute); return nil }))
@@ -248,11 +251,11 @@ func TestServeAgainAfterFailure(t *testing.T) {
 		q, err := New(WithWorkers(1))
 		require.NoError(t, err)
 		var crashes atomic.Int64
-		q.fault = func(at string) {
+		q.setFault(func(at string) {
 			if at == "advance" && crashes.Add(1) <= 4 {
 				panic("rules are broken")
 			}
-		}
+		})
 		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 		sup, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "queue", Service: q}))
 		require.NoError(t, err)
@@ -296,16 +299,16 @@ func TestCrashInACall(t *testing.T) {
 			require.NoError(t, q.Pause())
 			synctest.Wait()
 			once := false
-			q.mu.Lock()
-			q.fault = func(at string) {
-				if at == where && !once {
-					once = true
-					panic("injected")
-				}
-			}
-			q.mail.list.PushBare(func(context.Context) error { return nil }, 1, 0) // as post does, without a word to the owner
-			q.mail.lastID = 1
-			q.mu.Unlock()
+			q.step(func(*core.Core, time.Duration) {
+				q.setFault(func(at string) {
+					if at == where && !once {
+						once = true
+						panic("injected")
+					}
+				})
+				q.mail.list.PushBare(func(context.Context) error { return nil }, 1, 0) // as post does, without a word to the owner
+				q.mail.lastID = 1
+			})
 			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil }, WithLabel("x"))
 			require.NoError(t, err)
 			require.Equal(t, Receipt{ID: 2, Position: 2}, r)
@@ -326,7 +329,7 @@ func TestCrashWhenATaskIsDue(t *testing.T) {
 			tick := func(context.Context) error { ran++; return nil }
 			q, err := New(WithWorkers(1), WithObserver(func(Event) {}), WithPeriodic("tick", Every(time.Second), tick))
 			require.NoError(t, err)
-			q.fault = fault
+			q.setFault(fault)
 			require.NoError(t, q.Start())
 			time.Sleep(5*time.Second + time.Millisecond)
 			more = hit()

@@ -119,14 +119,6 @@ func endError(f *core.Effect) error {
 	}
 }
 
-// interrupt cancels the context of the job at f.Run, if it has ever been used. A
-// timeout or a deadline comes from the context's own timer, set for the same moment.
-func (e *engine) interrupt(f *core.Effect) {
-	if f.Cause != core.TimedOut && f.Cause != core.Expired {
-		e.workerAt(f.Run).contexts.Cancel(causeError(f.Cause))
-	}
-}
-
 // taskName returns the periodic task whose run j is, or nothing.
 func taskName(j *core.Job) string {
 	if j == nil {

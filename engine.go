@@ -3,59 +3,79 @@ package dray
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/eventbus"
 )
 
-// An engine is the state that the owner, the workers and the callers of a queue
-// share. It outlives each of them: when one crashes, its successor finds the
-// state as the last complete step left it.
+// An engine is the state of a queue or pool. It belongs to one goroutine at a time: the
+// owner's, while one runs, and otherwise that of a caller who wants something. All others
+// leave messages in the inbox: producers their jobs, callers requests, workers themselves.
+// The state outlives its owner: when that crashes, its successor finds it as the last
+// complete step left it.
 //
-// Two locks, always taken in this order and never held while foreign code runs:
-// mu for the core and everything else below it, mail.mu for the producers' side.
+// Foreign code is never called by the owner, nor while the inbox is locked.
 type engine struct {
-	common                       // immutable
-	epoch   time.Time            // immutable: the clock's; the core's time is the monotonic distance from here
-	bus     *eventbus.Bus[Event] // immutable; nil when nobody listens
-	stuck   stuckJobs            // has a lock of its own
-	handler Handler              // immutable: the middleware around every job; nil without
-	wakeup  chan struct{}        // to the owner; capacity 1
-	fault   func(at string)      // under mu; set by tests alone, to crash between two steps
-	base    *queueValues         // values for the jobs; set before the first worker starts
-	blocks  bool                 // immutable: an offer may wait for room
-	plain   bool                 // immutable: the queue's defaults ask for nothing that needs a record
-	calls   sync.Pool            // of *call, for Run
-	timer   *time.Timer          // immutable; nil in a queue, whose owner has one
+	common                                  // immutable
+	epoch   time.Time                       // immutable: the clock's; the core's time is the monotonic distance from here
+	bus     *eventbus.Bus[Event]            // immutable; nil when nobody listens
+	handler Handler                         // immutable: the middleware around every job; nil without
+	wakeup  chan struct{}                   // to the owner; capacity 1
+	state   chan struct{}                   // capacity 1: whoever takes the token out has the owner's fields to itself until it is back
+	blocks  bool                            // immutable: an offer may wait for room
+	plain   bool                            // immutable: the queue's defaults ask for nothing that needs a record
+	calls   sync.Pool                       // of *call, for Run
+	fault   atomic.Pointer[func(at string)] // set by tests alone, to crash between two steps
+	stuck   stuckJobs                       // has a lock of its own
+	asks    sync.Pool                       // of *request
+	timer   *time.Timer                     // immutable; nil in a queue, whose owner has one
 
-	followUp func(c *core.Core, now time.Duration) // the scheduler's, called where runsEnded, under both locks, as it is set
+	base     atomic.Pointer[queueValues]           // values for the jobs; set by the owner, read by workers
+	followUp func(c *core.Core, now time.Duration) // the scheduler's, called by the owner where runsEnded, as it is set
 
 	_ apart
-
-	mu      sync.Mutex
-	core    *core.Core
-	armed   time.Duration // when the owner's timer goes off; set by the owner, read by follow
-	waking  bool          // a worker is on the way for the jobs in line; set by wakeOne, cleared by that worker
-	easy    bool          // nothing follows from a plain job's end but the next one's start; set by follow
-	hired   int           // workers ever started, for their numbers
-	beats   uint32        // counted by the owner while workers are in stretches, which that ends
-	beatAt  time.Duration // when the next one is due, if beating; as beating
-	beating bool          // set by the first stretch, cleared by the owner when there are none any more
-	strides bool          // a stretch has begun since the last beat
-	crashed *PanicError   // a broken rule, for the owner to die of
-	vacated chan struct{} // non-nil while somebody waits for the idle workers to have left
-	drained chan struct{} // non-nil while somebody waits for the core to be idle
-	started chan struct{} // non-nil while somebody waits for all that is in line to have started
-	tokens  tokens
-
-	runsEnded bool // runs of periodic tasks, for which others wait; set in a step, cleared at its end
-	idle      idleness
-
+	owned
+	_ apart
+	signals
 	_    apart
 	mail mailbox
 	_    apart
+}
+
+// signals are what the owner and workers tell each other without the mailbox.
+type signals struct {
+	coming  atomic.Bool   // a worker is on the way for plain jobs; set by the owner, cleared by that worker
+	want    atomic.Bool   // the owner has others, and more plain jobs; set by it
+	beats   atomic.Uint32 // counted by the owner while workers measure stretches, which that ends
+	strides atomic.Bool   // such a stretch has begun since the last beat; set by workers, cleared by the owner
+	beating atomic.Bool   // the owner counts beats; set by it
+}
+
+// owned is what belongs to the goroutine that has the state's token.
+type owned struct {
+	core      *core.Core
+	todo      batch[*request] // taken from the inbox, not replied to yet
+	returned  batch[*worker]  // the same of workers
+	starting  batch[*worker]  // that have claimed a job, and are to be told
+	idle      []*worker       // without a job, the last to become so on top
+	shared    *core.Stretch   // that workers claim from between two ticks; nil: none
+	claims    uint32          // from such, ever; wraps
+	departed  uint32          // of those, by workers that have left
+	lastClaim time.Duration   // when the last of those was made by a worker that is back
+	armed     time.Duration   // when the owner's timer goes off, or a pool's
+	hired     int             // workers ever started, for their numbers
+	beatAt    time.Duration   // when the next beat is due, if beating
+	vacated   chan struct{}   // non-nil while somebody waits for the idle workers to have left
+	drained   chan struct{}   // non-nil while somebody waits for the core to be idle
+	started   chan struct{}   // non-nil while somebody waits for all that is in line to have started
+	tokens    tokens
+	idleness  idleness
+
+	runsEnded bool // runs of periodic tasks, for which others wait; set in a tick, cleared at its end
 }
 
 // apart keeps what different processors write in different cache lines.
@@ -70,66 +90,131 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 		epoch:  c.clock.epoch,
 		bus:    newBus(c, c.name),
 		wakeup: make(chan struct{}, 1),
-		base:   &queueValues{context.Background()},
-		armed:  never,
-		idle:   idleness{timeout: idle, look: never},
+		state:  make(chan struct{}, 1),
 	}
+	e.base.Store(&queueValues{context.Background()})
+	e.armed = never
+	e.idleness = idleness{timeout: idle, look: never}
 	e.stuck.emit = e.emit
 	cfg.Watched = watchOf(e.bus)
+	cfg.LastStart, cfg.UpdateRuns = e.lastStart, e.updateRuns
 	e.blocks = cfg.Overflow == core.Block
 	e.core = core.New(cfg)
 	e.core.Halt(true) // until a pool serves
 	e.mail.room = e.core.Room()
-	e.mail.unattended, e.mail.hold = true, true
+	e.state <- struct{}{}
 	return e
 }
 
 func (e *engine) now() time.Duration { return time.Since(e.epoch) }
 
-// poke tells the owner to look. If it has been told already that is enough.
-func (e *engine) poke() {
-	select {
-	case e.wakeup <- struct{}{}:
-	default:
-	}
+// A request is a change to the state that a caller waits for.
+type request struct {
+	change func(c *core.Core, now time.Duration) // dray's own
+	begun  bool                                  // owner's: it is not made again, whatever crashed
+	reply  chan bool                             // capacity 2: true when it was made, false when the owner has ended before
 }
 
-// step makes one change to the state, and all that follows from it. A caller
-// that needs an answer takes the step himself, on his own goroutine, instead of
-// asking the owner to: the answer then costs no change of goroutine, and is to
-// be had before the start, after the end and during a restart as well.
+// step has one change to the state made, and all that follows from it, by the owner or, where
+// none runs, by the caller: before the start, during a restart, after the end, and in a pool.
 //
 // A panic in here is a broken rule. It is not the caller's fault, so it does not
-// fly past him: the owner dies of it, in the sight of its supervisor. If that
+// reach it: the owner dies of it, in the sight of its supervisor. If that
 // happened before the change was begun, it is made all the same.
 func (e *engine) step(change func(c *core.Core, now time.Duration)) {
-	if !e.tryStep(change) {
-		e.tryStep(change)
+	r, _ := e.asks.Get().(*request)
+	if r == nil {
+		r = &request{reply: make(chan bool, 2)}
+	}
+	r.change, r.begun = change, false
+	if e.ask(r) && <-r.reply || e.serveOwn(r) {
+		e.forget(r)
 	}
 }
 
-// tryStep reports whether the change was begun.
-func (e *engine) tryStep(change func(c *core.Core, now time.Duration)) (begun bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.mail.mu.Lock()
-	defer e.mail.mu.Unlock()
-	defer e.broken()
-	now := e.now()
-	e.collect()
-	begun = true
-	change(e.core, now)
-	e.at("change")
-	e.follow(now)
-	return begun
+// serveOwn waits for the reply to a request where no owner ran, and serves it itself if
+// none does. It reports false if rules are broken such that it cannot be.
+func (e *engine) serveOwn(r *request) bool {
+	for range 2 {
+		select {
+		case made := <-r.reply:
+			if made {
+				return true
+			}
+		case <-e.state:
+			e.serveOnce()
+		}
+		select {
+		case made := <-r.reply:
+			if made {
+				return true
+			}
+		default:
+		}
+	}
+	return e.withdraw(r)
 }
 
-// broken, deferred, hands a panic over to the owner.
+// withdraw takes back a request. It reports whether that was made after all.
+func (e *engine) withdraw(r *request) (made bool) {
+	select {
+	case <-e.state:
+	case made = <-r.reply:
+		if made {
+			return true
+		}
+		<-e.state
+	}
+	defer func() { e.state <- struct{}{} }()
+	m := &e.mail
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mine := func(o *request) bool { return o == r }
+	m.asked = slices.DeleteFunc(m.asked, mine)
+	e.todo.all = slices.DeleteFunc(e.todo.all, mine)
+	return false
+}
+
+// serveOnce is a tick of a caller, who has taken the state.
+func (e *engine) serveOnce() {
+	defer func() { e.state <- struct{}{} }()
+	defer e.broken()
+	e.tick(false)
+}
+
+// broken, deferred, leaves a panic to the owner.
 func (e *engine) broken() {
 	if v := recover(); v != nil {
-		e.crashed = newPanicError(v)
-		e.poke()
+		e.crash(newPanicError(v))
 	}
+}
+
+// crash leaves a broken rule to the owner, to die of.
+func (e *engine) crash(p *PanicError) {
+	e.mail.mu.Lock()
+	e.mail.crashed = p
+	e.mail.mu.Unlock()
+	e.poke()
+}
+
+// ask leaves a request in the inbox, and reports whether an owner runs, which then replies.
+func (e *engine) ask(r *request) (owned bool) {
+	m := &e.mail
+	m.mu.Lock()
+	m.asked = append(m.asked, r)
+	owned = m.attended
+	wake := owned && !m.awake
+	m.awake = m.awake || wake
+	m.mu.Unlock()
+	if wake {
+		e.wake()
+	}
+	return owned
+}
+
+func (e *engine) forget(r *request) {
+	r.change = nil
+	e.asks.Put(r)
 }
 
 // errBroken is what a caller gets whose change to the state could not be made.
@@ -137,17 +222,75 @@ var errBroken = errors.New("dray: internal error")
 
 // at is where tests let the engine crash.
 func (e *engine) at(where string) {
-	if e.fault != nil {
-		e.fault(where)
+	if f := e.fault.Load(); f != nil {
+		(*f)(where)
 	}
 }
 
-// collect, at the beginning of every change, empties the mailbox into the core.
+// tick does all that there is to do: for the mailbox, and by the clock if due is to be
+// looked at. It reports whether the mailbox may be left alone for a nap. Each thing in here moves
+// from one place to another at once, so that a crash in the middle loses nothing and
+// doubles nothing: the next tick goes on.
+func (e *engine) tick(due bool) (nap bool) {
+	m := &e.mail
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	rushed := m.list.Len() >= rush
+	m.awake = true
+	e.unshare()
+	e.takeMail()
+	now := e.now()
+	e.settleReturned(now)
+	e.serveAsked(now)
+	if due {
+		e.core.AdvanceSome(now, slicedJobs)
+		e.dismissIdle(now)
+		e.at("advance")
+	}
+	e.follow(now)
+	e.dispatch(now)
+	e.announce()
+	e.armed = e.alarm(now)
+	for e.todo.len() > 0 {
+		e.todo.first().reply <- true
+		e.todo.drop()
+	}
+	m.awake, m.napping = false, rushed && !e.hasFree()
+	e.lend()
+	return m.napping
+}
+
+// takeMail takes what is in the mailbox into the owner's hands.
+func (e *engine) takeMail() {
+	m := &e.mail
+	e.takeLent()
+	e.returned.put(m.returned...)
+	clear(m.returned)
+	m.returned = m.returned[:0]
+	e.todo.put(m.asked...)
+	clear(m.asked)
+	m.asked = m.asked[:0]
+	e.collect()
+}
+
+// collect empties the list of the mailbox into the core.
 func (e *engine) collect() {
-	e.easy = false // until follow has seen what comes of the change
 	if e.mail.list.Len() > 0 {
 		e.core.Collect(&e.mail.list)
 		e.at("collect")
+	}
+}
+
+// serveAsked makes the changes that callers wait for.
+func (e *engine) serveAsked(now time.Duration) {
+	for _, r := range e.todo.rest() {
+		if r.begun {
+			continue
+		}
+		r.begun = true
+		r.change(e.core, now)
+		e.at("change")
+		e.follow(now)
 	}
 }
 
@@ -159,7 +302,7 @@ func (e *engine) follow(now time.Duration) {
 		e.mail.lastID += c.Admit(e.mail.lastID+1, now)
 		e.at("admit")
 	}
-	e.mail.room, e.mail.hold = c.Room(), c.Barred()
+	e.mail.room = c.Room()
 	for decided := c.Effects(); len(decided) > 0 || e.runsEnded; decided = c.Effects() {
 		e.carryOut(decided, now)
 		if e.runsEnded {
@@ -167,35 +310,23 @@ func (e *engine) follow(now time.Duration) {
 			e.mail.room = c.Room()
 		}
 	}
-	more := c.CanStart()
-	if more && !e.waking {
-		e.summon()
-	}
-	if due := e.due(); due < e.armed {
-		e.alarm(due, now)
-	}
-	e.announce()
-	e.easy = (e.waking || !more) && e.drained == nil && c.Easy()
 }
 
-// due returns when something is to be done that time alone brings about.
-func (e *engine) due() time.Duration {
+// alarm returns when something is to be done that time alone brings about. A pool, which
+// has no owner to wait for it, sets its timer.
+func (e *engine) alarm(now time.Duration) time.Duration {
 	due, ok := e.core.Next()
 	if !ok {
 		due = never
 	}
-	return min(due, e.idle.look)
-}
-
-// alarm sees to it that what is due is done: by the owner, or in a pool, which
-// has none, by a timer.
-func (e *engine) alarm(due, now time.Duration) {
+	due = min(due, e.idleness.look)
 	if !e.pooled() {
-		e.poke()
-		return
+		return min(due, e.beat(now))
 	}
-	e.armed = due
-	e.timer.Reset(due - now)
+	if due < e.armed {
+		e.timer.Reset(due - now)
+	}
+	return min(due, e.armed)
 }
 
 // pooled reports whether this is the engine of a pool: nothing runs later there.
@@ -208,21 +339,6 @@ func (e *engine) advance() {
 		c.Advance(now)
 		e.dismissIdle(now)
 	})
-}
-
-// summon sends for a worker, as a job is in line that may start and nobody is on
-// the way. One at a time: the one that comes looks whether another is needed.
-func (e *engine) summon() {
-	w := e.mail.unpark()
-	switch {
-	case w != nil:
-		e.waking = true
-		w.woken = true
-		w.wake <- struct{}{}
-	case e.core.Places() < e.core.Limit():
-		e.waking = true
-		e.hire().woken = true
-	}
 }
 
 // announce tells those who wait for the end of work.

@@ -43,10 +43,13 @@ func (e *engine) close() {
 	<-vacated
 }
 
-// dismiss wakes all idle workers, so that those leave for whom there is no use.
+// dismiss has those idle workers leave for whom there is no use.
 func (e *engine) dismiss() {
-	for w := e.mail.unpark(); w != nil; w = e.mail.unpark() {
-		w.wake <- struct{}{}
+	for len(e.idle) > 0 && (e.core.Closed() || e.core.Surplus()) {
+		last := len(e.idle) - 1
+		w := e.idle[last]
+		e.idle[last], e.idle = nil, e.idle[:last]
+		e.letGo(w)
 	}
 }
 
@@ -86,23 +89,26 @@ func (e *engine) halt(until time.Time) {
 // context inside.
 func (e *engine) excuseCaller(inside jobctx.Context) {
 	e.bus.Exempt()
+	me := goid.Current()
 	e.step(func(c *core.Core, _ time.Duration) {
-		if w := e.caller(inside); w != nil {
+		if w := e.caller(inside, me); w != nil {
+			e.updateRuns()
+			e.pin(&w.run)
 			c.Excuse(&w.run)
 		}
 	})
 }
 
-// caller returns, under the engine's lock, the worker whose job makes a call, or nil. If
+// caller returns, for the owner, the worker whose job makes a call, or nil. If
 // that was given a context of a job which runs here, it is that job; else it is the
 // one that runs on the goroutine of the call.
-func (e *engine) caller(inside jobctx.Context) *worker {
+func (e *engine) caller(inside jobctx.Context, me goid.ID) *worker {
 	if inside != nil {
 		if w, ok := jobctx.OwnerOf(inside).(*worker); ok && w.engine == e && w.contexts.Runs(inside) {
 			return w
 		}
 	}
-	return e.workerOn(goid.Current())
+	return e.workerOn(me)
 }
 
 // workerOn returns the worker that runs on the given goroutine, or nil.

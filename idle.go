@@ -20,7 +20,7 @@ func WithIdleTimeout(d time.Duration) Option {
 // lock that all wait for.
 const maxDismissed = 256
 
-// An idleness is when idle workers leave, under engine.mail.mu: those that have been
+// An idleness is when idle workers leave: those that have been
 // idle for long enough each time that it is looked at. There is one time for all, which
 // only moves when it has come: a worker that parks changes nothing if there is one.
 type idleness struct {
@@ -31,49 +31,47 @@ type idleness struct {
 // park notes that w is idle from now on, and lies on top of the idle ones.
 func (e *engine) park(w *worker, now time.Duration) {
 	w.idleSince = now
-	e.mail.parked = append(e.mail.parked, w)
-	if e.idle.timeout > 0 {
-		e.idle.look = min(e.idle.look, now+e.idle.timeout)
+	e.idle = append(e.idle, w)
+	if e.idleness.timeout > 0 {
+		e.idleness.look = min(e.idleness.look, now+e.idleness.timeout)
 	}
 }
 
-// dismissIdle has those workers leave that have been idle for long enough, under both
-// locks.
+// dismissIdle has those workers leave that have been idle for long enough.
 func (e *engine) dismissIdle(now time.Duration) {
-	if now < e.idle.look {
+	if now < e.idleness.look {
 		return
 	}
-	m := &e.mail
 	n := 0
-	for n < min(len(m.parked), maxDismissed) && now-m.parked[n].idleSince >= e.idle.timeout {
+	for n < min(len(e.idle), maxDismissed) && now-e.idle[n].idleSince >= e.idleness.timeout {
 		n++
 	}
-	leaving := m.takeParked(n)
-	e.idle.look = never
-	if len(m.parked) > 0 {
-		e.idle.look = m.parked[0].idleSince + e.idle.timeout
+	leaving := e.takeIdle(n)
+	e.idleness.look = never
+	if len(e.idle) > 0 {
+		e.idleness.look = e.idle[0].idleSince + e.idleness.timeout
 	}
 	for _, w := range leaving {
 		e.letGo(w)
-		w.wake <- struct{}{}
 	}
 }
 
 // letGo takes away the place of a worker, which then leaves.
 func (e *engine) letGo(w *worker) {
 	e.core.Leave(&w.run)
+	e.departed += w.claims
 	w.contexts.Leave()
-	w.gone = true
 	e.emit(Event{Kind: WorkerStopped, Worker: w.number})
+	close(w.lease)
 }
 
-// takeParked takes the n workers that have been idle for longest. The room that a
+// takeIdle takes the n workers that have been idle for longest. The room that a
 // burst needed goes with them.
-func (m *mailbox) takeParked(n int) []*worker {
+func (e *engine) takeIdle(n int) []*worker {
 	if n == 0 {
 		return nil
 	}
-	leaving := m.parked[:n]
-	m.parked = append([]*worker(nil), m.parked[n:]...)
+	leaving := e.idle[:n]
+	e.idle = append([]*worker(nil), e.idle[n:]...)
 	return leaving
 }

@@ -85,7 +85,7 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	tree, stop := context.WithCancel(values)
 	l.serving, l.rested, l.stop, l.ended, l.failure = true, false, stop, make(chan struct{}), nil
 	q.step(func(c *core.Core, _ time.Duration) {
-		q.base = &queueValues{values}
+		q.base.Store(&queueValues{values})
 		q.reopen(c)
 		q.emit(Event{Kind: QueueStarted, Count: uint64(c.Snapshot().Workers)})
 	})

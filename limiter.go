@@ -23,7 +23,7 @@ type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// A tokens is the part of the engine that fetches tokens, under engine.mu.
+// A tokens is the part of the engine that fetches tokens, the owner's.
 type tokens struct {
 	ctx      context.Context // ends with this run of the queue; nil before its first fetcher
 	stop     context.CancelFunc
@@ -46,7 +46,7 @@ type fetcher struct {
 	limit  *core.Limit
 }
 
-// sendFor fetches a token, under the engine's locks. It does not while the queue is
+// sendFor fetches a token. It is called by the owner. It does not while the queue is
 // not being served, nor while an earlier fetcher, which did not heed the end of a
 // run, is still with that limiter.
 func (e *engine) sendFor(l *core.Limit) {
@@ -127,35 +127,34 @@ func (f fetcher) again(failed error) bool {
 }
 
 func (f fetcher) leave() {
-	e := f.engine
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	t := &e.tokens
-	delete(t.fetchers, f.limit)
-	if len(t.fetchers) == 0 && t.gone != nil {
-		close(t.gone)
-		t.gone = nil
-	}
-	if f.limit.Asking() { // meanwhile, or as the queue is served again
-		e.sendFor(f.limit)
-	}
+	f.engine.step(func(*core.Core, time.Duration) {
+		t := &f.engine.tokens
+		delete(t.fetchers, f.limit)
+		if len(t.fetchers) == 0 && t.gone != nil {
+			close(t.gone)
+			t.gone = nil
+		}
+		if f.limit.Asking() { // meanwhile, or as the queue is served again
+			f.engine.sendFor(f.limit)
+		}
+	})
 }
 
 // stopFetching ends all fetchers, until the queue is served again.
 func (e *engine) stopFetching() {
-	e.mu.Lock()
-	t := &e.tokens
-	if t.ctx == nil {
-		t.ctx, t.stop = context.WithCancel(context.Background())
-	}
-	t.stop()
-	if len(t.fetchers) == 0 {
-		e.mu.Unlock()
-		return
-	}
 	gone := make(chan struct{})
-	t.gone = gone
-	e.mu.Unlock()
+	e.step(func(*core.Core, time.Duration) {
+		t := &e.tokens
+		if t.ctx == nil {
+			t.ctx, t.stop = context.WithCancel(context.Background())
+		}
+		t.stop()
+		if len(t.fetchers) == 0 {
+			close(gone)
+			return
+		}
+		t.gone = gone
+	})
 	grace := time.NewTimer(limiterGrace)
 	defer grace.Stop()
 	select {
@@ -167,18 +166,18 @@ func (e *engine) stopFetching() {
 
 // loseFetchers takes down which limiters have not heeded the end.
 func (e *engine) loseFetchers() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.tokens.lost = nil
-	for l := range e.tokens.fetchers {
-		e.tokens.lost = append(e.tokens.lost, errs.Wrapf(ErrAbandoned, "limiter %T", l.Key))
-	}
-	e.reportLate(e.tokens.lost)
+	var lost []error
+	e.step(func(*core.Core, time.Duration) {
+		for l := range e.tokens.fetchers {
+			lost = append(lost, errs.Wrapf(ErrAbandoned, "limiter %T", l.Key))
+		}
+		e.tokens.lost = lost
+	})
+	e.reportLate(lost)
 }
 
 // lost returns which limiters were left behind.
-func (e *engine) lost() []error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.tokens.lost
+func (e *engine) lost() (lost []error) {
+	e.step(func(*core.Core, time.Duration) { lost = e.tokens.lost })
+	return lost
 }

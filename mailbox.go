@@ -1,27 +1,42 @@
 package dray
 
 import (
+	"runtime"
 	"sync"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
 )
 
-// A mailbox is the producers' side of the queue: plain jobs arrive here under a
-// lock of its own, held for a few assignments, and are collected by the engine
-// all at once. Whoever finds it empty before his job sends for someone to collect
-// it: a parked worker if there is one, else the owner. So while it is not empty,
-// somebody is on the way.
+// A mailbox is the owner's inbox: producers leave their jobs in it, callers requests, and
+// workers themselves, under a lock that is held for a few assignments. All fields are
+// guarded by mu.
 type mailbox struct {
-	mu         sync.Mutex
-	list       core.Mailbox
-	lastID     uint64        // of the last accepted job: how many there have been
-	stamp      time.Duration // when the list was last found empty, by which its jobs are dated
-	room       int           // how many may be accepted without asking the core: never too many
-	closed     bool
-	unattended bool      // no owner collects, so that each job needs a date of its own
-	hold       bool      // no job may start, so that no worker should come
-	parked     []*worker // idle, the last to park on top; each is waiting for its wake channel
+	mu       sync.Mutex
+	list     core.Mailbox
+	asked    []*request
+	returned []*worker
+	crashed  *PanicError   // a broken rule, for the owner to die of
+	lastID   uint64        // of the last accepted job: how many there have been
+	stamp    time.Duration // when the list was last found empty, by which its jobs are dated
+	room     int           // how many may be accepted without asking the core: never too many
+	closed   bool
+	attended bool          // an owner runs
+	awake    bool          // it has been told to look, and will
+	napping  bool          // it will look at the list by itself, within nap
+	lent     *worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
+	direct   direct        // the job that a lent worker has, until the owner takes it in
+	finished uint64        // jobs that lent workers had, which ended well, not yet in the core's books
+	began    time.Duration // when the last of those did
+}
+
+// A direct is a job that was given to a lent worker, not by the owner.
+type direct struct {
+	w    *worker // nil: there is none
+	fn   Func
+	call *call // that it is the job of; nil for a plain job
+	id   uint64
+	at   time.Duration
 }
 
 // dated is how many jobs at most get the same date in a full mailbox, because
@@ -39,44 +54,143 @@ func (e *engine) post(fn Func) (posted, closed bool) {
 		m.mu.Unlock()
 		return false, closed
 	}
+	if m.lent != nil && m.attended && !m.awake { // nothing is before it
+		e.handOver(fn, nil)
+		return true, false
+	}
 	first := m.list.Len() == 0
-	if first || m.unattended || m.lastID%dated == 0 {
+	if first || !m.attended || m.lastID%dated == 0 {
 		m.stamp = e.now()
 	}
 	m.room--
 	m.lastID++
 	m.list.PushBare(fn, m.lastID, m.stamp)
-	if first {
-		e.sendForCollector()
-	} else {
-		m.mu.Unlock()
-	}
+	e.posted(first)
 	return true, false
 }
 
-// sendForCollector sends for somebody to collect the mailbox, which was empty, and
-// unlocks it before.
-func (e *engine) sendForCollector() {
-	var w *worker
-	if !e.mail.hold {
-		w = e.mail.unpark()
+// handOver gives a job to the lent worker, and unlocks the mailbox. So a job for which a
+// worker is free is started without the owner, which would cost another change of goroutine.
+func (e *engine) handOver(fn Func, c *call) {
+	m := &e.mail
+	now := e.now()
+	m.lastID++
+	w := m.lent
+	m.lent, m.direct = nil, direct{w, fn, c, m.lastID, now}
+	m.mu.Unlock()
+	l := lease{fn: fn, began: now}
+	if c != nil {
+		l.job = &c.job
 	}
-	e.mail.mu.Unlock()
-	if w != nil {
-		w.wake <- struct{}{}
-	} else {
-		e.poke()
+	w.lease <- l
+}
+
+// postCall is post for the job of a Run, if a worker is lent for it.
+func (e *engine) postCall(c *call) bool {
+	m := &e.mail
+	m.mu.Lock()
+	if m.lent == nil || !m.attended || m.awake || m.room <= 0 || m.closed {
+		m.mu.Unlock()
+		return false
+	}
+	e.handOver(c.job.Fn, c)
+	return true
+}
+
+// endDirect takes in the worker that had the direct job, which ended well, if the owner has
+// not seen that and has nothing else to do: it is lent again. The mailbox is locked.
+func (e *engine) endDirect(w *worker) bool {
+	m := &e.mail
+	if m.direct.w != w || w.end != well || !m.attended || m.awake || m.closed || m.list.Len()+len(m.asked)+len(m.returned) > 0 {
+		return false
+	}
+	m.finished++
+	m.began = m.direct.at
+	if c := m.direct.call; c != nil {
+		c.job.State = core.Processed // so that it cannot be cancelled any more
+		c.settled(outcome{id: ID(m.direct.id), state: core.Processed})
+	}
+	m.direct, m.lent = direct{}, w
+	w.end, w.fn, w.granted = notYet, nil, lease{}
+	return true
+}
+
+// posted unlocks the mailbox, in which there are jobs now, and tells the owner of the first.
+func (e *engine) posted(first bool) {
+	m := &e.mail
+	wake := first && m.attended && !m.awake && !m.napping
+	m.awake = m.awake || wake
+	m.mu.Unlock()
+	if wake {
+		e.wake()
 	}
 }
 
-// unpark takes the worker that parked last, whose caches are warmest. The caller
-// now owes it a signal, for which its wake channel has room.
-func (m *mailbox) unpark() *worker {
-	last := len(m.parked) - 1
-	if last < 0 {
-		return nil
+// poke tells the owner to look, if one runs.
+func (e *engine) poke() {
+	m := &e.mail
+	m.mu.Lock()
+	wake := m.attended && !m.awake
+	m.awake = m.awake || wake
+	m.mu.Unlock()
+	if wake {
+		e.wake()
 	}
-	w := m.parked[last]
-	m.parked[last], m.parked = nil, m.parked[:last]
-	return w
+}
+
+// wake is for the one who has set awake. An owner that has woken by itself meanwhile
+// looks once more than it needs to.
+func (e *engine) wake() {
+	select {
+	case e.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// giveBack is how a worker that has no job any more returns to the owner. It reports
+// whether one runs.
+func (e *engine) giveBack(w *worker) (attended bool) {
+	m := &e.mail
+	lockPatiently(&m.mu)
+	w.contexts.End(uint64(w.claims) << slotBits) // here, so that at no moment the job is neither shown nor returned
+	if e.endDirect(w) {
+		m.mu.Unlock()
+		return true
+	}
+	m.returned = append(m.returned, w)
+	attended = m.attended
+	wake := attended && !m.awake
+	m.awake = m.awake || wake
+	m.mu.Unlock()
+	if wake {
+		e.wake()
+	}
+	return attended
+}
+
+// How long a worker waits between two looks at a lock that is taken: in turns of
+// an empty loop, of about a cycle each.
+const (
+	patience    = 1000
+	maxPatience = 16 * patience // 5 µs or so
+)
+
+// lockPatiently locks mu for a worker between two jobs. Where jobs are tiny and
+// several want the lock all the time, most gets done if one of them has it
+// many times in a row, with all that it guards in its cache. A sync.Mutex alone
+// would make the others look at it every few dozen nanoseconds, which slows that
+// one down, and then put them to sleep, out of which it would have to wake them.
+func lockPatiently(mu *sync.Mutex) {
+	for i, wait := 0, patience; i < 10; i++ {
+		if mu.TryLock() {
+			return
+		}
+		for range wait {
+		}
+		wait = min(2*wait, maxPatience)
+		if i >= 2 {
+			runtime.Gosched()
+		}
+	}
+	mu.Lock()
 }

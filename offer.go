@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/goid"
 	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
@@ -92,10 +93,6 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 	case core.Full:
 		return Receipt{}, false, ErrQueueFull
 	case core.Waits:
-		if e.caller(o.inside) != nil { // it would wait for its own end
-			c.Reject(j, now)
-			return Receipt{}, false, ErrQueueFull
-		}
 		j.Answer = make(chan error, 1)
 		return Receipt{}, true, nil
 	default:
@@ -107,9 +104,25 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 	}
 }
 
+// rejectOwn turns j away, which found no room, if a job of this queue enqueues it: that
+// would wait for its own end.
+func (e *engine) rejectOwn(o offer, j *core.Job) (rejected bool) {
+	me := goid.Current()
+	e.step(func(c *core.Core, now time.Duration) {
+		if j.State == core.Blocked && e.caller(o.inside, me) != nil {
+			c.Reject(j, now)
+			rejected = true
+		}
+	})
+	return rejected
+}
+
 // awaitRoom waits until j, which found no room, has been accepted or refused. If
 // ctx ends at that very moment the core knows which of the two came first.
 func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
+	if e.rejectOwn(o, j) {
+		return Receipt{}, ErrQueueFull
+	}
 	var err error
 	select {
 	case err = <-j.Answer:

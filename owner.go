@@ -2,20 +2,19 @@ package dray
 
 import (
 	"context"
-	"runtime"
 	"time"
 )
 
-// An owner is the goroutine that a queue's state belongs to. It collects the
-// mailbox when no worker is free to, moves jobs whose time has come, cancels
-// those that run too long, and sends for workers. It is also the one that dies
+// An owner is the goroutine that a queue's state belongs to while it runs. It takes in
+// what is in the mailbox, settles jobs and gives workers others, moves jobs whose time
+// has come, and cancels those that run too long. It is also the one that dies
 // when a rule is broken, wherever that was noticed, so that its supervisor knows.
 //
 // It keeps nothing to itself: a successor begins with the state as it is.
 type owner struct{ *engine }
 
-// nap is how long the owner leaves the mailbox alone after it has found a rush
-// in it: else a burst, which no worker is free to collect, would have it come back
+// nap is how long the owner leaves plain jobs in the mailbox after it has found a rush
+// there: else a burst, for which no worker is free, would have it come back
 // every few jobs, and slow the producers down. The dates of a rush do not depend on it.
 const (
 	rush = 2 * dated
@@ -24,67 +23,64 @@ const (
 
 // Serve is the owner's loop: do what is due, then sleep until more is.
 func (o owner) Serve(ctx context.Context) error {
+	select {
+	case <-o.state: // a caller has it for one tick at most
+	case <-ctx.Done():
+		return nil
+	}
+	defer o.resign()
+	o.attend()
 	timer := time.NewTimer(never)
 	defer timer.Stop()
-	defer o.attend()()
 	for {
-		idle, rushed := o.tick()
-		wakeup := o.wakeup
-		if rushed {
-			idle, wakeup = min(idle, nap), nil
-		}
-		if idle <= 0 && ctx.Err() == nil { // there is more, and all others have had their turn
-			o.dieOfCrash()
-			runtime.Gosched()
-			continue
-		}
-		timer.Reset(idle)
+		o.dieOfCrash()
+		timer.Reset(o.look())
 		select {
-		case <-wakeup:
+		case <-o.wakeup:
 		case <-timer.C:
 		case <-ctx.Done():
 			return nil
 		}
-		o.dieOfCrash()
 	}
 }
 
-// attend takes over the mailbox, until the function it returns is called.
-func (o owner) attend() (leave func()) {
-	set := func(attended bool) {
-		o.mail.mu.Lock()
-		o.mail.unattended = !attended
-		o.mail.mu.Unlock()
+// look is a tick. It returns how long there is nothing more to do.
+func (o owner) look() time.Duration {
+	if o.tick(true) {
+		return min(o.armed-o.now(), nap)
 	}
-	set(true)
-	return func() { set(false) }
+	return o.armed - o.now()
 }
 
-// tick does what is due, and returns how long there is nothing more to do, and
-// whether there was a rush in the mailbox. It does not contain a crash, as step does: this one is the owner's own.
-func (o owner) tick() (idle time.Duration, rushed bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+func (o owner) attend() {
 	o.mail.mu.Lock()
 	defer o.mail.mu.Unlock()
-	now := o.now()
-	o.armed = -never // so that follow does not poke its own caller
-	rushed = o.mail.list.Len() >= rush
-	o.collect()
-	o.core.AdvanceSome(now, slicedJobs)
-	o.dismissIdle(now)
-	o.at("advance")
-	o.follow(now)
-	o.armed = min(o.due(), o.beat(now))
-	return o.armed - now, rushed
+	o.mail.attended = true
+}
+
+// resign makes the state free for callers, and tells those who wait for the owner.
+func (o owner) resign() {
+	m := &o.mail
+	m.mu.Lock()
+	m.attended, m.awake, m.napping = false, false, false
+	for _, asked := range [][]*request{o.todo.rest(), m.asked} {
+		for _, r := range asked {
+			select {
+			case r.reply <- false:
+			default: // it knows already
+			}
+		}
+	}
+	m.mu.Unlock()
+	o.state <- struct{}{}
 }
 
 // dieOfCrash panics with what broke somewhere else.
 func (o owner) dieOfCrash() {
-	o.mu.Lock()
-	p := o.crashed
-	o.crashed = nil
-	o.mu.Unlock()
+	o.mail.mu.Lock()
+	p := o.mail.crashed
+	o.mail.crashed = nil
+	o.mail.mu.Unlock()
 	if p != nil {
 		panic(p)
 	}

@@ -33,7 +33,7 @@ func benchOwnerRestart(b *testing.B, waiting int) {
 	var crashed atomic.Int64 // when; zero while there is nothing to measure
 	back := make(chan time.Duration, 1)
 	var armed atomic.Bool
-	q.fault = func(at string) {
+	q.setFault(func(at string) {
 		switch {
 		case at != "advance":
 		case armed.CompareAndSwap(true, false):
@@ -44,7 +44,7 @@ func benchOwnerRestart(b *testing.B, waiting int) {
 				back <- q.now() - time.Duration(t)
 			}
 		}
-	}
+	})
 	require.NoError(b, q.Start())
 	require.NoError(b, q.Pause())
 	for range waiting {

@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"sync"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -18,59 +19,121 @@ const (
 	beat    = time.Millisecond
 )
 
-// A pace decides how often its worker reads the clock. It belongs to the worker.
+// maxSamples bounds what a worker measures before it goes back to the owner.
+const maxSamples = 64
+
+// A pace decides how often its worker reads the clock, and keeps what was measured.
 type pace struct {
-	engine *engine       // immutable
-	begin  time.Duration // of the stretch: when the clock was last read
-	wait   time.Duration // how long its first job had waited
-	length int           // jobs in a stretch; 0 counts as 1
-	left   int           // of those, not yet begun
-	beats  uint32        // of the engine, when the stretch began
+	engine *engine // immutable
+
+	// The worker's own.
+	now    sample
+	length int    // jobs in a stretch
+	left   int    // of those, not yet begun
+	beats  uint32 // of the engine, when the stretch began
+
+	mu      sync.Mutex
+	samples []sample // guarded by mu
+}
+
+// A sample is a stretch of jobs that share two readings of the clock.
+type sample struct {
+	begin   time.Duration
+	took    time.Duration
+	n       int
+	stretch *core.Stretch // and slot: where its first job was claimed; nil: that had waited for so long
+	slot    uint32
+	waited  time.Duration
 }
 
 // over reports whether the clock is to be read when the present job has ended.
-func (p *pace) over() bool { return p.left == 0 }
+func (p *pace) over() bool { return p.left == 0 || p.beats != p.engine.beats.Load() }
 
-// start begins a stretch with the job that has just started at r, under the engine's lock.
-func (p *pace) start(r *core.Run) {
-	p.begin, p.wait = r.StartedAt, r.StartedAt-r.ReadyAt()
-	p.length = max(p.length, 1)
+func (p *pace) full() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.samples) >= maxSamples
+}
+
+// first begins a stretch of one, with the first job of a lease.
+func (p *pace) first(l lease) {
+	p.now = sample{begin: l.began, waited: l.waited}
+	p.length, p.left = 1, 0
+	p.beats = p.engine.beats.Load()
+}
+
+// start begins a stretch with a job that was claimed.
+func (p *pace) start(now time.Duration, from *core.Stretch, slot uint32) {
+	p.now = sample{begin: now, stretch: from, slot: slot}
 	p.left = p.length - 1
-	if p.left == 0 {
-		return
-	}
 	e := p.engine
-	p.beats, e.strides = e.beats, true
-	if !e.beating {
-		e.beating, e.beatAt = true, p.begin+beat
-		e.poke()
+	p.beats = e.beats.Load()
+	if p.left > 0 && !e.strides.Load() {
+		e.strides.Store(true)
+		if !e.beating.Load() {
+			e.poke()
+		}
+	}
+}
+
+// flush ends a stretch. If it was longer than as many brief jobs take, one of them was
+// long: it is put down as having taken it all.
+func (p *pace) flush(now time.Duration) {
+	p.now.took, p.now.n = now-p.now.begin, p.length-p.left
+	if p.now.n > 0 && p.now.took < brief*time.Duration(p.now.n) {
+		p.length = min(2*p.length, longest)
+	} else {
+		p.length = 1
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.samples = append(p.samples, p.now)
+}
+
+// measure takes what a worker has measured into the statistics. It is called by the owner.
+func (e *engine) measure(w *worker) {
+	p := &w.pace
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.samples {
+		if s.stretch != nil {
+			s.waited = max(s.begin-s.stretch.Identify(s.slot).At, 0)
+		}
+		if s.took < brief*time.Duration(s.n) {
+			e.core.Measured(s.waited, s.took/time.Duration(s.n), uint64(s.n))
+		} else {
+			e.core.Measured(s.waited, s.took, 1)
+			e.core.Measured(s.waited, 0, uint64(s.n-1))
+		}
+	}
+	p.samples = p.samples[:0]
+}
+
+// measureAll does so for all workers.
+func (e *engine) measureAll() {
+	for _, r := range e.core.Runs() {
+		if w := e.workerAt(r); w.stretch != nil { // the others have been measured when they came back
+			e.measure(w)
+		}
 	}
 }
 
 // beat ends all stretches if it is time to, and returns when it next will be.
 func (e *engine) beat(now time.Duration) time.Duration {
-	if e.beating && now >= e.beatAt {
-		e.beats++
+	if !e.beating.Load() && e.strides.Load() {
+		e.beating.Store(true)
 		e.beatAt = now + beat
-		e.beating, e.strides = e.strides, false
 	}
-	if !e.beating {
+	if e.beating.Load() && now >= e.beatAt {
+		e.beats.Add(1)
+		e.beatAt = now + beat
+		e.beating.Store(e.strides.Swap(false))
+		if !e.beating.Load() && e.strides.Load() { // by a worker that has seen it beat
+			e.beating.Store(true)
+		}
+	}
+	if !e.beating.Load() {
 		return never
 	}
 	return e.beatAt
-}
-
-// flush measures the stretch, whose present job ended at now. If it was longer
-// than as many brief jobs take, one of them was long: it is put down as having
-// taken it all.
-func (p *pace) flush(now time.Duration) {
-	took, n := now-p.begin, p.length-p.left
-	if took < brief*time.Duration(n) {
-		p.engine.core.Measured(p.wait, took/time.Duration(n), uint64(n))
-		p.length = min(2*p.length, longest)
-		return
-	}
-	p.engine.core.Measured(p.wait, took, 1)
-	p.engine.core.Measured(p.wait, 0, uint64(n-1))
-	p.length = 1
 }

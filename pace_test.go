@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a622d8ee/dray/internal/jobctx"
+	"github.com/a622d8ee/dray/internal/core"
 )
 
 // TestLongJobsBehindTinyOnes: a worker that no longer reads the clock for each job
@@ -70,25 +70,6 @@ func TestBeatStopsByItself(t *testing.T) {
 }
 
 func state(q *Queue) (beating bool, armed time.Duration) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.beating, q.armed
-}
-
-// TestStretchesAreBounded: however tiny jobs are, a page has contexts for a stretch.
-func TestStretchesAreBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1), WithCapacity(Unbounded))
-		require.NoError(t, err)
-		const jobs = 10 * jobctx.MaxStretch
-		for range jobs {
-			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
-		}
-		require.NoError(t, q.Start())
-		synctest.Wait()
-		s := q.Stats()
-		require.EqualValues(t, jobs, s.Processed)
-		require.Zero(t, s.Restarts)
-		require.NoError(t, q.Close())
-	})
+	q.step(func(*core.Core, time.Duration) { armed = q.armed })
+	return q.beating.Load(), armed
 }

@@ -46,7 +46,7 @@ func (e *engine) leave(restarts uint64) (r Report, last Event) {
 		books.Restarts = restarts
 		waiting, cut := c.Left()
 		left := c.Seal(now)
-		e.base = &queueValues{context.Background()} // what still runs has a page with its own
+		e.base.Store(&queueValues{context.Background()}) // what still runs has a page with its own
 		r = e.reportOf(c, left)
 		last = stopped(books, waiting, cut)
 		for _, j := range left {

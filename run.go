@@ -53,8 +53,10 @@ type runner interface {
 // call runs b as a plain job, until ctx ends, whose Done is done.
 func (e *engine) call(ctx context.Context, done <-chan struct{}, b runner) error {
 	c := e.newCall(b)
-	if _, err := e.offer(ctx, &c.job, false); err != nil {
-		return err
+	if !e.postCall(c) {
+		if _, err := e.offer(ctx, &c.job, false); err != nil {
+			return err
+		}
 	}
 	if !c.await(done) {
 		cancelled := false

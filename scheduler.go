@@ -289,9 +289,7 @@ func (s *Scheduler) infos() []PeriodicInfo {
 
 // underBoth makes a change to what both locks guard, where mu is held.
 func (s *Scheduler) underBoth(change func()) {
-	s.queue.mu.Lock()
-	defer s.queue.mu.Unlock()
-	change()
+	s.queue.step(func(*core.Core, time.Duration) { change() })
 }
 
 func (s *Scheduler) newTask(name string, when Schedule, fn Func, replaces bool, opts []TaskOption) (*periodicTask, error) {

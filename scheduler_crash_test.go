@@ -21,7 +21,7 @@ func TestSchedulerCrashAtEveryStep(t *testing.T) {
 			fault, hit := crashAt(n)
 			q, err := New(WithWorkers(3), WithObserver(func(Event) {}))
 			require.NoError(t, err)
-			q.fault = fault
+			q.setFault(fault)
 			require.NoError(t, q.Start())
 			var mu sync.Mutex
 			ran := map[string]int{}

@@ -128,8 +128,8 @@ func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 	if c == nil {
 		return "", time.Time{}, false
 	}
-	jobctx.WhileRunning(c, func(o jobctx.Owner) {
-		if x := extraOf(workerOf(o).run.Job); x != nil && x.task != "" {
+	whileRunning(c, func(w *worker) {
+		if x := extraOf(w.run.Job); x != nil && x.task != "" {
 			name, due, ok = x.task, x.clock.tellDue(x.due), true
 		}
 	})

@@ -17,9 +17,7 @@ func init() { seam.Inside = func(queue any) seam.Queue { return inside{queue.(*Q
 type inside struct{ q *Queue }
 
 func (i inside) Fault(f func(at string)) {
-	i.q.mu.Lock()
-	defer i.q.mu.Unlock()
-	i.q.fault = f
+	i.q.setFault(f)
 }
 
 func (i inside) Poke() { i.q.poke() }
@@ -60,7 +58,9 @@ func (i inside) RunNext() bool {
 		c.Halt(false)
 		c.Open()
 		c.Join(&w.run)
-		if claimed = c.Claim(&w.run, now); !claimed {
+		if claimed = c.Claim(&w.run, now); claimed {
+			e.start(w)
+		} else {
 			c.Leave(&w.run)
 		}
 		c.Halt(true)
@@ -87,4 +87,13 @@ func (w *worker) lend(done chan struct{}) {
 	for !w.left {
 		w.serve()
 	}
+}
+
+// setFault has f called between any two steps.
+func (e *engine) setFault(f func(at string)) {
+	if f == nil {
+		e.fault.Store(nil)
+		return
+	}
+	e.fault.Store(&f)
 }

@@ -57,6 +57,7 @@ func (q *Queue) Stats() Stats {
 }
 
 func (e *engine) stats(c *core.Core, now time.Duration) Stats {
+	e.measureAll()
 	b := c.Snapshot()
 	s := Stats{
 		Pending: b.Pending, Delayed: b.Delayed, Retrying: b.Retrying, Running: b.Running, Stuck: b.Stuck,

@@ -3,7 +3,6 @@ package dray
 import (
 	"bytes"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,31 +14,71 @@ import (
 	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
-// A worker runs one job at a time. Whatever a job does, its worker settles it and
-// goes on: a panic is recovered; a runtime.Goexit ends the goroutine, whose last
+// A worker runs one job at a time. It gets a job from the owner, with the right to go on
+// with the plain ones behind it; when that is over it goes back, with what came of the last.
+// Whatever a job does: a panic is recovered; a runtime.Goexit ends the goroutine, whose last
 // act is to start a successor that takes over the worker as it is.
 type worker struct {
 	engine *engine       // immutable
 	number int           // immutable, from 1
-	wake   chan struct{} // capacity 1; one signal for each time the worker was unparked
+	lease  chan lease    // capacity 1; closed when there is no more use for the worker
 	goid   atomic.Uint64 // the goid.ID of the goroutine it runs on, 0 before; read by calls that ask whether they are on it
 
-	// Under engine.mu; Run.ID, Fn, Job and StartedAt also by the worker itself while it has a job.
+	// The owner's.
 	run       core.Run
-	contexts  jobctx.Book   // of its jobs; see there
-	idleSince time.Duration // when it last parked
-	woken     bool          // summoned: it has to take the engine's waking flag back
+	stretch   *core.Stretch // of the lease, if that has one
+	idleSince time.Duration // when it was last given no job
 
-	// The worker's own.
-	inJob  bool        // foreign code is running
-	locked bool        // it holds engine.mu
-	end    endKind     // of the job at run, which is then to be settled
-	left   bool        // the engine has no more use for it
-	gone   bool        // it has given its place up: all that is left to do is to leave
-	asleep bool        // it has parked, and not been woken since
-	result core.Result // of the job at run, where end is otherwise
-	pace   pace
+	contexts *jobctx.Book          // of its jobs, beside which it shows a mark: see there
+	began    atomic.Int64          // when the last stretch of jobs began that it has claimed itself; set by it
+	pinned   atomic.Bool           // it is not to claim another job itself; set by the owner
+	until    atomic.Pointer[until] // when its job's context ends by itself; set by the owner before the job, nil: never
+	cause    atomic.Int32          // core.Cause of the end of its job's context; set by the owner, also while the job runs
+
+	// The worker's own while it has a lease, and the owner's when it has gone back.
+	granted lease         // that it has
+	fn      Func          // of the job at hand
+	slot    int           // of the job at hand, if it has claimed that, from 1; 0 of the first of a lease
+	claims  uint32        // ever; wraps
+	held    bool          // the job at hand has not begun
+	inJob   bool          // foreign code is running
+	away    bool          // it has gone back to the owner, and has no lease; its own
+	left    bool          // the engine has no more use for it
+	end     endKind       // of the job at hand, which is then to be settled
+	ended   time.Duration // when that was
+	result  core.Result   // of the job at hand, where end is otherwise
+	pace    pace
 }
+
+// A lease is a job, and what a worker may go on with after a good end of it.
+type lease struct {
+	fn      Func
+	job     *core.Job     // nil for a plain one
+	stretch *core.Stretch // to claim others from; nil: none
+	coming  bool          // others may be needed for it
+	began   time.Duration
+	waited  time.Duration
+}
+
+// until is when the context of a job ends by itself, and why.
+type until struct {
+	at  time.Time
+	why error
+}
+
+// A mark is what a worker shows beside its job's context: how many jobs it has claimed
+// ever, and the slot of the one at hand, as worker.slot.
+type mark uint64
+
+const slotBits = 16
+
+func (w *worker) mark() uint64 { return uint64(w.claims)<<slotBits | uint64(w.slot) }
+
+// look returns the mark of a worker.
+func (w *worker) look() mark { return mark(w.contexts.Mark()) }
+
+func (m mark) claims() uint32 { return uint32(m >> slotBits) }
+func (m mark) slot() uint32   { return uint32(m & (1<<slotBits - 1)) }
 
 // endKind is whether and how a job has ended.
 type endKind uint8
@@ -52,13 +91,13 @@ const (
 
 // newWorker returns a worker that does not run yet.
 func (e *engine) newWorker(number int) *worker {
-	w := &worker{engine: e, number: number, wake: make(chan struct{}, 1), pace: pace{engine: e}}
-	w.contexts = jobctx.NewBook(w, &e.mu, e.clock.tellTime)
+	w := &worker{engine: e, number: number, lease: make(chan lease, 1), pace: pace{engine: e}}
+	w.contexts = jobctx.NewBook(w, e.clock.tellTime)
 	w.run.Owner = w
 	return w
 }
 
-// hire starts a worker, under both locks.
+// hire starts a worker, which waits for a job. It is called by the owner.
 func (e *engine) hire() *worker {
 	e.hired++
 	w := e.newWorker(e.hired)
@@ -98,28 +137,103 @@ func (w *worker) serve() {
 	w.left = true
 }
 
-// next settles the job performed, and waits for another one.
+// next goes on with the lease, or waits for another one.
 func (w *worker) next() bool {
-	for {
-		claimed, leave := w.turn()
-		if claimed {
-			return true
-		}
-		if leave {
+	return w.held || !w.away && w.end == well && w.claim() || w.await()
+}
+
+// claim takes the next plain job of the lease. That is to settle the one before, which
+// went well.
+func (w *worker) claim() bool {
+	stretch := w.granted.stretch
+	if stretch == nil || w.pinned.Load() {
+		return false
+	}
+	due, now := w.pace.over(), time.Duration(0)
+	if due {
+		if w.pace.full() {
 			return false
 		}
-		<-w.wake
-		w.asleep = false
+		now = w.engine.now()
+	}
+	fn, slot := stretch.Claim()
+	if fn == nil {
+		return false
+	}
+	w.claims++
+	w.slot = int(slot) + 1
+	w.hold(fn) // before all that could wait for the owner, which may wait for this: see awaitShown
+	if due {
+		w.pace.flush(now)
+		w.pace.start(now, stretch, slot)
+		w.began.Store(int64(now))
+	} else {
+		w.pace.left--
+	}
+	return true
+}
+
+// hold has the worker run fn next.
+func (w *worker) hold(fn Func) {
+	w.fn, w.end, w.held = fn, notYet, true
+	w.beginContext()
+}
+
+// await gives the worker back, and waits for a lease.
+func (w *worker) await() bool {
+	attended := true
+	if !w.away && w.end != notYet {
+		w.ended, w.away = w.engine.now(), true
+		if w.granted.job == nil {
+			w.pace.flush(w.ended)
+		}
+		attended = w.engine.giveBack(w)
+		w.engine.at("worker")
+	}
+	l, ok := w.receive(attended)
+	if !ok {
+		return false
+	}
+	w.granted, w.slot, w.away = l, 0, false
+	if l.coming {
+		w.arrive()
+	}
+	w.pace.first(l)
+	w.hold(l.fn)
+	w.granted.fn = nil // the lease may last far longer than its first job
+	return true
+}
+
+// receive waits for a lease; where no owner runs not without doing what that would.
+func (w *worker) receive(attended bool) (l lease, ok bool) {
+	if !attended {
+		select {
+		case l, ok = <-w.lease:
+			return l, ok
+		case <-w.engine.state:
+			w.engine.serveOnce()
+		}
+	}
+	l, ok = <-w.lease
+	return l, ok
+}
+
+// arrive tells the owner that the worker sent for has come, if it has others to send.
+func (w *worker) arrive() {
+	e := w.engine
+	e.coming.Store(false)
+	if e.want.Load() {
+		e.poke()
 	}
 }
 
 // perform runs the job and takes down how it ended.
 func (w *worker) perform() {
 	ctx := w.contexts.Current()
-	w.inJob = true
+	w.held, w.inJob = false, true
 	var err error
 	if w.engine.handler == nil {
-		err = w.run.Fn(ctx)
+		err = w.fn(ctx)
 	} else {
 		err = w.engine.handler(ctx, w.job())
 	}
@@ -135,10 +249,6 @@ func (w *worker) perform() {
 func (w *worker) contain() {
 	if w.left {
 		return
-	}
-	if w.locked {
-		w.locked = false
-		w.engine.mu.Unlock()
 	}
 	v := recover() // nil: a Goexit, which no recover stops
 	switch {
@@ -162,7 +272,7 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 	w.result = w.judge(err, kind)
 	if w.mayRetry() {
 		w.result.Delay = thrownDelay // unless the backoff returns
-		w.result.Delay = delayBefore(w.run.Job)
+		w.result.Delay = delayBefore(w.granted.job)
 	}
 }
 
@@ -197,122 +307,33 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 // mayRetry reports whether the result may be followed by another attempt. A snooze
 // may if it came after the timeout, which only the core knows for sure.
 func (w *worker) mayRetry() bool {
-	j := w.run.Job
+	j := w.granted.job
 	return j != nil && j.Attempt < j.MaxAttempts && !w.result.Final && (w.result.Kind != core.Snooze || j.Timeout > 0)
 }
 
-// turn is the worker's one visit to the state between two jobs: it settles the
-// one, claims the other, and collects the mailbox or parks if there is none.
-func (w *worker) turn() (claimed, leave bool) {
-	e, due, now := w.engine, w.pace.over(), w.pace.begin
-	fresh := due && w.end == well
-	if fresh {
-		now = e.now()
-	}
-	lockPatiently(&e.mu)
-	w.locked = true
-	if w.end == well && e.easy && (due || w.pace.beats == e.beats) && e.core.Proceed(&w.run, now) {
-		w.end = notYet
-		if due {
-			w.contexts.End()
-			w.pace.flush(now)
-			w.pace.start(&w.run)
-			w.beginContext()
-		} else {
-			w.pace.left--
-			w.contexts.Next()
-		}
-		claimed = true
-	} else {
-		if !fresh {
-			now = e.now()
-		}
-		claimed, leave = w.longTurn(now)
-	}
-	w.locked = false
-	e.mu.Unlock()
-	return claimed, leave
-}
-
-// longTurn is a turn that has to look at the mailbox, or at what follows, under
-// the engine's lock.
-func (w *worker) longTurn(now time.Duration) (claimed, leave bool) {
-	e := w.engine
-	e.mail.mu.Lock()
-	defer e.mail.mu.Unlock()
-	if w.gone {
-		return false, true
-	}
-	w.getUp()
-	e.collect()
-	w.settle(now)
-	if w.woken {
-		w.woken, e.waking = false, false
-	}
-	claimed = w.run.ID != 0 || e.core.Claim(&w.run, now) // not zero: a crash came between claim and job
-	if claimed {
-		w.pace.start(&w.run)
-		w.beginContext()
-	} else {
-		leave = w.rest(now)
-	}
-	e.follow(now)
-	return claimed, leave
-}
-
-// rest parks the worker, or lets it go.
-func (w *worker) rest(now time.Duration) (leave bool) {
-	e := w.engine
-	w.pace.length = 1 // what comes after a pause may be quite different
-	if e.core.Closed() || e.core.Surplus() {
-		e.letGo(w)
-		return true
-	}
-	e.park(w, now)
-	w.asleep = true
-	return false
-}
-
-// getUp undoes the parking of a turn that crashed after it: the worker is up again
-// without having been woken. Whoever has unparked it has sent a signal, or is about
-// to, which is not to be found later. As rest, it is called under both locks.
-func (w *worker) getUp() {
-	if !w.asleep {
-		return
-	}
-	w.asleep = false
-	m := &w.engine.mail
-	if i := slices.Index(m.parked, w); i >= 0 {
-		m.parked = slices.Delete(m.parked, i, i+1)
-		return
-	}
-	<-w.wake
-}
-
-// settle hands the result of the job performed to the core.
+// settle hands the result of the job at hand to the core. It is called by the owner.
 func (w *worker) settle(now time.Duration) {
 	if w.end == notYet {
 		return
 	}
-	w.contexts.End()
-	w.engine.stuck.attemptEnds(ID(w.run.ID))
-	if w.run.Job == nil {
-		w.pace.flush(now)
+	e, r := w.engine, &w.run
+	if w.slot > 0 {
+		at := w.stretch.Identify(uint32(w.slot - 1))
+		began := time.Duration(w.began.Load())
+		e.core.GoesOn(r, w.fn, at.ID, at.At, began)
+		e.lastClaim = max(e.lastClaim, began)
+	} else if w.granted.job == nil {
+		e.core.GoesOn(r, w.fn, r.ID, r.Enqueued, r.StartedAt)
 	}
-	w.engine.core.Settle(&w.run, w.result, now)
+	e.measure(w)
+	e.stuck.attemptEnds(ID(r.ID))
+	w.fn, w.granted, w.stretch, w.slot = nil, lease{}, nil, 0
+	e.core.Settle(r, w.result, min(w.ended, now))
 	w.end = notYet
 	if w.result.Kind != core.OK {
 		w.result = core.Result{}
 	}
-	w.engine.at("settle")
-}
-
-// crash hands a panic of the rules to the owner.
-func (e *engine) crash(p *PanicError) {
-	e.mu.Lock()
-	e.crashed = p
-	e.mu.Unlock()
-	e.poke()
+	e.at("settle")
 }
 
 // maxStack bounds the stacks kept in errors and events.

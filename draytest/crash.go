@@ -56,7 +56,7 @@ func CrashWorker(t testing.TB, q *dray.Queue) (died <-chan struct{}) {
 	inside, dead := seam.Inside(q), make(chan struct{})
 	var hit atomic.Bool
 	inside.Fault(func(at string) {
-		if at == "settle" && !hit.Swap(true) {
+		if at == "worker" && !hit.Swap(true) {
 			close(dead)
 			runtime.Goexit()
 		}

@@ -63,28 +63,8 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 	}
 }
 
-// Proceed does what Settle and Claim do for a plain job that returned nil with
-// another plain one behind it, if the core is Easy. It reports false, and changes
-// nothing, where more has to be looked at.
-func (c *Core) Proceed(r *Run, now time.Duration) bool {
-	if !r.plain {
-		return false
-	}
-	fn, id, at := c.lanes[1].list.PopBare()
-	if fn == nil {
-		return false
-	}
-	c.counts.Processed++
-	c.pending--
-	c.held--
-	c.lanes[1].turned = now
-	r.ID, r.Fn = id, fn
-	r.Enqueued, r.StartedAt = at, now
-	return true
-}
-
 // Easy reports whether the next job of the normal lane, if it is a plain one, may
-// follow another without further ado. Proceed keeps it so.
+// follow another without further ado.
 func (c *Core) Easy() bool {
 	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects)+c.blocked.len() == 0 &&
 		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants == 0
@@ -94,6 +74,7 @@ func (c *Core) Easy() bool {
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
+	c.noteTurn()
 	c.lane(priorityOf(e)).turned = now
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now

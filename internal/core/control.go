@@ -156,6 +156,7 @@ func (c *Core) Runs() []*Run { return c.runs }
 
 // RunOf returns the place of the running job with the given ID, or nil.
 func (c *Core) RunOf(id uint64) *Run {
+	c.updateRuns()
 	i := slices.IndexFunc(c.runs, func(r *Run) bool { return r.ID == id })
 	if i < 0 || id == 0 {
 		return nil

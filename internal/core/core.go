@@ -25,10 +25,12 @@ type Config struct {
 	Capacity       int // of jobs that have never started; negative: unbounded
 	Overflow       Overflow
 	FailuresKept   int
-	StuckAllowance int   // workers lent while others are stuck
-	Watched        Watch // make these effects, which only observers need
-	Latency        bool  // measure
-	NoLine         bool  // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
+	StuckAllowance int                  // workers lent while others are stuck
+	Watched        Watch                // make these effects, which only observers need
+	Latency        bool                 // measure
+	LastStart      func() time.Duration // when the last job of a shared stretch was claimed
+	UpdateRuns     func()               // has GoesOn called for all places with such jobs
+	NoLine         bool                 // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
 }
 
 // stuckGrace is how long after its context was cancelled a job is reported as
@@ -85,7 +87,9 @@ type Core struct {
 	pausedTasks map[string]*aside
 	failures    failures // at most cfg.FailuresKept
 
-	some      []*Job // empty: room for the jobs of a span, so that they are found without allocating
+	some    []*Job // empty: room for the jobs of a span, so that they are found without allocating
+	claimed bool   // jobs from the shared stretch, since the last start of the normal lane was known
+
 	counts    Counts
 	wait, run latency.Histogram
 	effects   []Effect

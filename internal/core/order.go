@@ -97,6 +97,7 @@ func (h *heads) alone(i int, now time.Duration) bool {
 // heads looks at the first job of each lane: one that goes before its list, if that
 // is given, or else the first of that.
 func (c *Core) heads(ahead [3]*Job) (h heads) {
+	c.noteTurn()
 	for i := range c.lanes {
 		l := &c.lanes[i]
 		h.turned[i] = l.turned

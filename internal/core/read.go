@@ -89,6 +89,7 @@ func (c *Core) readSome(r *Reader, page []Info) []Info {
 }
 
 func (c *Core) readRuns(r *Reader, page []Info) []Info {
+	c.updateRuns()
 	order := func(a, b *Run) int {
 		return cmp.Or(cmp.Compare(a.StartedAt, b.StartedAt), cmp.Compare(a.ID, b.ID))
 	}

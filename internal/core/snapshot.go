@@ -59,6 +59,7 @@ func (c *Core) RunningJobs() (infos []Info) {
 
 // byStart returns the places that have a job, the longest first.
 func (c *Core) byStart() (runs []*Run) {
+	c.updateRuns()
 	for _, r := range c.runs {
 		if r.ID != 0 {
 			runs = append(runs, r)

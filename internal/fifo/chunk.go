@@ -4,22 +4,26 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
-// chunkLen makes a chunk fill the 4096-byte size class: 136 bytes of header, 8
+// chunkLen makes a chunk fill the 4096-byte size class: 208 bytes of header, 8
 // of the allocator's, 8 per slot.
-const chunkLen = 494
+const chunkLen = 485
 
 // A slot is the function of a bare entry, or nil for a record, which is then the
 // next of the chunk's records, or for an entry that was taken out.
 type slot = func(context.Context) error
 
-// A chunk is a stretch of a list. Bare entries keep neither ID nor time in their
+// A Chunk is a stretch of a list. Bare entries keep neither ID nor time in their
 // slots: neighbours nearly always have IDs in sequence and came at the same
 // time, so a mark says it once for a run of them.
-type chunk[J any] struct {
-	next       *chunk[J]
+type Chunk[J any] struct {
+	gate atomic.Uint64 // next slot to claim << 32 | limit of those that may be; Store and Swap by the list's owner, Add by all
+	_    [56]byte
+
+	next       *Chunk[J]
 	head, tail uint32 // slots[head:tail] are filled
 	holes      uint32 // of those, taken out
 	turn       uint32 // the slots before it, from head on, have IDs from ids and the time date
@@ -31,6 +35,9 @@ type chunk[J any] struct {
 	start   uint64        // the number of slot 0
 	low     uint64        // in List.bare: no ID here is lower, and none before it so high
 	base    time.Duration // of the times in marks
+	bare    uint32        // the slots before it, from head on, are bare
+	opened  bool          // its gate is open
+	shared  bool          // its gate has been opened: others may still look at it
 	record  uint32        // index of the first record at or after head
 	mark    uint32        // index of the mark that ids and date are from
 	records []*J          // nil for an entry that was taken out
@@ -47,7 +54,7 @@ type mark struct {
 }
 
 // push appends e, for which there is room.
-func (c *chunk[J]) push(e Entry[J]) {
+func (c *Chunk[J]) push(e Entry[J]) {
 	if e.Job != nil {
 		c.records = append(c.records, e.Job)
 	} else {
@@ -63,7 +70,7 @@ func (c *chunk[J]) push(e Entry[J]) {
 }
 
 // begin begins a run with e, unless it goes on the last one to the µs.
-func (c *chunk[J]) begin(e Entry[J]) {
+func (c *Chunk[J]) begin(e Entry[J]) {
 	m := mark{from: c.tail, at: uint32((e.At - c.base) / time.Microsecond), id: e.ID}
 	if !c.goesOn(m) {
 		c.marks = append(c.marks, m)
@@ -72,28 +79,28 @@ func (c *chunk[J]) begin(e Entry[J]) {
 }
 
 // goesOn reports whether what m says follows from the last mark.
-func (c *chunk[J]) goesOn(m mark) bool {
+func (c *Chunk[J]) goesOn(m mark) bool {
 	last := len(c.marks) - 1
 	return last >= 0 && m.from == c.tail && m.id == c.nextID && m.at == c.marks[last].at
 }
 
 // fits reports whether there is room for e. Its time must be such that a mark can
 // hold it, while a record carries its own.
-func (c *chunk[J]) fits(e Entry[J]) bool {
+func (c *Chunk[J]) fits(e Entry[J]) bool {
 	return c.tail < chunkLen && c.tail > 0 && (e.Job != nil || e.At == c.at || c.near(e.At))
 }
 
 // empty reports whether all that was filled was popped or taken out.
-func (c *chunk[J]) empty() bool { return c.tail-c.head == c.holes }
+func (c *Chunk[J]) empty() bool { return c.tail-c.head == c.holes }
 
 // near reports whether a mark can hold the time.
-func (c *chunk[J]) near(at time.Duration) bool {
+func (c *Chunk[J]) near(at time.Duration) bool {
 	return uint64(at-c.base) <= math.MaxUint32*uint64(time.Microsecond)
 }
 
 // pop takes out the first entry, which there must be. It is not ok if that was
 // taken out before.
-func (c *chunk[J]) pop() (e Entry[J], ok bool) {
+func (c *Chunk[J]) pop() (e Entry[J], ok bool) {
 	i := c.head
 	c.head++
 	fn := c.slots[i]
@@ -114,7 +121,7 @@ func (c *chunk[J]) pop() (e Entry[J], ok bool) {
 
 // identify returns the ID and time of the bare entry at slot i, which is at or
 // after that of the last call.
-func (c *chunk[J]) identify(i uint32) (id uint64, at time.Duration) {
+func (c *Chunk[J]) identify(i uint32) (id uint64, at time.Duration) {
 	if i >= c.turn {
 		c.advance(i)
 	}
@@ -122,7 +129,7 @@ func (c *chunk[J]) identify(i uint32) (id uint64, at time.Duration) {
 }
 
 // advance moves on to the mark that holds at slot i.
-func (c *chunk[J]) advance(i uint32) {
+func (c *Chunk[J]) advance(i uint32) {
 	c.turn = c.tail // what is pushed later may have a mark of its own
 	for next := c.mark + 1; int(next) < len(c.marks); next++ {
 		if c.marks[next].from > i {
@@ -135,13 +142,13 @@ func (c *chunk[J]) advance(i uint32) {
 	c.ids, c.date = m.id-uint64(m.from), c.base+time.Duration(m.at)*time.Microsecond
 }
 
-func (c *chunk[J]) bare(fn slot, m *mark, i uint32) Entry[J] {
+func (c *Chunk[J]) bareAt(fn slot, m *mark, i uint32) Entry[J] {
 	return Entry[J]{Fn: fn, ID: m.id + uint64(i-m.from), At: c.base + time.Duration(m.at)*time.Microsecond}
 }
 
 // each yields what is there from slot i on, which has not been popped, without removing it. It
 // reports false when told to stop.
-func (c *chunk[J]) each(i uint32, yield func(i uint32, e Entry[J]) bool) bool {
+func (c *Chunk[J]) each(i uint32, yield func(i uint32, e Entry[J]) bool) bool {
 	record, m := c.recordAt(min(i, c.tail)), int(c.mark)
 	for ; i < c.tail; i++ {
 		for m+1 < len(c.marks) && c.marks[m+1].from <= i {
@@ -149,7 +156,7 @@ func (c *chunk[J]) each(i uint32, yield func(i uint32, e Entry[J]) bool) bool {
 		}
 		e := Entry[J]{}
 		if c.slots[i] != nil {
-			e = c.bare(c.slots[i], &c.marks[m], i)
+			e = c.bareAt(c.slots[i], &c.marks[m], i)
 		} else {
 			e.Job = c.records[record]
 			record++
@@ -162,7 +169,7 @@ func (c *chunk[J]) each(i uint32, yield func(i uint32, e Entry[J]) bool) bool {
 }
 
 // recordAt returns the index of the first record at or after slot i.
-func (c *chunk[J]) recordAt(i uint32) int {
+func (c *Chunk[J]) recordAt(i uint32) int {
 	record := int(c.record)
 	for _, fn := range c.slots[c.head:max(i, c.head)] {
 		if fn == nil {
@@ -173,7 +180,7 @@ func (c *chunk[J]) recordAt(i uint32) int {
 }
 
 // firstBare returns the first bare entry.
-func (c *chunk[J]) firstBare() (e Entry[J], ok bool) {
+func (c *Chunk[J]) firstBare() (e Entry[J], ok bool) {
 	for i := c.head; i < c.tail; i++ {
 		if c.slots[i] == nil {
 			continue
@@ -182,13 +189,13 @@ func (c *chunk[J]) firstBare() (e Entry[J], ok bool) {
 		for m+1 < len(c.marks) && c.marks[m+1].from <= i {
 			m++
 		}
-		return c.bare(c.slots[i], &c.marks[m], i), true
+		return c.bareAt(c.slots[i], &c.marks[m], i), true
 	}
 	return e, false
 }
 
 // find returns the slot of the bare entry with the given ID.
-func (c *chunk[J]) find(id uint64) (i uint32, m *mark, ok bool) {
+func (c *Chunk[J]) find(id uint64) (i uint32, m *mark, ok bool) {
 	end := c.tail
 	for k := len(c.marks) - 1; k >= int(c.mark); k-- {
 		m = &c.marks[k]
@@ -202,23 +209,24 @@ func (c *chunk[J]) find(id uint64) (i uint32, m *mark, ok bool) {
 }
 
 // take takes the bare entry at slot i out, and leaves a hole: a record that is not there.
-func (c *chunk[J]) take(i uint32, m *mark) Entry[J] {
-	e := c.bare(c.slots[i], m, i)
+func (c *Chunk[J]) take(i uint32, m *mark) Entry[J] {
+	e := c.bareAt(c.slots[i], m, i)
 	c.slots[i] = nil
+	c.bare = min(c.bare, i)
 	c.records = slices.Insert(c.records, c.recordAt(i), nil)
 	c.holes++
 	return e
 }
 
 // takeJob takes the record at slot i out.
-func (c *chunk[J]) takeJob(i uint32) {
+func (c *Chunk[J]) takeJob(i uint32) {
 	c.records[c.recordAt(i)] = nil
 	c.holes++
 }
 
 // skip steps over the entries at the front that were taken out, so that no look at the
 // first one does so again.
-func (c *chunk[J]) skip() {
+func (c *Chunk[J]) skip() {
 	for c.head < c.tail && c.slots[c.head] == nil && c.records[c.record] == nil {
 		c.head++
 		c.record++
@@ -227,12 +235,12 @@ func (c *chunk[J]) skip() {
 }
 
 // takes reports whether there is room for o's entries.
-func (c *chunk[J]) takes(o *chunk[J]) bool {
+func (c *Chunk[J]) takes(o *Chunk[J]) bool {
 	return c.tail+o.tail-o.head <= chunkLen && c.near(o.base) && c.near(o.at)
 }
 
 // copy appends all of o's entries, which fit.
-func (c *chunk[J]) copy(o *chunk[J]) {
+func (c *Chunk[J]) copy(o *Chunk[J]) {
 	base := uint32((o.base - c.base) / time.Microsecond)
 	for k := int(o.mark); k < len(o.marks); k++ {
 		m := o.marks[k]
@@ -254,9 +262,9 @@ func (c *chunk[J]) copy(o *chunk[J]) {
 }
 
 // clear makes the chunk as new, but for the room in its slices.
-func (c *chunk[J]) clear() {
+func (c *Chunk[J]) clear() {
 	clear(c.slots[c.head:c.tail])
 	clear(c.records)
-	c.head, c.tail, c.holes, c.turn, c.record, c.mark, c.nextID = 0, 0, 0, 0, 0, 0, 0
+	c.head, c.tail, c.holes, c.turn, c.record, c.mark, c.nextID, c.bare = 0, 0, 0, 0, 0, 0, 0, 0
 	c.records, c.marks = c.records[:0], c.marks[:0]
 }

@@ -33,9 +33,9 @@ type Entry[J any] struct {
 //
 // Entries are numbered in the order in which they came into the list.
 type List[J any] struct {
-	first, last *chunk[J]
+	first, last *Chunk[J]
 	n           int
-	spare       *chunk[J]
+	spare       *Chunk[J]
 	spares      int
 	chunks      row[J] // all from first to last
 	bare        row[J] // of those the ones that have had bare functions
@@ -68,8 +68,8 @@ func (l *List[J]) Push(e Entry[J]) (number uint64) {
 }
 
 // grow hangs an empty chunk based at e on the end, or rebases the last one if it is empty.
-func (l *List[J]) grow(e Entry[J]) *chunk[J] {
-	if c := l.last; c != nil && c.empty() {
+func (l *List[J]) grow(e Entry[J]) *Chunk[J] {
+	if c := l.last; c != nil && c.empty() && !c.shared {
 		l.reset()
 	} else {
 		c := l.newChunk()
@@ -82,7 +82,7 @@ func (l *List[J]) grow(e Entry[J]) *chunk[J] {
 }
 
 // hasBare notes that the last chunk has a bare function with that ID.
-func (l *List[J]) hasBare(c *chunk[J], id uint64) {
+func (l *List[J]) hasBare(c *Chunk[J], id uint64) {
 	if !l.bare.is(l.bare.len()-1, c) {
 		c.low = id
 		l.bare.push(c)
@@ -98,17 +98,17 @@ func (l *List[J]) reset() {
 	}
 }
 
-func (l *List[J]) newChunk() *chunk[J] {
+func (l *List[J]) newChunk() *Chunk[J] {
 	c := l.spare
 	if c == nil {
-		return new(chunk[J])
+		return new(Chunk[J])
 	}
 	l.spare, c.next = c.next, nil
 	l.spares--
 	return c
 }
 
-func (l *List[J]) hang(first, last *chunk[J]) {
+func (l *List[J]) hang(first, last *Chunk[J]) {
 	if l.last == nil {
 		l.first = first
 	} else {
@@ -146,29 +146,6 @@ func (l *List[J]) PushBare(fn func(context.Context) error, id uint64, at time.Du
 	l.n++
 }
 
-// PopBare is Pop if the first entry is a bare function, and else takes nothing and
-// returns nil. It may do so for a bare one behind a hole, which saves it a loop.
-func (l *List[J]) PopBare() (fn func(context.Context) error, id uint64, at time.Duration) {
-	c := l.first
-	if c == nil {
-		return nil, 0, 0
-	}
-	if c.head == c.tail && c.next != nil {
-		l.drop(0)
-		c = l.first
-	}
-	i := c.head
-	if i >= c.tail || i >= chunkLen || c.slots[i] == nil {
-		return nil, 0, 0
-	}
-	fn = c.slots[i]
-	c.slots[i] = nil
-	c.head++
-	l.n--
-	id, at = c.identify(i)
-	return fn, id, at
-}
-
 // drop takes chunk i, which is empty, out of the list.
 func (l *List[J]) drop(i int) {
 	c := l.chunks.at(i)
@@ -197,16 +174,16 @@ func (l *List[J]) bareChunk(id uint64) int {
 	if l.bare.len() > 0 && l.bare.at(0).low == id {
 		return 0
 	}
-	return l.bare.last(func(c *chunk[J]) bool { return c.low > id })
+	return l.bare.last(func(c *Chunk[J]) bool { return c.low > id })
 }
 
 // chunkOf returns the index of the chunk where the number would be, or -1.
 func (l *List[J]) chunkOf(number uint64) int {
-	return l.chunks.last(func(c *chunk[J]) bool { return c.start > number })
+	return l.chunks.last(func(c *Chunk[J]) bool { return c.start > number })
 }
 
-func (l *List[J]) recycle(c *chunk[J]) {
-	if l.spares == maxSpare {
+func (l *List[J]) recycle(c *Chunk[J]) {
+	if l.spares == maxSpare || c.shared {
 		return
 	}
 	c.clear()
@@ -227,7 +204,7 @@ func (l *List[J]) Append(o *List[J]) {
 	if l.n == 0 && (l.first != l.last || !short || o.n > maxCopied) {
 		l.vacate()
 	}
-	if l.last != nil && l.last.empty() {
+	if l.last != nil && l.last.empty() && !l.last.shared { // which cannot be used again, only be filled up
 		l.reset()
 		l.last.base = o.first.base
 	}
@@ -237,6 +214,9 @@ func (l *List[J]) Append(o *List[J]) {
 		o.reset()
 		o.n = 0
 		return
+	}
+	if l.n == 0 {
+		l.vacate()
 	}
 	if e, ok := o.first.firstBare(); ok { // what was there before it has gone to l
 		o.first.low = e.ID
@@ -261,7 +241,7 @@ func (l *List[J]) Append(o *List[J]) {
 }
 
 // copy appends the entries of o to those of the last chunk, which takes them.
-func (l *List[J]) copy(o *chunk[J]) {
+func (l *List[J]) copy(o *Chunk[J]) {
 	l.last.copy(o)
 	if l.bare.is(l.bare.len()-1, l.last) {
 		return
@@ -302,7 +282,7 @@ func (l *List[J]) RemoveJob(number uint64) {
 }
 
 // removed is called when an entry of c was taken out.
-func (l *List[J]) removed(c *chunk[J]) {
+func (l *List[J]) removed(c *Chunk[J]) {
 	l.n--
 	c.skip()
 	if c.empty() && c.next != nil {

@@ -16,7 +16,7 @@ func TestChunkFillsItsSizeClass(t *testing.T) {
 		t.Skip("the sizes are chosen for 64 bits")
 	}
 	const header = 8 // of the allocator, for objects with pointers beyond 512 bytes
-	require.EqualValues(t, 4096, reflect.TypeFor[chunk[record]]().Size()+header)
+	require.EqualValues(t, 4096, reflect.TypeFor[Chunk[record]]().Size()+header)
 }
 
 func TestBytesPerEntry(t *testing.T) {

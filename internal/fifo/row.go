@@ -7,15 +7,15 @@ import (
 
 // A row is chunks in the order of the list, to find one among them in a few steps.
 type row[J any] struct {
-	all []*chunk[J] // of which those before off have left
+	all []*Chunk[J] // of which those before off have left
 	off int
 }
 
 func (r *row[J]) len() int                   { return len(r.all) - r.off }
-func (r *row[J]) at(i int) *chunk[J]         { return r.all[r.off+i] }
-func (r *row[J]) live() []*chunk[J]          { return r.all[r.off:] }
+func (r *row[J]) at(i int) *Chunk[J]         { return r.all[r.off+i] }
+func (r *row[J]) live() []*Chunk[J]          { return r.all[r.off:] }
 func (r *row[J]) append(o *row[J])           { r.all = append(r.all, o.live()...) }
-func (r *row[J]) is(i int, c *chunk[J]) bool { return i >= 0 && i < r.len() && r.at(i) == c }
+func (r *row[J]) is(i int, c *Chunk[J]) bool { return i >= 0 && i < r.len() && r.at(i) == c }
 
 // emptied returns the room of a row whose chunks another one has taken.
 func (r *row[J]) emptied() row[J] {
@@ -23,7 +23,7 @@ func (r *row[J]) emptied() row[J] {
 	return row[J]{all: r.all[:0]}
 }
 
-func (r *row[J]) push(c *chunk[J]) {
+func (r *row[J]) push(c *Chunk[J]) {
 	if len(r.all) == cap(r.all) && r.off > len(r.all)/2 {
 		n := copy(r.all, r.live())
 		clear(r.all[n:])
@@ -46,6 +46,6 @@ func (r *row[J]) remove(i int) {
 }
 
 // last returns the index of the last chunk that does not begin behind what is sought, or -1.
-func (r *row[J]) last(behind func(c *chunk[J]) bool) int {
+func (r *row[J]) last(behind func(c *Chunk[J]) bool) int {
 	return sort.Search(r.len(), func(i int) bool { return behind(r.at(i)) }) - 1
 }

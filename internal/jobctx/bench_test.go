@@ -14,12 +14,7 @@ func BenchmarkContext(b *testing.B) {
 		o := newOwner()
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
-			if i%64 == 0 {
-				o.book.End()
-				o.book.Begin(base, 64)
-			} else {
-				o.book.Next()
-			}
+			o.book.Begin(base, uint64(i))
 			sink = o.book.Current()
 		}
 	})
@@ -29,7 +24,7 @@ func BenchmarkContext(b *testing.B) {
 		for b.Loop() {
 			o.book.Begin(base, 1)
 			sink = o.book.Current()
-			o.book.End()
+			o.book.End(1)
 		}
 	})
 	b.Run("used", func(b *testing.B) {
@@ -38,7 +33,7 @@ func BenchmarkContext(b *testing.B) {
 		for b.Loop() {
 			o.book.Begin(base, 1)
 			_ = o.book.Current().Err()
-			o.book.End()
+			o.book.End(1)
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 
 // An Owner runs jobs, one after the other.
 type Owner interface {
-	// Bounds is called while a job runs, with the lock held.
+	// Bounds is called while a job runs, by those who look at its context.
 	Bounds() Bounds
 }
 
@@ -20,23 +20,29 @@ type Bounds struct {
 	Ended    error     // why it has ended by now; nil if it has not
 }
 
-// A Book gives the jobs of one owner their contexts. It is guarded by the owner's lock,
-// but for Current. Its zero value is not usable.
+// A Book gives the jobs of one owner their contexts. Its zero value is not usable. Begin,
+// Next, End, Leave and Current are called by one goroutine at a time, the others by all.
+//
+// Which job runs is one word, written once for each job. Whoever makes the context of a
+// job a standard one looks at it again after that was announced in live, and the owner
+// looks at live after it has written the word: so one of the two ends the context.
 type Book struct {
 	owner   Owner                     // immutable
-	lock    sync.Locker               // immutable; held around all calls but Current
 	tell    func(time.Time) time.Time // immutable: tells deadlines
-	page    *page                     // written by the owner's goroutine alone, while a job runs
-	given   int                       // as page: how many of its contexts were given away, the last to the present job
-	running bool                      // from Begin to End
-	live    *standard                 // what the context of the present job has become, if it was ever used
+	word    atomic.Uint64             // mark << numberBits | number of the present job's context in its page, from 1; 0 without a job
+	live    atomic.Pointer[standard]  // what the context of a job has become that is not over, or whose end is to be noticed
+	crowded atomic.Bool               // maxUsed contexts of the page were used; set under mu
+	page    *page                     // of the goroutine that runs the jobs
+	given   int                       // as page: how many of its contexts were given away
+
+	mu sync.Mutex // held while standard contexts are made and ended
 }
 
-// NewBook returns the book of o, whose lock is the one given. Deadlines are shown as tell
-// tells them.
-func NewBook(o Owner, lock sync.Locker, tell func(time.Time) time.Time) Book {
-	return Book{owner: o, lock: lock, tell: tell}
-}
+// numberBits are enough for the contexts of a page.
+const numberBits = 8
+
+// NewBook returns the book of o. Deadlines are shown as tell tells them.
+func NewBook(o Owner, tell func(time.Time) time.Time) *Book { return &Book{owner: o, tell: tell} }
 
 // A page is contexts, and what they share. A context that is kept keeps its page, so that
 // must lead nowhere else: once its book has turned it, or left, it has no book any more,
@@ -46,11 +52,11 @@ type page struct {
 	book  atomic.Pointer[Book]     // that takes contexts from it; nil once it does not any more
 	base  context.Context          // immutable: where the values are from
 	last  atomic.Pointer[standard] // the one asked for last, so that a job finds its own quickly
-	used  map[Context]*standard    // guarded by the book's lock; not changed any more without a book
+	used  map[Context]*standard    // guarded by the book's mu; not changed any more without a book
 	cells []cell                   // immutable
 }
 
-// pageCells makes a page fill its size class, of 256 bytes: three of the longest stretches of tiny jobs; one job with values of its own
+// pageCells makes a page fill its size class, of 256 bytes: so that it is seldom turned; one job with values of its own
 // has a page to itself.
 const pageCells = 24
 
@@ -80,74 +86,89 @@ func newPage(base context.Context) (p *page) {
 	return p
 }
 
-// MaxStretch is how many jobs Begin can see to.
-const MaxStretch = pageCells * perCell
-
 // A page is turned before its end when so many of its contexts were used, because
 // what was used stays in memory for as long as the page.
 const maxUsed = 8
 
-// Begin gives a job its context, with the values of base, and sees to it that there is
-// one for each of the n-1 jobs that follow it by Next.
-func (b *Book) Begin(base context.Context, n int) {
-	if p := b.page; p == nil || p.base != base || len(p.used) >= maxUsed || b.given+n > len(p.cells)*perCell {
+// Begin gives a job its context, with the values of base. It shows it with the mark.
+func (b *Book) Begin(base context.Context, mark uint64) {
+	if p := b.page; p == nil || p.base != base || b.given == len(p.cells)*perCell || b.crowded.Load() {
 		b.Leave()
 		b.page, b.given = newPage(base), 0
 		b.page.book.Store(b)
 	}
 	b.given++
-	b.running = true
+	b.show(mark<<numberBits | uint64(b.given))
 }
 
-// Next is the end of a job and the beginning of the next one.
-func (b *Book) Next() {
-	if b.live != nil {
-		b.end()
-	}
-	b.given++
-}
-
-// End cancels the context of the job, which has returned. It may be called twice.
-func (b *Book) End() {
-	b.running = false
-	if b.live != nil {
-		b.end()
-	}
+// End cancels the context of the job, which has returned, and shows the mark alone. It may
+// be called twice.
+func (b *Book) End(mark uint64) {
+	b.show(mark << numberBits)
 	if b.page != nil && len(b.page.cells) == 1 {
 		b.Leave() // else an idle owner would keep the values
 	}
 }
 
-func (b *Book) end() {
-	b.live.end(context.Canceled)
-	b.live = nil
+func (b *Book) show(word uint64) {
+	b.word.Store(word)
+	if b.live.Load() != nil {
+		b.end()
+	}
 }
 
-// Cancel cancels the context of the present job, if it was ever used: else Bounds will
+// end ends the context of a job that is over.
+func (b *Book) end() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.live.Load(); s != nil && !b.Runs(s.of) {
+		s.end(context.Canceled)
+		b.live.Store(nil)
+	}
+}
+
+// Mark is what was last given to Begin or End.
+func (b *Book) Mark() uint64 { return b.word.Load() >> numberBits }
+
+// Cancel cancels the context of the present job, if it was ever used: else Bounds is to
 // say so when it is.
 func (b *Book) Cancel(cause error) {
-	if b.live != nil {
-		b.live.cancel(cause)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.live.Load(); s != nil && b.Runs(s.of) {
+		s.cancel(cause)
 	}
 }
 
-// Leave lets the next context come from another page. No job runs.
+// Leave lets the next context come from another page. The present job is over.
 func (b *Book) Leave() {
-	if b.page != nil {
-		b.page.book.Store(nil)
-		b.page = nil
+	p := b.page
+	if p == nil {
+		return
 	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.live.Swap(nil); s != nil {
+		s.end(context.Canceled)
+	}
+	p.book.Store(nil)
+	b.page = nil
+	b.crowded.Store(false)
 }
 
 // Current is the context of the present job. It is called by the goroutine that runs it.
-func (b *Book) Current() context.Context {
-	n := uint(b.given - 1) //nolint:gosec // at least 0, as a job runs
-	return b.page.cells[n/perCell].at(int(n % perCell))
+func (b *Book) Current() context.Context { return b.page.at(b.given) }
+
+// at returns the context with the number n, from 1.
+func (p *page) at(n int) context.Context {
+	i := uint(n - 1) //nolint:gosec // at least 0
+	return p.cells[i/perCell].at(int(i % perCell))
 }
 
 // Runs reports whether the job that c was made for is running.
 func (b *Book) Runs(c Context) bool {
-	return b.running && b.page == c.onPage() && b.Current() == context.Context(c)
+	p, n := c.onPage(), int(b.word.Load()&(1<<numberBits-1))
+	return n > 0 && n <= len(p.cells)*perCell && p.at(n) == context.Context(c) && p.book.Load() == b
 }
 
 // find returns the standard context behind c, and makes it if its job runs.
@@ -156,23 +177,24 @@ func (p *page) find(c Context) *standard {
 	if b == nil {
 		return p.used[c] // all that was written there was before the book left
 	}
-	b.lock.Lock()
-	defer b.lock.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	s := p.used[c]
-	if s == nil && b.Runs(c) {
+	if s == nil && p.book.Load() == b && b.Runs(c) {
 		if p.used == nil {
 			p.used = map[Context]*standard{}
 		}
 		s = b.newStandard(c)
 		p.used[c] = s
+		b.crowded.Store(len(p.used) >= maxUsed)
 	}
 	return s
 }
 
 // newStandard makes the standard context of the job that runs, in the state in which that
-// is by now.
+// is by now. What ends it after Bounds was asked finds it in live, as both hold mu.
 func (b *Book) newStandard(c Context) *standard {
-	ctx, cancel := context.WithCancelCause(b.page.base)
+	ctx, cancel := context.WithCancelCause(c.onPage().base)
 	s := &standard{Context: ctx, of: c, tell: b.tell, cancel: cancel, stop: func() {}}
 	bounds := b.owner.Bounds()
 	if !bounds.Deadline.IsZero() {
@@ -181,6 +203,11 @@ func (b *Book) newStandard(c Context) *standard {
 	if bounds.Ended != nil {
 		cancel(bounds.Ended)
 	}
-	b.live = s
+	if old := b.live.Swap(s); old != nil { // of a job that is over, as the owner is about to notice
+		old.end(context.Canceled)
+	}
+	if !b.Runs(c) {
+		s.end(context.Canceled)
+	}
 	return s
 }

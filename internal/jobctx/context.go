@@ -149,18 +149,8 @@ func OwnerOf(c Context) Owner {
 	return nil
 }
 
-// WhileRunning calls do with what runs c's job, under its lock, or reports false if the
-// job has ended.
-func WhileRunning(c Context, do func(o Owner)) bool {
+// Running reports whether c's job runs.
+func Running(c Context) bool {
 	b := c.onPage().book.Load()
-	if b == nil {
-		return false
-	}
-	b.lock.Lock()
-	defer b.lock.Unlock()
-	if !b.Runs(c) {
-		return false
-	}
-	do(b.owner)
-	return true
+	return b != nil && b.Runs(c)
 }

@@ -20,35 +20,43 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // An owner is a worker without a queue.
 type owner struct {
-	sync.Mutex
-	book   Book
-	bounds Bounds
+	book   *Book
+	mark   uint64
+	mu     sync.Mutex
+	bounds Bounds // guarded by mu
 }
 
 func newOwner() *owner {
 	o := &owner{}
-	o.book = NewBook(o, o, func(t time.Time) time.Time { return t.Add(time.Hour) })
+	o.book = NewBook(o, func(t time.Time) time.Time { return t.Add(time.Hour) })
 	return o
 }
 
-func (o *owner) Bounds() Bounds { return o.bounds }
-
-// do calls something of the book, under the lock.
-func (o *owner) do(what func(b *Book)) {
-	o.Lock()
-	defer o.Unlock()
-	what(&o.book)
+func (o *owner) Bounds() Bounds {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bounds
 }
 
-// begin returns the context of a job that has just begun, the first of n.
-func (o *owner) begin(base context.Context, n int) Context {
-	o.do(func(b *Book) { b.Begin(base, n) })
+func (o *owner) bound(b Bounds) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bounds = b
+}
+
+// begin returns the context of a job that has just begun.
+func (o *owner) begin(base context.Context) Context {
+	o.mark++
+	o.book.Begin(base, o.mark)
 	return o.present()
 }
 
 func (o *owner) present() Context { return o.book.Current().(Context) } //nolint:forcetypeassert // it is one
 
-func (o *owner) end() { o.do((*Book).End) }
+func (o *owner) end() {
+	o.mark++
+	o.book.End(o.mark)
+}
 
 var (
 	base  = context.WithValue(context.Background(), key("queue"), 1)
@@ -72,20 +80,32 @@ func TestPagesFillTheirSizeClasses(t *testing.T) {
 // Contexts cost a page now and then, and nothing else.
 func TestContextsCostTheirPage(t *testing.T) {
 	o := newOwner()
-	for _, n := range []int{1, 64} {
-		o.do((*Book).Leave)
-		const perPage = MaxStretch / 64 * 64
+	for _, ends := range []bool{false, true} {
+		o.book.Leave()
 		got := testing.AllocsPerRun(100, func() {
-			for range perPage / n {
-				o.book.Begin(base, n)
-				for range n - 1 {
-					o.book.Next()
+			for range pageCells * perCell {
+				o.begin(base)
+				if ends {
+					o.end()
 				}
-				o.book.End()
 			}
 		})
-		require.LessOrEqual(t, got, 1.0, "for %d contexts in stretches of %d", perPage, n)
+		require.LessOrEqual(t, got, 1.0)
 	}
+}
+
+// What is shown is what was given last, with every job.
+func TestMark(t *testing.T) {
+	o := newOwner()
+	for range 3 * pageCells * perCell {
+		o.begin(base)
+		require.Equal(t, o.mark, o.book.Mark())
+	}
+	o.end()
+	require.Equal(t, o.mark, o.book.Mark())
+	o.book.End(1<<(64-numberBits) - 1)
+	require.Equal(t, uint64(1<<(64-numberBits)-1), o.book.Mark())
+	require.LessOrEqual(t, pageCells*perCell, 1<<numberBits-1)
 }
 
 // A job is one attempt of the model: its context lives exactly as long as it runs.
@@ -111,7 +131,7 @@ func (j *job) check(t *testing.T, o *owner) {
 		require.Nil(t, j.ctx.Value(key("own")))
 	}
 	require.Equal(t, j.ctx, From(context.WithValue(j.ctx, key("derived"), 1)))
-	require.Equal(t, j.running, WhileRunning(j.ctx, func(of Owner) { require.Same(t, o, of) }))
+	require.Equal(t, j.running, Running(j.ctx))
 	if j.running {
 		require.Same(t, o, OwnerOf(j.ctx))
 	}
@@ -133,40 +153,30 @@ func TestContextsLiveAsLongAsTheirJobs(t *testing.T) {
 		o := newOwner()
 		var all []*job
 		present := func() *job { return all[len(all)-1] }
-		begin := func(n int) {
+		begin := func() {
 			j := &job{running: true}
 			over := base
 			if rng.IntN(8) == 0 {
-				j.values, n = ValuesOf(context.WithValue(context.Background(), key("own"), j), nil), 1
+				j.values = ValuesOf(context.WithValue(context.Background(), key("own"), j), nil)
 				over = j.values.Over(base)
 			}
-			o.bounds = Bounds{}
-			j.ctx = o.begin(over, n)
+			o.bound(Bounds{})
+			j.ctx = o.begin(over)
 			all = append(all, j)
 		}
 		end := func() {
 			present().running = false
 			o.end()
 		}
-		left := 0 // of the stretch
-		begin(1)
+		begin()
 		for range 400 {
 			switch rng.IntN(6) {
 			case 0:
 				end()
-				left = rng.IntN(65)
-				begin(left + 1)
-				if present().values != nil {
-					left = 0
-				}
-			case 1:
-				if left > 0 {
-					left--
-					present().running = false
-					o.bounds = Bounds{}
-					o.do((*Book).Next)
-					all = append(all, &job{ctx: o.present(), running: true})
-				}
+				begin()
+			case 1: // one claims the next job itself
+				present().running = false
+				begin()
 			case 2:
 				all[rng.IntN(len(all))].check(t, o)
 			case 3:
@@ -174,19 +184,18 @@ func TestContextsLiveAsLongAsTheirJobs(t *testing.T) {
 			case 4:
 				if present().cause == nil && rng.IntN(4) == 0 {
 					present().cause = errIn
-					o.bounds.Ended = errIn
-					o.do(func(b *Book) { b.Cancel(errIn) })
+					o.bound(Bounds{Ended: errIn})
+					o.book.Cancel(errIn)
 				}
 			case 5:
 				if rng.IntN(20) == 0 {
 					end()
-					o.do((*Book).Leave)
+					o.book.Leave()
 					for _, j := range all {
 						j.check(t, o)
 						require.Nil(t, OwnerOf(j.ctx))
 					}
-					left = 0
-					begin(1)
+					begin()
 				}
 			}
 		}
@@ -205,7 +214,7 @@ func TestPagesLeadNowhere(t *testing.T) {
 	o := newOwner()
 	pages := map[*page]bool{}
 	for range 50 * maxUsed {
-		c := o.begin(base, 1)
+		c := o.begin(base)
 		_ = c.Done()
 		pages[c.onPage()] = true
 		o.end()
@@ -219,7 +228,7 @@ func TestPagesLeadNowhere(t *testing.T) {
 
 func TestAPageOfItsOwnIsLeftAtTheEnd(t *testing.T) {
 	o := newOwner()
-	c := o.begin(ValuesOf(base, nil).Over(base), 1)
+	c := o.begin(ValuesOf(base, nil).Over(base))
 	require.Len(t, c.onPage().cells, 1)
 	require.NotNil(t, OwnerOf(c))
 	o.end()
@@ -233,8 +242,8 @@ func TestDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOwner()
 		at := time.Now().Add(time.Minute)
-		c := o.begin(base, 1)
-		o.bounds = Bounds{Deadline: at, Cause: errIn}
+		c := o.begin(base)
+		o.bound(Bounds{Deadline: at, Cause: errIn})
 		end, ok := c.Deadline()
 		require.True(t, ok)
 		require.Equal(t, at.Add(time.Hour), end, "as it is told")
@@ -246,12 +255,12 @@ func TestDeadlines(t *testing.T) {
 		o.end()
 		require.Equal(t, context.DeadlineExceeded, c.Err(), "and stays so")
 
-		late := o.begin(base, 1)
-		o.bounds = Bounds{Deadline: at, Cause: errIn} // it has passed
+		late := o.begin(base)
+		o.bound(Bounds{Deadline: at, Cause: errIn}) // it has passed
 		require.Equal(t, context.DeadlineExceeded, late.Err())
 		o.end()
 
-		unused := o.begin(base, 1)
+		unused := o.begin(base)
 		o.end()
 		_, ok = unused.Deadline()
 		require.False(t, ok)
@@ -267,7 +276,7 @@ func TestContextsAreLookedAtFromEverywhere(t *testing.T) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for range 300 {
-		c := o.begin(base, 2)
+		c := o.begin(base)
 		var ended sync.WaitGroup
 		returned := make(chan struct{})
 		for range 3 {
@@ -276,12 +285,12 @@ func TestContextsAreLookedAtFromEverywhere(t *testing.T) {
 				_ = c.Err()
 				ended.Done()
 				<-returned
-				if c.Err() == nil || WhileRunning(c, func(Owner) {}) {
+				if c.Err() == nil || Running(c) {
 					t.Error("it lives on")
 				}
 			})
 		}
-		o.do((*Book).Next)
+		o.begin(base)
 		close(returned)
 		ended.Wait()
 		o.end()
@@ -299,10 +308,10 @@ func TestGenerations(t *testing.T) {
 		v := ValuesOf(ctx, from)
 		require.Equal(t, first, v.first, "else it would be a chain, however little is seen of that")
 		if from != nil {
-			require.Same(t, v, ValuesOf(o.begin(v.Over(base), 1), o.present()), "what is handed on as it is")
+			require.Same(t, v, ValuesOf(o.begin(v.Over(base)), o.present()), "what is handed on as it is")
 			o.end()
 		}
-		from = o.begin(v.Over(base), 1)
+		from = o.begin(v.Over(base))
 		require.Equal(t, 1, from.Value(key("first")))
 		require.Equal(t, 1, from.Value(key("queue")))
 		for i := range g {
@@ -334,22 +343,16 @@ func TestContextsOfACell(t *testing.T) {
 	require.Len(t, seen, perCell)
 }
 
-// A stretch for which a page has no room begins on another one, wherever it falls.
-func TestStretchesHaveRoom(t *testing.T) {
-	for before := range MaxStretch {
-		for _, n := range []int{1, 2, 64, MaxStretch} {
-			o := newOwner()
-			o.begin(base, before+1)
-			for range before {
-				o.do((*Book).Next)
-			}
-			o.end()
-			p := o.begin(base, n).onPage()
-			for range n - 1 {
-				o.do((*Book).Next)
-			}
-			require.Same(t, p, o.present().onPage())
-			o.end()
-		}
+// A page is used up to its end, and no further.
+func TestPagesAreUsedUp(t *testing.T) {
+	o := newOwner()
+	pages := map[*page]int{}
+	for range 3 * pageCells * perCell {
+		pages[o.begin(base).onPage()]++
 	}
+	require.Len(t, pages, 3)
+	for _, n := range pages {
+		require.Equal(t, pageCells*perCell, n)
+	}
+	o.end()
 }

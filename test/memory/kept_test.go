@@ -236,6 +236,27 @@ func TestStuckJobKeepsNoOtherJob(t *testing.T) {
 	})
 }
 
+// A worker that goes from one plain job to the next keeps nothing of those before, however
+// long the present one takes.
+func TestLongJobKeepsNothingOfThoseBefore(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		q := started(t, dray.WithWorkers(1))
+		require.NoError(t, q.Pause())
+		hold := make(chan struct{})
+		for range 5 {
+			require.NoError(t, q.Enqueue(t.Context(), uses(traps.watch("before"))))
+		}
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-hold; return nil }))
+		require.NoError(t, q.Resume())
+		synctest.Wait()
+		collect()
+		require.Empty(t, traps.alive())
+		close(hold)
+		require.NoError(t, q.Close())
+	})
+}
+
 // A closed queue that is kept keeps its report, which Shutdown returns again, and not
 // the values of the context that it was served with.
 func TestClosedQueueKeepsItsReport(t *testing.T) {

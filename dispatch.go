@@ -1,0 +1,239 @@
+package dray
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// This file has how the owner gives jobs to workers and takes these back, and how plain
+// jobs are shared out: see core.Share.
+
+// dispatch starts jobs, as many as may.
+func (e *engine) dispatch(now time.Duration) {
+	for more := true; more; {
+		before := e.starting.len()
+		e.claim(now)
+		e.follow(now) // a job whose turn came may have ended instead, or want a token
+		if more = e.starting.len() > before; more {
+			continue
+		}
+		e.want.Store(e.core.CanStart() && e.hasFree())
+		more = e.want.Load() && e.starting.len() == 0 && !e.coming.Load()
+	}
+	e.share()
+	for e.starting.len() > 0 {
+		w := e.starting.first()
+		e.starting.drop()
+		e.start(w)
+	}
+}
+
+// claim finds jobs for workers. Of plain ones, which workers share, it finds no more than
+// one while a worker is on the way: that sees whether another is needed.
+func (e *engine) claim(now time.Duration) {
+	for e.core.CanStart() {
+		if e.core.NextIsPlain() && (e.starting.len() > 0 || e.coming.Load()) {
+			return
+		}
+		w := e.free()
+		if w == nil {
+			return
+		}
+		if !e.core.Claim(&w.run, now) {
+			e.idle = append(e.idle, w)
+			return
+		}
+		e.starting.put(w)
+		e.at("claim")
+	}
+}
+
+func (e *engine) hasFree() bool {
+	return len(e.idle) > 0 || e.core.Places() < e.core.Limit()
+}
+
+// free returns a worker without a job, nil if there is none and may be none more.
+func (e *engine) free() *worker {
+	if last := len(e.idle) - 1; last >= 0 {
+		w := e.idle[last]
+		e.idle[last], e.idle = nil, e.idle[:last]
+		return w
+	}
+	if e.core.Places() < e.core.Limit() {
+		return e.hire()
+	}
+	return nil
+}
+
+// start gives a worker the job that it has claimed.
+func (e *engine) start(w *worker) {
+	r := &w.run
+	w.reset()
+	if at, why := r.Until(); why != core.NotCancelled {
+		w.until.Store(&until{e.epoch.Add(at), causeError(why)})
+	}
+	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt()}
+	if r.Plain() && e.shared != nil {
+		l.stretch, l.coming = e.shared, true
+		r.Fn = nil // its worker has it, and others after it
+		e.coming.Store(true)
+	}
+	w.stretch = l.stretch
+	w.lease <- l
+}
+
+// lend lets whoever has a job give it to a worker at once, until the next tick, if one is
+// free and nothing is to be looked at before.
+func (e *engine) lend() {
+	c, m := e.core, &e.mail
+	last := len(e.idle) - 1
+	if last < 0 || !m.attended || m.closed || e.handler != nil || c.Ready() > 0 || !c.Easy() || c.Full() {
+		return
+	}
+	w := e.idle[last]
+	e.idle[last], e.idle = nil, e.idle[:last]
+	w.reset()
+	m.lent = w
+}
+
+// takeLent takes back the worker that was lent, and takes in what was done by it.
+func (e *engine) takeLent() {
+	m := &e.mail
+	e.core.Finished(m.finished, m.began)
+	m.finished = 0
+	if w := m.lent; w != nil {
+		m.lent = nil
+		e.measure(w)
+		e.park(w, max(w.idleSince, w.ended))
+	}
+	d := m.direct
+	if d.w == nil {
+		return
+	}
+	m.direct = direct{}
+	if d.call == nil {
+		e.core.Post(d.fn, d.id, d.at)
+	} else {
+		e.core.Accept(&d.call.job, d.id, d.at)
+	}
+	e.core.Claim(&d.w.run, d.at)
+	e.measure(d.w)
+}
+
+// reset makes a worker ready for a job to which nothing has been done.
+func (w *worker) reset() {
+	w.cause.Store(int32(core.NotCancelled))
+	w.pinned.Store(false)
+	if w.until.Load() != nil {
+		w.until.Store(nil)
+	}
+}
+
+// share lets workers go on with plain jobs by themselves until the next tick.
+func (e *engine) share() {
+	if e.handler == nil {
+		e.shared = e.core.Share()
+	}
+}
+
+// unshare ends that.
+func (e *engine) unshare() {
+	e.claims += e.core.Unshare()
+	e.shared = nil
+}
+
+// lastStart returns when the last plain job started that a worker has claimed itself.
+func (e *engine) lastStart() time.Duration {
+	e.awaitShown()
+	last := e.lastClaim
+	for _, r := range e.core.Runs() {
+		last = max(last, time.Duration(e.workerAt(r).began.Load()))
+	}
+	return last
+}
+
+// awaitShown waits until each worker that has claimed a job, the stretch being shut,
+// shows which: a matter of nanoseconds, unless it has lost its processor.
+func (e *engine) awaitShown() {
+	for e.claims != e.shownClaims() {
+		runtime.Gosched()
+	}
+}
+
+func (e *engine) shownClaims() uint32 {
+	n := e.departed
+	for _, r := range e.core.Runs() {
+		n += e.workerAt(r).look().claims()
+	}
+	return n
+}
+
+// updateRuns brings the places of workers up to date that have claimed jobs themselves:
+// for all that concerns single running jobs.
+func (e *engine) updateRuns() {
+	e.awaitShown()
+	for _, r := range e.core.Runs() {
+		w := e.workerAt(r)
+		if slot := w.look().slot(); slot > 0 && r.ID != 0 {
+			at := w.stretch.Identify(slot - 1)
+			e.core.GoesOn(r, nil, at.ID, at.At, time.Duration(w.began.Load()))
+		}
+	}
+}
+
+// pin has the worker at r come back after the job at hand, to which something is done.
+func (e *engine) pin(r *core.Run) { e.workerAt(r).pinned.Store(true) }
+
+// interrupt cancels the context of the job at f.Run, if it has ever been used. A
+// timeout or a deadline comes from the context's own timer, set for the same moment.
+func (e *engine) interrupt(f *core.Effect) {
+	w := e.workerAt(f.Run)
+	e.pin(f.Run)
+	w.cause.Store(int32(f.Cause))
+	if f.Cause != core.TimedOut && f.Cause != core.Expired {
+		w.contexts.Cancel(causeError(f.Cause))
+	}
+}
+
+// settleReturned takes in what workers have left, and them.
+func (e *engine) settleReturned(now time.Duration) {
+	for e.returned.len() > 0 {
+		w := e.returned.first()
+		w.settle(now)
+		e.returned.drop()
+		if e.core.Closed() || e.core.Surplus() {
+			e.letGo(w)
+		} else {
+			e.park(w, now)
+		}
+	}
+}
+
+// A batch is what is dealt with in order. What a crash interrupts is still the first of it.
+type batch[T any] struct {
+	all  []T
+	done int // of all
+}
+
+func (b *batch[T]) len() int      { return len(b.all) - b.done }
+func (b *batch[T]) first() T      { return b.all[b.done] }
+func (b *batch[T]) rest() []T     { return b.all[b.done:] }
+func (b *batch[T]) put(some ...T) { b.all = append(b.all, some...) }
+
+// drop takes the first out. The room is used again, unless it is much.
+func (b *batch[T]) drop() {
+	var none T
+	b.all[b.done] = none
+	if b.done++; b.len() > 0 {
+		return
+	}
+	b.all, b.done = b.all[:0], 0
+	if cap(b.all) > maxBatch {
+		b.all = nil
+	}
+}
+
+// maxBatch bounds the room that is kept.
+const maxBatch = 1024

@@ -1,0 +1,153 @@
+package core
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A sharer is a core whose workers claim plain jobs by themselves where they may.
+type sharer struct {
+	c       *Core
+	stretch *Stretch
+	places  []*sharing
+	claimed time.Duration // when the last was
+}
+
+// A sharing is the place of such a worker.
+type sharing struct {
+	Run
+	stretch *Stretch // that it claims from
+	slot    uint32   // of the job that it has claimed itself, from 1
+	fn      Func
+	began   time.Duration
+}
+
+func newSharer(workers int) *sharer {
+	s := &sharer{}
+	s.c = New(Config{
+		Workers: workers, Capacity: 1 << 20, LastStart: func() time.Duration { return s.claimed },
+		UpdateRuns: s.update,
+	})
+	for range workers {
+		p := &sharing{}
+		s.places = append(s.places, p)
+		s.c.Join(&p.Run)
+	}
+	return s
+}
+
+// change is a tick: while it does something nothing is shared.
+func (s *sharer) change(do func(c *Core)) {
+	s.c.Unshare()
+	do(s.c)
+	s.stretch = s.c.Share()
+}
+
+func (s *sharer) update() {
+	for _, p := range s.places {
+		if p.slot > 0 {
+			e := p.stretch.Identify(p.slot - 1)
+			s.c.GoesOn(&p.Run, p.fn, e.ID, e.At, p.began)
+		}
+	}
+}
+
+// goOn ends the job at a place well, and has the next one started there.
+func (s *sharer) goOn(i int, now time.Duration) {
+	p := s.places[i]
+	if p.ID != 0 && p.Plain() && p.stretch != nil {
+		if fn, slot := p.stretch.Claim(); fn != nil {
+			p.slot, p.fn, p.began, s.claimed = slot+1, fn, now, now
+			return
+		}
+	}
+	s.change(func(c *Core) {
+		if p.ID != 0 {
+			s.update()
+			p.slot = 0
+			c.Settle(&p.Run, Result{}, now)
+		}
+		c.Claim(&p.Run, now)
+	})
+	p.stretch = nil
+	if p.ID != 0 && p.Plain() {
+		p.stretch = s.stretch
+	}
+}
+
+func (s *sharer) state(t *testing.T, now time.Duration) (snap Snapshot, room int, waiting []uint64, running []Info) {
+	s.change(func(c *Core) {
+		snap, room = c.Snapshot(), c.Room()
+		for _, j := range c.WaitingJobs(now) {
+			waiting = append(waiting, j.ID)
+		}
+		running = c.RunningJobs()
+	})
+	require.Equal(t, len(running), snap.Running)
+	return snap, room, waiting, running
+}
+
+// Whether workers claim plain jobs by themselves or one by one through the core, the same
+// jobs start in the same order, at the same time, and the books are the same.
+func TestSharedStretchesAreTheSameJobs(t *testing.T) {
+	shared := 0
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		a, b := newSharer(3), newSharer(3)
+		both := func(do func(c *Core)) { a.change(do); b.change(do); b.c.Unshare(); b.stretch = nil }
+		now, id := time.Second, uint64(0)
+		for range 300 {
+			now += time.Duration(r.IntN(2)*r.IntN(90)) * time.Second
+			switch k := r.IntN(12); {
+			case k < 3:
+				n := 1 + r.IntN(30)
+				both(func(c *Core) {
+					for i := range uint64(n) {
+						c.Post(noop, id+i+1, now)
+					}
+				})
+				id += uint64(n)
+			case k == 3 && r.IntN(4) == 0:
+				id++
+				p := Priority(r.IntN(3) - 1)
+				both(func(c *Core) {
+					j := newJob("")
+					j.Priority = p
+					c.Accept(j, id, now)
+				})
+			case k == 4 && id > 0:
+				gone := 1 + r.Uint64N(id)
+				both(func(c *Core) { c.Cancel(gone, now) })
+			case k == 5 && r.IntN(4) == 0:
+				both(func(c *Core) { c.Pause() })
+			case k == 6:
+				both(func(c *Core) { c.Resume() })
+			default:
+				i := r.IntN(len(a.places))
+				if p := a.places[i]; p.Cause != NotCancelled {
+					continue // Cancel got it: a worker comes back then
+				}
+				a.goOn(i, now)
+				b.goOn(i, now)
+				b.c.Unshare()
+				b.stretch, b.places[i].stretch = nil, nil
+				if a.places[i].slot > 0 {
+					shared++
+				}
+			}
+			if r.IntN(5) == 0 {
+				s1, room1, w1, r1 := a.state(t, now)
+				s2, room2, w2, r2 := b.state(t, now)
+				b.c.Unshare()
+				require.Equal(t, s2, s1, "seed %d", seed)
+				require.Equal(t, room2, room1, "seed %d", seed)
+				require.Equal(t, w2, w1, "seed %d", seed)
+				require.Equal(t, r2, r1, "seed %d", seed)
+			}
+		}
+	}
+	require.Greater(t, shared, 500)
+}

@@ -1,0 +1,114 @@
+package fifo
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever the owner of the list does between a Shut and an Open, each entry is taken
+// once, by those who claim or by the owner, and what one goroutine claims is in order.
+func TestGate(t *testing.T) {
+	const claimers, n = 3, 20_000
+	var (
+		l      List[int]
+		leases = make(chan *Chunk[int], claimers)
+		taken  [n + 1]atomic.Int32
+		claims atomic.Int64
+		wait   sync.WaitGroup
+	)
+	fn := func(id uint64) func(context.Context) error {
+		return func(context.Context) error { taken[id].Add(1); return identified(id) }
+	}
+	for range claimers {
+		wait.Go(func() {
+			for c := range leases {
+				before := uint64(0)
+				for fn, _ := c.Claim(); fn != nil; fn, _ = c.Claim() {
+					id := uint64(fn(context.Background()).(identified)) //nolint:errorlint,forcetypeassert // as it is made here
+					if id <= before {
+						t.Errorf("%d after %d", id, before)
+					}
+					before = id
+					claims.Add(1)
+				}
+			}
+		})
+	}
+	id, claimed, records := uint64(0), 0, 0
+	for id < n || l.Len() > 0 {
+		claimed += l.Shut()
+		for range min(200, n-id) {
+			id++
+			if id%97 == 0 {
+				l.Push(Entry[int]{Job: new(int)})
+				records++
+				taken[id].Add(1)
+			} else {
+				l.Push(Entry[int]{Fn: fn(id), ID: id, At: time.Duration(id/7) * time.Microsecond})
+			}
+		}
+		if id%5 == 0 {
+			if e, ok := l.Remove(id - 3); ok {
+				_ = e.Fn(context.Background())
+			}
+		}
+		c := l.Open()
+		if c == nil {
+			if e, ok := l.Pop(); ok {
+				require.NotNil(t, e.Job)
+				records--
+			}
+			c = l.Open()
+		}
+		if c != nil {
+			select {
+			case leases <- c:
+			default:
+			}
+		}
+	}
+	claimed += l.Shut()
+	close(leases)
+	wait.Wait()
+	for id := range taken[1:] {
+		require.EqualValues(t, 1, taken[id+1].Load(), "%d", id+1)
+	}
+	require.Positive(t, claimed)
+	require.EqualValues(t, claims.Load(), claimed)
+	require.Zero(t, records)
+	require.Zero(t, l.Len())
+}
+
+// identified is how an entry says which it is.
+type identified uint64
+
+func (identified) Error() string { return "" }
+
+// What is taken out between an Open and the next ends the run of those that may be claimed.
+func TestGateStopsAtAHole(t *testing.T) {
+	var l List[int]
+	for id := uint64(1); id <= 9; id++ {
+		l.PushBare(func(context.Context) error { return nil }, id, 0)
+	}
+	claim := func() (n int) {
+		c := l.Open()
+		for fn, i := c.Claim(); fn != nil; fn, i = c.Claim() {
+			n++
+			require.NotEqualValues(t, 5, c.Identify(i).ID)
+		}
+		require.Equal(t, n, l.Shut())
+		return n
+	}
+	require.NotNil(t, l.Open())
+	require.Zero(t, l.Shut())
+	_, ok := l.Remove(5)
+	require.True(t, ok)
+	require.Equal(t, 4, claim())
+	require.Equal(t, 4, claim())
+	require.Zero(t, l.Len())
+}

@@ -1,0 +1,63 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
+)
+
+// After a rush, during one and without, a job starts at once if a worker is free.
+func TestNoJobWaitsBesideAFreeWorker(t *testing.T) {
+	for _, rush := range []int{0, 1, 10, 127, 128, 129, 500, 5000} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(73*time.Hour + 11*time.Minute + 7)
+			q := kit.Start(t, dray.WithWorkers(2))
+			begin := time.Now()
+			for range 3 {
+				for range rush {
+					require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+				}
+				synctest.Wait()
+				var late kit.Record[time.Duration]
+				for range 2 {
+					require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { late.Add(time.Since(begin)); return nil }))
+					synctest.Wait()
+				}
+				require.Equal(t, []time.Duration{0, 0}, late.All(), "after %d", rush)
+			}
+		})
+	}
+}
+
+// Jobs that trickle in, from several sides at once, start in the order of their IDs.
+func TestTrickleKeepsTheOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var started kit.Starts
+		q := kit.Start(t, dray.WithWorkers(3))
+		watched := kit.Start(t, dray.WithWorkers(3), started.Option())
+		var ran kit.Record[int]
+		for i := range 300 {
+			for _, q := range []*dray.Queue{q, watched} {
+				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { ran.Add(i); time.Sleep(time.Duration(i%4) * time.Second); return nil }))
+			}
+			if i%7 == 0 {
+				time.Sleep(time.Second)
+			}
+			if i%5 == 0 {
+				_ = q.Stats()
+			}
+		}
+		time.Sleep(time.Hour)
+		require.Len(t, ran.All(), 600)
+		for i, id := range started.All() {
+			require.Equal(t, dray.ID(i+1), id)
+		}
+		kit.Balanced(t, q)
+	})
+}
