@@ -235,7 +235,7 @@ func (e *engine) tick(due bool) (nap bool) {
 	m := &e.mail
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	rushed := m.list.Len() >= rush
+	some := m.list.Len() > 0
 	m.awake = true
 	e.unshare()
 	e.takeMail()
@@ -255,7 +255,7 @@ func (e *engine) tick(due bool) (nap bool) {
 		e.todo.first().reply <- true
 		e.todo.drop()
 	}
-	m.awake, m.napping = false, rushed && !e.hasFree()
+	m.awake, m.napping = false, some && (!e.hasFree() || e.core.Barred())
 	e.lend()
 	return m.napping
 }

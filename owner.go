@@ -13,13 +13,10 @@ import (
 // It keeps nothing to itself: a successor begins with the state as it is.
 type owner struct{ *engine }
 
-// nap is how long the owner leaves plain jobs in the mailbox after it has found a rush
-// there: else a burst, for which no worker is free, would have it come back
-// every few jobs, and slow the producers down. The dates of a rush do not depend on it.
-const (
-	rush = 2 * dated
-	nap  = 100 * time.Microsecond
-)
+// nap is how long the owner leaves plain jobs in the mailbox that it could give to nobody,
+// after it has found some there: else it would come back for every few of a burst, and
+// slow the producers down. Dates are wrong by so much at most.
+const nap = 100 * time.Microsecond
 
 // Serve is the owner's loop: do what is due, then sleep until more is.
 func (o owner) Serve(ctx context.Context) error {
