@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
 )
