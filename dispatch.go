@@ -19,8 +19,9 @@ func (e *engine) dispatch(now time.Duration) {
 		if more = e.starting.len() > before; more {
 			continue
 		}
-		e.want.Store(e.core.CanStart() && e.hasFree())
-		more = e.want.Load() && e.starting.len() == 0 && !e.coming.Load()
+		free := e.hasFree() && !e.core.Barred()
+		e.want.Store(free)
+		more = free && e.core.CanStart() && e.starting.len() == 0 && !e.coming.Load()
 	}
 	e.share()
 	for e.starting.len() > 0 {
@@ -77,6 +78,7 @@ func (e *engine) start(w *worker) {
 	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt()}
 	if r.Plain() && e.shared != nil {
 		l.stretch, l.coming = e.shared, true
+		e.core.Lease(l.stretch)
 		r.Fn = nil // its worker has it, and others after it
 		e.coming.Store(true)
 	}
@@ -125,7 +127,6 @@ func (e *engine) takeLent() {
 // reset makes a worker ready for a job to which nothing has been done.
 func (w *worker) reset() {
 	w.cause.Store(int32(core.NotCancelled))
-	w.pinned.Store(false)
 	if w.until.Load() != nil {
 		w.until.Store(nil)
 	}
@@ -133,15 +134,23 @@ func (w *worker) reset() {
 
 // share lets workers go on with plain jobs by themselves until the next tick.
 func (e *engine) share() {
+	before := e.shared
+	e.shared = nil
+	if e.revoked {
+		e.revoked = false
+		e.core.RenewLeases()
+	}
 	if e.handler == nil {
 		e.shared = e.core.Share()
+	}
+	if before != nil && before != e.shared {
+		before.Dry()
 	}
 }
 
 // unshare ends that.
 func (e *engine) unshare() {
 	e.claims += e.core.Unshare()
-	e.shared = nil
 }
 
 // lastStart returns when the last plain job started that a worker has claimed itself.
@@ -183,8 +192,10 @@ func (e *engine) updateRuns() {
 	}
 }
 
-// pin has the worker at r come back after the job at hand, to which something is done.
-func (e *engine) pin(r *core.Run) { e.workerAt(r).pinned.Store(true) }
+// pin has the worker at r come back after the job at hand, to which something is done. It
+// may be about to claim another one, without a look at what is said to it: so there will be
+// none for its lease, nor for others'.
+func (e *engine) pin(r *core.Run) { e.revoked = e.revoked || e.workerAt(r).stretch != nil }
 
 // interrupt cancels the context of the job at f.Run, if it has ever been used. A
 // timeout or a deadline comes from the context's own timer, set for the same moment.

@@ -49,7 +49,7 @@ type engine struct {
 // signals are what the owner and workers tell each other without the mailbox.
 type signals struct {
 	coming  atomic.Bool   // a worker is on the way for plain jobs; set by the owner, cleared by that worker
-	want    atomic.Bool   // the owner has others, and more plain jobs; set by it
+	want    atomic.Bool   // the owner has others, to be told of plain jobs that are not being claimed; set by it
 	beats   atomic.Uint32 // counted by the owner while workers measure stretches, which that ends
 	strides atomic.Bool   // such a stretch has begun since the last beat; set by workers, cleared by the owner
 	beating atomic.Bool   // the owner counts beats; set by it
@@ -58,14 +58,17 @@ type signals struct {
 // owned is what belongs to the goroutine that has the state's token.
 type owned struct {
 	core      *core.Core
+	holding   bool            // mail.mu
 	todo      batch[*request] // taken from the inbox, not replied to yet
 	returned  batch[*worker]  // the same of workers
 	starting  batch[*worker]  // that have claimed a job, and are to be told
 	idle      []*worker       // without a job, the last to become so on top
-	shared    *core.Stretch   // that workers claim from between two ticks; nil: none
+	shared    *core.Stretch   // that workers claim from between two ticks, or did until this one; nil: none
+	revoked   bool            // no lease is to be worth anything from the next share on
 	claims    uint32          // from such, ever; wraps
 	departed  uint32          // of those, by workers that have left
 	lastClaim time.Duration   // when the last of those was made by a worker that is back
+	ticked    time.Duration   // when the last tick was
 	armed     time.Duration   // when the owner's timer goes off, or a pool's
 	hired     int             // workers ever started, for their numbers
 	beatAt    time.Duration   // when the next beat is due, if beating
@@ -228,20 +231,19 @@ func (e *engine) at(where string) {
 }
 
 // tick does all that there is to do: for the mailbox, and by the clock if due is to be
-// looked at. It reports whether the mailbox may be left alone for a nap. Each thing in here moves
-// from one place to another at once, so that a crash in the middle loses nothing and
-// doubles nothing: the next tick goes on.
-func (e *engine) tick(due bool) (nap bool) {
-	m := &e.mail
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	some := m.list.Len() > 0
-	m.awake = true
-	e.unshare()
-	e.takeMail()
+// looked at. It reports whether there is more by now. Each thing in here moves from one
+// place to another at once, so that a crash in the middle loses nothing and doubles
+// nothing: the next tick goes on. The mailbox is locked only where others' jobs and what is
+// done here must not cross.
+func (e *engine) tick(due bool) (more bool) {
+	defer e.release()
+	e.hold()
+	e.takeMail(due)
 	now := e.now()
+	e.ticked = now
 	e.settleReturned(now)
 	e.serveAsked(now)
+	e.release()
 	if due {
 		e.core.AdvanceSome(now, slicedJobs)
 		e.dismissIdle(now)
@@ -255,22 +257,61 @@ func (e *engine) tick(due bool) (nap bool) {
 		e.todo.first().reply <- true
 		e.todo.drop()
 	}
-	m.awake, m.napping = false, some && (!e.hasFree() || e.core.Barred())
-	e.lend()
-	return m.napping
+	return e.rest()
 }
 
-// takeMail takes what is in the mailbox into the owner's hands.
-func (e *engine) takeMail() {
-	m := &e.mail
+// hold locks the mailbox, and empties it: for what accepts jobs, which must not overtake
+// those that are in there. It may be called again, until release.
+func (e *engine) hold() {
+	if e.holding {
+		return
+	}
+	e.mail.mu.Lock()
+	e.holding = true
+	e.unshare() // not before: workers wait at the gate meanwhile
 	e.takeLent()
+	e.collect()
+}
+
+func (e *engine) release() {
+	if e.holding {
+		e.mail.room = e.core.Room() - e.mail.list.Len()
+		e.holding = false
+		e.mail.mu.Unlock()
+	}
+}
+
+// rest ends a tick, unless there is more to do, which it reports.
+func (e *engine) rest() (more bool) {
+	m := &e.mail
+	if !e.holding {
+		m.mu.Lock()
+		e.holding = true
+	}
+	m.eager = e.want.Load() || e.core.Watches(core.DidEnqueue)
+	if len(m.asked)+len(m.returned) > 0 || m.crashed != nil || m.list.Len() > 0 && m.eager && !e.coming.Load() {
+		return true
+	}
+	m.awake = false
+	e.lend()
+	return false
+}
+
+// takeMail takes what is in the mailbox, which is held, into the owner's hands. It dies
+// of what broke somewhere else.
+func (e *engine) takeMail(owner bool) {
+	m := &e.mail
+	if p := m.crashed; p != nil && owner {
+		m.crashed = nil
+		panic(p)
+	}
+	m.awake = true
 	e.returned.put(m.returned...)
 	clear(m.returned)
 	m.returned = m.returned[:0]
 	e.todo.put(m.asked...)
 	clear(m.asked)
 	m.asked = m.asked[:0]
-	e.collect()
 }
 
 // collect empties the list of the mailbox into the core.
@@ -299,15 +340,15 @@ func (e *engine) serveAsked(now time.Duration) {
 func (e *engine) follow(now time.Duration) {
 	c := e.core
 	if c.Blocked() {
+		e.hold()
 		e.mail.lastID += c.Admit(e.mail.lastID+1, now)
 		e.at("admit")
 	}
-	e.mail.room = c.Room()
 	for decided := c.Effects(); len(decided) > 0 || e.runsEnded; decided = c.Effects() {
 		e.carryOut(decided, now)
 		if e.runsEnded {
+			e.hold()
 			e.followUp(c, now)
-			e.mail.room = c.Room()
 		}
 	}
 }

@@ -23,7 +23,7 @@ type mailbox struct {
 	closed   bool
 	attended bool          // an owner runs
 	awake    bool          // it has been told to look, and will
-	napping  bool          // it will look at the list by itself, within nap
+	eager    bool          // it is to be told of jobs; else a worker that comes back will be
 	lent     *worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
 	direct   direct        // the job that a lent worker has, until the owner takes it in
 	finished uint64        // jobs that lent workers had, which ended well, not yet in the core's books
@@ -65,7 +65,7 @@ func (e *engine) post(fn Func) (posted, closed bool) {
 	m.room--
 	m.lastID++
 	m.list.PushBare(fn, m.lastID, m.stamp)
-	e.posted(first)
+	e.posted()
 	return true, false
 }
 
@@ -115,10 +115,10 @@ func (e *engine) endDirect(w *worker) bool {
 	return true
 }
 
-// posted unlocks the mailbox, in which there are jobs now, and tells the owner of the first.
-func (e *engine) posted(first bool) {
+// posted unlocks the mailbox, in which there are jobs now, and tells the owner of them.
+func (e *engine) posted() {
 	m := &e.mail
-	wake := first && m.attended && !m.awake && !m.napping
+	wake := m.eager && m.attended && !m.awake && !e.coming.Load() // one that is coming tells it
 	m.awake = m.awake || wake
 	m.mu.Unlock()
 	if wake {

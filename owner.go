@@ -13,11 +13,6 @@ import (
 // It keeps nothing to itself: a successor begins with the state as it is.
 type owner struct{ *engine }
 
-// nap is how long the owner leaves plain jobs in the mailbox that it could give to nobody,
-// after it has found some there: else it would come back for every few of a burst, and
-// slow the producers down. Dates are wrong by so much at most.
-const nap = 100 * time.Microsecond
-
 // Serve is the owner's loop: do what is due, then sleep until more is.
 func (o owner) Serve(ctx context.Context) error {
 	select {
@@ -27,26 +22,20 @@ func (o owner) Serve(ctx context.Context) error {
 	}
 	defer o.resign()
 	o.attend()
-	timer := time.NewTimer(never)
+	defer context.AfterFunc(ctx, o.wake)()
+	timer, set := time.AfterFunc(never, o.wake), never
 	defer timer.Stop()
-	for {
-		o.dieOfCrash()
-		timer.Reset(o.look())
-		select {
-		case <-o.wakeup:
-		case <-timer.C:
-		case <-ctx.Done():
-			return nil
+	for ctx.Err() == nil {
+		if o.tick(true) || o.armed <= o.ticked {
+			continue
 		}
+		if o.armed != set {
+			set = o.armed
+			timer.Reset(set - o.now())
+		}
+		<-o.wakeup // alone, as a select of several would take far longer
 	}
-}
-
-// look is a tick. It returns how long there is nothing more to do.
-func (o owner) look() time.Duration {
-	if o.tick(true) {
-		return min(o.armed-o.now(), nap)
-	}
-	return o.armed - o.now()
+	return nil
 }
 
 func (o owner) attend() {
@@ -59,7 +48,7 @@ func (o owner) attend() {
 func (o owner) resign() {
 	m := &o.mail
 	m.mu.Lock()
-	m.attended, m.awake, m.napping = false, false, false
+	m.attended, m.awake = false, false
 	for _, asked := range [][]*request{o.todo.rest(), m.asked} {
 		for _, r := range asked {
 			select {
@@ -70,17 +59,6 @@ func (o owner) resign() {
 	}
 	m.mu.Unlock()
 	o.state <- struct{}{}
-}
-
-// dieOfCrash panics with what broke somewhere else.
-func (o owner) dieOfCrash() {
-	o.mail.mu.Lock()
-	p := o.mail.crashed
-	o.mail.crashed = nil
-	o.mail.mu.Unlock()
-	if p != nil {
-		panic(p)
-	}
 }
 
 var _ Service = owner{}

@@ -41,8 +41,7 @@ func (e *engine) leave(restarts uint64) (r Report, last Event) {
 	e.step(func(c *core.Core, now time.Duration) {
 		e.stuck.close()
 		books := e.stats(c, now)
-		e.mail.mu.Unlock() // it is closed, and says so at once, however long this takes
-		defer e.mail.mu.Lock()
+		e.release() // the mailbox is closed, and says so at once, however long this takes
 		books.Restarts = restarts
 		waiting, cut := c.Left()
 		left := c.Seal(now)

@@ -31,7 +31,6 @@ type worker struct {
 
 	contexts *jobctx.Book          // of its jobs, beside which it shows a mark: see there
 	began    atomic.Int64          // when the last stretch of jobs began that it has claimed itself; set by it
-	pinned   atomic.Bool           // it is not to claim another job itself; set by the owner
 	until    atomic.Pointer[until] // when its job's context ends by itself; set by the owner before the job, nil: never
 	cause    atomic.Int32          // core.Cause of the end of its job's context; set by the owner, also while the job runs
 
@@ -146,7 +145,7 @@ func (w *worker) next() bool {
 // went well.
 func (w *worker) claim() bool {
 	stretch := w.granted.stretch
-	if stretch == nil || w.pinned.Load() {
+	if stretch == nil {
 		return false
 	}
 	due, now := w.pace.over(), time.Duration(0)
@@ -158,7 +157,9 @@ func (w *worker) claim() bool {
 	}
 	fn, slot := stretch.Claim()
 	if fn == nil {
-		return false
+		if fn, slot = claimPatiently(stretch); fn == nil {
+			return false
+		}
 	}
 	w.claims++
 	w.slot = int(slot) + 1
@@ -171,6 +172,23 @@ func (w *worker) claim() bool {
 		w.pace.left--
 	}
 	return true
+}
+
+// claimPatiently claims a job where the owner has shut the gate for a tick, of half a
+// microsecond or so: to go back and get another lease would cost far more.
+func claimPatiently(stretch *core.Stretch) (fn Func, slot uint32) {
+	for i := 0; fn == nil && i < 30 && stretch.Shut(); i++ {
+		if i < 20 {
+			for range patience / 4 {
+			}
+		} else {
+			runtime.Gosched()
+		}
+		if !stretch.Shut() {
+			fn, slot = stretch.Claim()
+		}
+	}
+	return fn, slot
 }
 
 // hold has the worker run fn next.
@@ -327,6 +345,9 @@ func (w *worker) settle(now time.Duration) {
 	}
 	e.measure(w)
 	e.stuck.attemptEnds(ID(r.ID))
+	if w.stretch != nil {
+		e.core.Release(w.stretch)
+	}
 	w.fn, w.granted, w.stretch, w.slot = nil, lease{}, nil, 0
 	e.core.Settle(r, w.result, min(w.ended, now))
 	w.end = notYet

@@ -19,6 +19,15 @@ func (c *Core) Share() *Stretch {
 	return c.lanes[1].list.Open()
 }
 
+// Lease lets a worker claim from s, until Release.
+func (c *Core) Lease(s *Stretch) { c.lanes[1].list.Lease(s) }
+
+// Release ends that.
+func (c *Core) Release(s *Stretch) { c.lanes[1].list.Release(s) }
+
+// RenewLeases makes all leases worthless: who has one does not claim another job.
+func (c *Core) RenewLeases() { c.lanes[1].list.Renew() }
+
 // Unshare ends what Share began, and counts what was claimed: each claim settled the job
 // that the worker had run before, and started another one. When the last of them started
 // is asked for if it matters. It returns how many were claimed.
@@ -51,6 +60,9 @@ func (r *Run) Plain() bool { return r.plain }
 
 // NextIsPlain reports whether the next to start is a plain job, which may be shared.
 func (c *Core) NextIsPlain() bool { return c.Easy() && c.lanes[1].list.FirstIsBare() }
+
+// Watches reports whether somebody wants to know of such effects.
+func (c *Core) Watches(kind EffectKind) bool { return c.cfg.Watched.has(kind) }
 
 func (c *Core) updateRuns() {
 	if c.cfg.UpdateRuns != nil {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// chunkLen makes a chunk fill the 4096-byte size class: 208 bytes of header, 8
+// chunkLen makes a chunk fill the 4096-byte size class: 216 bytes of header, 8
 // of the allocator's, 8 per slot.
-const chunkLen = 485
+const chunkLen = 484
 
 // A slot is the function of a bare entry, or nil for a record, which is then the
 // next of the chunk's records, or for an entry that was taken out.
@@ -37,7 +37,8 @@ type Chunk[J any] struct {
 	base    time.Duration // of the times in marks
 	bare    uint32        // the slots before it, from head on, are bare
 	opened  bool          // its gate is open
-	shared  bool          // its gate has been opened: others may still look at it
+	dropped bool          // it has left its list, and is leased
+	leases  uint32        // those who may still look at it, whatever its gate says
 	record  uint32        // index of the first record at or after head
 	mark    uint32        // index of the mark that ids and date are from
 	records []*J          // nil for an entry that was taken out

@@ -1,8 +1,8 @@
 package fifo
 
 // Claim takes the next entry that the gate is open for; nil if there is none. Any number
-// of goroutines may call it, while the owner of the list does with that what it likes:
-// for all of them together, each entry is claimed once and in order.
+// of goroutines that have a lease may call it, while the owner of the list does with that
+// what it likes: for all of them together, each entry is claimed once and in order.
 func (c *Chunk[J]) Claim() (fn slot, i uint32) {
 	i, limit := parts(c.gate.Add(1 << 32))
 	if i--; i >= limit || i >= chunkLen {
@@ -11,6 +11,20 @@ func (c *Chunk[J]) Claim() (fn slot, i uint32) {
 	fn = c.slots[i]
 	c.slots[i] = nil // it is the claimer's from here on
 	return fn, i
+}
+
+// shut is a gate that is about to be opened again, or left to be dry. No number of claims
+// brings its upper half down to the limit of an open one.
+const shut = 1 << 63
+
+// Shut reports whether the gate is only shut for now, so that to claim again may help.
+func (c *Chunk[J]) Shut() bool { return c.gate.Load() >= shut }
+
+// Dry leaves the gate shut for good, if it is not open.
+func (c *Chunk[J]) Dry() {
+	if !c.opened {
+		c.gate.Store(0)
+	}
 }
 
 func parts(gate uint64) (next, limit uint32) { return uint32(gate >> 32), uint32(gate) }
@@ -30,7 +44,7 @@ func (l *List[J]) Open() *Chunk[J] {
 	if c == nil || !c.findBare() {
 		return nil
 	}
-	c.opened, c.shared = true, true
+	c.opened = true
 	c.gate.Store(uint64(c.head)<<32 | uint64(c.bare))
 	return c
 }
@@ -55,12 +69,47 @@ func (l *List[J]) Shut() (claimed int) {
 		return 0
 	}
 	c.opened = false
-	next, limit := parts(c.gate.Swap(0))
+	next, limit := parts(c.gate.Swap(shut))
 	next = min(next, limit)
 	claimed = int(next - c.head)
 	c.head = next
 	l.n -= claimed
 	return claimed
+}
+
+// Lease lets one more goroutine claim from c, whose list this is, until Release.
+func (*List[J]) Lease(c *Chunk[J]) { c.leases++ }
+
+// Release ends a lease.
+func (l *List[J]) Release(c *Chunk[J]) {
+	if c.leases--; c.dropped && c.leases == 0 {
+		l.recycle(c)
+	}
+}
+
+// Renew moves what is in the first chunk to another one, if that is leased, so that no
+// lease is worth anything any more.
+func (l *List[J]) Renew() {
+	o := l.first
+	if o == nil || o.leases == 0 {
+		return
+	}
+	c := l.newChunk()
+	c.start, c.low, c.base = o.start+uint64(o.head), o.low, o.base
+	c.copy(o)
+	c.next = o.next
+	if l.first = c; l.last == o {
+		l.last = c
+	}
+	l.chunks.live()[0] = c
+	if k := l.bareChunk(o.low); l.bare.is(k, o) {
+		l.bare.live()[k] = c
+	}
+	o.next = nil
+	o.Dry()
+	clear(o.slots[o.head:o.tail])
+	clear(o.records)
+	l.recycle(o)
 }
 
 // Identify returns the ID and the time of the bare entry that was at slot i.

@@ -11,12 +11,14 @@ import (
 )
 
 // Whatever the owner of the list does between a Shut and an Open, each entry is taken
-// once, by those who claim or by the owner, and what one goroutine claims is in order.
+// once, by those who claim or by the owner, and what one goroutine claims is in order. No
+// chunk is used again while one may claim from it.
 func TestGate(t *testing.T) {
 	const claimers, n = 3, 20_000
 	var (
 		l      List[int]
 		leases = make(chan *Chunk[int], claimers)
+		back   = make(chan *Chunk[int], 2*claimers)
 		taken  [n + 1]atomic.Int32
 		claims atomic.Int64
 		wait   sync.WaitGroup
@@ -36,11 +38,15 @@ func TestGate(t *testing.T) {
 					before = id
 					claims.Add(1)
 				}
+				back <- c
 			}
 		})
 	}
 	id, claimed, records := uint64(0), 0, 0
 	for id < n || l.Len() > 0 {
+		for len(back) > 0 {
+			l.Release(<-back)
+		}
 		claimed += l.Shut()
 		for range min(200, n-id) {
 			id++
@@ -57,6 +63,9 @@ func TestGate(t *testing.T) {
 				_ = e.Fn(context.Background())
 			}
 		}
+		if id%3 == 0 {
+			l.Renew()
+		}
 		c := l.Open()
 		if c == nil {
 			if e, ok := l.Pop(); ok {
@@ -65,11 +74,9 @@ func TestGate(t *testing.T) {
 			}
 			c = l.Open()
 		}
-		if c != nil {
-			select {
-			case leases <- c:
-			default:
-			}
+		if c != nil && len(leases) < claimers {
+			l.Lease(c)
+			leases <- c
 		}
 	}
 	claimed += l.Shut()
@@ -111,4 +118,61 @@ func TestGateStopsAtAHole(t *testing.T) {
 	require.Equal(t, 4, claim())
 	require.Equal(t, 4, claim())
 	require.Zero(t, l.Len())
+}
+
+// A lease of a chunk that was renewed is worth nothing, and the chunk is used again when
+// nobody has it any more.
+func TestRenew(t *testing.T) {
+	var l List[int]
+	for id := uint64(1); id <= 9; id++ {
+		l.PushBare(func(context.Context) error { return nil }, id, 0)
+	}
+	old := l.Open()
+	l.Lease(old)
+	_, first := old.Claim()
+	require.Equal(t, 1, l.Shut())
+	require.True(t, old.Shut())
+	l.Renew()
+	c := l.Open()
+	require.NotSame(t, old, c)
+	fn, _ := old.Claim()
+	require.Nil(t, fn)
+	require.False(t, old.Shut())
+	require.EqualValues(t, 1, old.Identify(first).ID)
+	require.Zero(t, l.spares)
+	for id := uint64(2); id <= 9; id++ {
+		fn, i := c.Claim()
+		require.NotNil(t, fn)
+		require.Equal(t, id, c.Identify(i).ID)
+	}
+	require.Equal(t, 8, l.Shut())
+	l.Release(old)
+	require.Equal(t, 1, l.spares)
+	l.Renew() // which nobody has
+	require.Same(t, c, l.first)
+}
+
+// A chunk that all of its entries were claimed from is used again.
+func TestClaimedChunksAreUsedAgain(t *testing.T) {
+	var box, l List[int]
+	id := uint64(0)
+	round := func() {
+		for range chunkLen {
+			id++
+			box.PushBare(func(context.Context) error { return nil }, id, 0)
+		}
+		l.Append(&box)
+		for l.Len() > 0 {
+			c := l.Open()
+			l.Lease(c)
+			for fn, _ := c.Claim(); fn != nil; fn, _ = c.Claim() {
+				continue
+			}
+			l.Shut()
+			l.Release(c)
+		}
+	}
+	round()
+	round()
+	require.Zero(t, testing.AllocsPerRun(100, round))
 }
