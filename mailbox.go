@@ -48,7 +48,7 @@ const dated = 64
 // whether the box is closed, of which the core need not be asked.
 func (e *engine) post(fn Func) (posted, closed bool) {
 	m := &e.mail
-	m.mu.Lock()
+	lockPatiently(&m.mu)
 	if m.room <= 0 || m.closed {
 		closed = m.closed
 		m.mu.Unlock()
@@ -168,29 +168,33 @@ func (e *engine) giveBack(w *worker) (attended bool) {
 	return attended
 }
 
-// How long a worker waits between two looks at a lock that is taken: in turns of
+// How long is waited between two looks at a lock that is taken: in turns of
 // an empty loop, of about a cycle each.
 const (
 	patience    = 1000
 	maxPatience = 16 * patience // 5 µs or so
 )
 
-// lockPatiently locks mu for a worker between two jobs. Where jobs are tiny and
-// several want the lock all the time, most gets done if one of them has it
-// many times in a row, with all that it guards in its cache. A sync.Mutex alone
-// would make the others look at it every few dozen nanoseconds, which slows that
-// one down, and then put them to sleep, out of which it would have to wake them.
+// lockPatiently locks mu for one of many who want it all the time. Most gets done if one
+// of them has it many times in a row, with all that it guards in its cache, while the other
+// processors do something else. A sync.Mutex alone would make the others look at it every few
+// dozen nanoseconds, which slows that one down, and then put them to sleep, out of which
+// it would have to wake them. It is small enough to be inlined.
 func lockPatiently(mu *sync.Mutex) {
+	if !mu.TryLock() {
+		awaitLock(mu)
+	}
+}
+
+func awaitLock(mu *sync.Mutex) {
 	for i, wait := 0, patience; i < 10; i++ {
+		for range wait {
+		}
+		runtime.Gosched()
 		if mu.TryLock() {
 			return
 		}
-		for range wait {
-		}
 		wait = min(2*wait, maxPatience)
-		if i >= 2 {
-			runtime.Gosched()
-		}
 	}
 	mu.Lock()
 }
