@@ -91,7 +91,7 @@ func (e *engine) start(w *worker) {
 func (e *engine) lend() {
 	c, m := e.core, &e.mail
 	last := len(e.idle) - 1
-	if last < 0 || !m.attended || m.closed || e.handler != nil || c.Ready() > 0 || !c.Easy() || c.Full() {
+	if last < 0 || m.list.Len() > 0 || !m.attended || m.closed || e.handler != nil || c.Ready() > 0 || !c.Easy() || c.Full() {
 		return
 	}
 	w := e.idle[last]

@@ -59,7 +59,8 @@ type signals struct {
 type owned struct {
 	core      *core.Core
 	holding   bool            // mail.mu
-	todo      batch[*request] // taken from the inbox, not replied to yet
+	inbox     core.Mailbox    // taken from the mailbox, not in the core yet
+	todo      batch[*request] // the same of requests, or not replied to yet
 	returned  batch[*worker]  // the same of workers
 	starting  batch[*worker]  // that have claimed a job, and are to be told
 	idle      []*worker       // without a job, the last to become so on top
@@ -237,8 +238,14 @@ func (e *engine) at(where string) {
 // done here must not cross.
 func (e *engine) tick(due bool) (more bool) {
 	defer e.release()
-	e.hold()
+	e.lock()
 	e.takeMail(due)
+	if e.todo.len() == 0 {
+		e.release()
+		e.collect()
+	} else {
+		e.hold()
+	}
 	now := e.now()
 	e.ticked = now
 	e.settleReturned(now)
@@ -263,19 +270,32 @@ func (e *engine) tick(due bool) (more bool) {
 // hold locks the mailbox, and empties it: for what accepts jobs, which must not overtake
 // those that are in there. It may be called again, until release.
 func (e *engine) hold() {
-	if e.holding {
-		return
+	if !e.holding {
+		e.lock()
+		e.takeList()
 	}
+	for e.inbox.Len() > 0 {
+		e.collect()
+	}
+}
+
+// takeList takes the list of the mailbox into the owner's hands.
+func (e *engine) takeList() {
+	if e.inbox.Len() == 0 {
+		e.inbox, e.mail.list = e.mail.list, e.inbox
+	} else {
+		e.inbox.Append(&e.mail.list)
+	}
+}
+
+func (e *engine) lock() {
 	e.mail.mu.Lock()
 	e.holding = true
-	e.unshare() // not before: workers wait at the gate meanwhile
-	e.takeLent()
-	e.collect()
 }
 
 func (e *engine) release() {
 	if e.holding {
-		e.mail.room = e.core.Room() - e.mail.list.Len()
+		e.mail.room = e.core.Room() - e.inbox.Len() - e.mail.list.Len()
 		e.holding = false
 		e.mail.mu.Unlock()
 	}
@@ -285,11 +305,10 @@ func (e *engine) release() {
 func (e *engine) rest() (more bool) {
 	m := &e.mail
 	if !e.holding {
-		m.mu.Lock()
-		e.holding = true
+		e.lock()
 	}
 	m.eager = e.want.Load() || e.core.Watches(core.DidEnqueue)
-	if len(m.asked)+len(m.returned) > 0 || m.crashed != nil || m.list.Len() > 0 && m.eager && !e.coming.Load() {
+	if len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil || m.list.Len() > 0 && m.eager && !e.coming.Load() {
 		return true
 	}
 	m.awake = false
@@ -306,6 +325,9 @@ func (e *engine) takeMail(owner bool) {
 		panic(p)
 	}
 	m.awake = true
+	e.unshare() // not before: workers wait at the gate meanwhile
+	e.takeLent()
+	e.takeList()
 	e.returned.put(m.returned...)
 	clear(m.returned)
 	m.returned = m.returned[:0]
@@ -314,10 +336,10 @@ func (e *engine) takeMail(owner bool) {
 	m.asked = m.asked[:0]
 }
 
-// collect empties the list of the mailbox into the core.
+// collect has the core take some of what was in the list of the mailbox, mostly all.
 func (e *engine) collect() {
-	if e.mail.list.Len() > 0 {
-		e.core.Collect(&e.mail.list)
+	if e.inbox.Len() > 0 {
+		e.core.Collect(&e.inbox)
 		e.at("collect")
 	}
 }

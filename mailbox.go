@@ -54,7 +54,7 @@ func (e *engine) post(fn Func) (posted, closed bool) {
 		m.mu.Unlock()
 		return false, closed
 	}
-	if m.lent != nil && m.attended && !m.awake { // nothing is before it
+	if m.lent != nil && m.attended && !m.awake && m.list.Len() == 0 { // nothing is before it
 		e.handOver(fn, nil)
 		return true, false
 	}
@@ -68,6 +68,41 @@ func (e *engine) post(fn Func) (posted, closed bool) {
 	e.posted()
 	return true, false
 }
+
+// postRecord is post for a job with a record, which is the owner's affair: that is told at
+// once if it has to watch the time. One that others of its unique key or group have a say
+// in is not accepted here, nor one that nobody would collect.
+func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
+	if j.Unique != "" || j.Group != nil {
+		return 0, false
+	}
+	m := &e.mail
+	lockPatiently(&m.mu)
+	if m.room <= 0 || m.closed || !m.attended {
+		m.mu.Unlock()
+		return 0, false
+	}
+	m.room--
+	m.lastID++
+	j.ID, j.EnqueuedAt = m.lastID, e.now()
+	m.list.Push(core.Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
+	if end, ok := j.Ref.(ending); ok {
+		end.accepted(ID(j.ID))
+	}
+	id = ID(j.ID)
+	if wake := !m.awake && (j.RunAt > j.EnqueuedAt || j.Within > 0 || m.list.Records() > maxRecords); wake {
+		m.awake = true
+		m.mu.Unlock()
+		e.wake()
+	} else {
+		e.posted()
+	}
+	return id, true
+}
+
+// maxRecords is how many records may be in the mailbox without a word to the owner, so that
+// it never has many to take in at a time.
+const maxRecords = 64
 
 // handOver gives a job to the lent worker, and unlocks the mailbox. So a job for which a
 // worker is free is started without the owner, which would cost another change of goroutine.
@@ -89,7 +124,7 @@ func (e *engine) handOver(fn Func, c *call) {
 func (e *engine) postCall(c *call) bool {
 	m := &e.mail
 	m.mu.Lock()
-	if m.lent == nil || !m.attended || m.awake || m.room <= 0 || m.closed {
+	if m.lent == nil || !m.attended || m.awake || m.room <= 0 || m.closed || m.list.Len() > 0 {
 		m.mu.Unlock()
 		return false
 	}

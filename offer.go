@@ -26,6 +26,11 @@ func (e *engine) offerPlain(fn Func) (r Receipt, done bool) {
 // policy says so. With unique keys the receipt can be that of another job. It says where
 // that stands if the caller asks for it.
 func (e *engine) offer(ctx context.Context, j *core.Job, placed bool) (Receipt, error) {
+	if !placed {
+		if id, posted := e.postRecord(j); posted {
+			return Receipt{ID: id}, nil
+		}
+	}
 	o, err := e.offerOf(ctx)
 	if err != nil {
 		return Receipt{}, err

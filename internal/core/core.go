@@ -120,26 +120,42 @@ func New(cfg Config) *Core {
 // Collect takes over the plain jobs that have arrived, whole. The mailbox
 // counted them as accepted; from here on they are pending.
 func (c *Core) Collect(m *Mailbox) {
-	if c.cfg.Watched.has(DidEnqueue) {
-		for e := range m.All() {
-			c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(e))})
+	if m.Records() == 0 && !c.cfg.Watched.has(DidEnqueue) {
+		c.pending += m.Len()
+		c.held += m.Len()
+		c.lane(Normal).list.Append(m)
+		return
+	}
+	for n := 0; n < maxCollected; n++ {
+		e, ok := m.Pop()
+		switch {
+		case !ok:
+			return
+		case e.Job != nil:
+			c.admit(e.Job, e.Job.ID, e.Job.EnqueuedAt)
+		default:
+			c.post(e)
 		}
 	}
-	c.pending += m.Len()
-	c.held += m.Len()
-	c.lane(Normal).list.Append(m)
+}
+
+// maxCollected bounds what is made of a Mailbox at a time, where it is more than one thing.
+const maxCollected = 1024
+
+// post makes an accepted job of a plain one.
+func (c *Core) post(e Entry) {
+	c.lane(Normal).list.PushBare(e.Fn, e.ID, e.At)
+	c.pending++
+	c.held++
+	if c.cfg.Watched.has(DidEnqueue) {
+		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(e))})
+	}
 }
 
 // Post accepts a plain job, for which there must be room, and returns where it
 // stands: 1 for the next to start.
 func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
-	l := c.lane(Normal)
-	l.list.PushBare(fn, id, now)
-	c.pending++
-	c.held++
-	if c.cfg.Watched.has(DidEnqueue) {
-		c.effect(Effect{Kind: DidEnqueue, Info: new(infoOf(Entry{Fn: fn, ID: id, At: now}))})
-	}
+	c.post(Entry{Fn: fn, ID: id, At: now})
 	return c.plainPosition(id, now)
 }
 

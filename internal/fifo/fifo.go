@@ -35,6 +35,7 @@ type Entry[J any] struct {
 type List[J any] struct {
 	first, last *Chunk[J]
 	n           int
+	records     int // of n
 	spare       *Chunk[J]
 	spares      int
 	chunks      row[J] // all from first to last
@@ -44,6 +45,9 @@ type List[J any] struct {
 
 // Len returns the number of entries.
 func (l *List[J]) Len() int { return l.n }
+
+// Records returns how many of the entries are records.
+func (l *List[J]) Records() int { return l.records }
 
 // Next returns the number of the next entry.
 func (l *List[J]) Next() uint64 {
@@ -63,6 +67,8 @@ func (l *List[J]) Push(e Entry[J]) (number uint64) {
 	l.n++
 	if e.Job == nil {
 		l.hasBare(c, e.ID)
+	} else {
+		l.records++
 	}
 	return c.start + uint64(c.tail-1)
 }
@@ -127,6 +133,9 @@ func (l *List[J]) Pop() (Entry[J], bool) {
 		}
 		if e, ok := c.pop(); ok {
 			l.n--
+			if e.Job != nil {
+				l.records--
+			}
 			return e, true
 		}
 	}
@@ -210,9 +219,9 @@ func (l *List[J]) Append(o *List[J]) {
 	}
 	if l.last != nil && short && l.last.takes(o.first) {
 		l.copy(o.first)
-		l.n += o.n
+		l.n, l.records = l.n+o.n, l.records+o.records
 		o.reset()
-		o.n = 0
+		o.n, o.records = 0, 0
 		return
 	}
 	if l.n == 0 {
@@ -230,7 +239,7 @@ func (l *List[J]) Append(o *List[J]) {
 	l.hang(o.first, o.last)
 	l.chunks.append(&o.chunks)
 	l.bare.append(&o.bare)
-	l.n += o.n
+	l.n, l.records = l.n+o.n, l.records+o.records
 	spare, spares := l.spare, l.spares
 	if spares == 0 {
 		spare, spares = o.spare, o.spares
@@ -278,6 +287,7 @@ func (l *List[J]) Remove(id uint64) (e Entry[J], ok bool) {
 func (l *List[J]) RemoveJob(number uint64) {
 	c := l.chunks.at(l.chunkOf(number))
 	c.takeJob(uint32(number - c.start))
+	l.records--
 	l.removed(c)
 }
 
