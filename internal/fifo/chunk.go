@@ -244,6 +244,9 @@ func (c *Chunk[J]) takes(o *Chunk[J]) bool {
 func (c *Chunk[J]) copy(o *Chunk[J]) {
 	base := uint32((o.base - c.base) / time.Microsecond)
 	for k := int(o.mark); k < len(o.marks); k++ {
+		if k+1 < len(o.marks) && o.marks[k+1].from <= o.head {
+			continue // it is of entries that are gone
+		}
 		m := o.marks[k]
 		m.at += base
 		if m.from < o.head {

@@ -33,20 +33,25 @@ func parts(gate uint64) (next, limit uint32) { return uint32(gate >> 32), uint32
 // one chunk, which it returns; nil if the first entry is none. The list must not be
 // changed otherwise before Shut.
 func (l *List[J]) Open() *Chunk[J] {
-	c := l.first
-	for c != nil {
-		if c.skip(); !c.empty() || c.next == nil {
-			break
-		}
-		l.drop(0)
-		c = l.first
-	}
+	c := l.front()
 	if c == nil || !c.findBare() {
 		return nil
 	}
 	c.opened = true
 	c.gate.Store(uint64(c.head)<<32 | uint64(c.bare))
 	return c
+}
+
+// front returns the first chunk, which has entries if any has.
+func (l *List[J]) front() *Chunk[J] {
+	for l.first != nil {
+		c := l.first
+		if c.skip(); !c.empty() || c.next == nil {
+			return c
+		}
+		l.drop(0)
+	}
+	return nil
 }
 
 // findBare finds out how far the entries from head on are bare, and reports whether the
@@ -90,7 +95,7 @@ func (l *List[J]) Release(c *Chunk[J]) {
 // Renew moves what is in the first chunk to another one, if that is leased, so that no
 // lease is worth anything any more.
 func (l *List[J]) Renew() {
-	o := l.first
+	o := l.front()
 	if o == nil || o.leases == 0 {
 		return
 	}
