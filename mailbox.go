@@ -84,7 +84,8 @@ func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
 	}
 	m.room--
 	m.lastID++
-	j.ID, j.EnqueuedAt = m.lastID, e.now()
+	m.stamp = e.now()
+	j.ID, j.EnqueuedAt = m.lastID, m.stamp
 	m.list.Push(core.Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
 	if end, ok := j.Ref.(ending); ok {
 		end.accepted(ID(j.ID))

@@ -88,7 +88,7 @@ func (c *Chunk[J]) goesOn(m mark) bool {
 // fits reports whether there is room for e. Its time must be such that a mark can
 // hold it, while a record carries its own.
 func (c *Chunk[J]) fits(e Entry[J]) bool {
-	return c.tail < chunkLen && c.tail > 0 && (e.Job != nil || e.At == c.at || c.near(e.At))
+	return c.tail < chunkLen && c.tail > 0 && (e.Job != nil || e.At == c.at && c.nextID != 0 || c.near(e.At))
 }
 
 // empty reports whether all that was filled was popped or taken out.

@@ -46,16 +46,20 @@ type shop struct {
 	rng        *rand.Rand
 	mail, lane List[int]
 	id         uint64
+	at         time.Duration
 	leased     []*Chunk[int]
 }
 
 func (s *shop) act() {
-	switch s.rng.IntN(9) {
+	switch s.rng.IntN(10) {
 	case 0, 1:
 		for range 1 + s.rng.IntN(1<<s.rng.IntN(8)) {
 			s.id++
 			id := s.id
-			s.mail.PushBare(func(context.Context) error { return identified(id) }, s.id, time.Duration(s.id/9)*time.Microsecond)
+			if s.rng.IntN(3) == 0 {
+				s.at += time.Duration(s.rng.IntN(3000)) * time.Nanosecond
+			}
+			s.mail.PushBare(func(context.Context) error { return identified(id) }, id, s.at)
 		}
 	case 2:
 		s.id++
@@ -63,9 +67,8 @@ func (s *shop) act() {
 	case 3:
 		s.lane.Append(&s.mail)
 	case 4:
-		for range s.rng.IntN(5) {
+		for range s.rng.IntN(20) {
 			s.lane.Pop()
-			s.mail.Pop()
 		}
 	case 5:
 		if c := s.lane.Open(); c != nil {
@@ -85,6 +88,12 @@ func (s *shop) act() {
 		s.lane.Renew()
 	case 8:
 		s.remove()
+	case 9:
+		for range s.rng.IntN(50) {
+			if e, ok := s.mail.Pop(); ok {
+				s.lane.Push(e)
+			}
+		}
 	}
 }
 
