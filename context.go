@@ -16,7 +16,7 @@ type queueValues struct{ context.Context }
 // beginContext gives the job at hand its context.
 func (w *worker) beginContext() {
 	base := context.Context(w.engine.base.Load())
-	if x := extraOf(w.granted.job); x != nil && x.values != nil {
+	if x := extraOf(w.record); x != nil && x.values != nil {
 		base = x.values.Over(base)
 	}
 	w.contexts.Begin(base, w.mark())

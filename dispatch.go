@@ -31,11 +31,11 @@ func (e *engine) dispatch(now time.Duration) {
 	}
 }
 
-// claim finds jobs for workers. Of plain ones, which workers share, it finds no more than
+// claim finds jobs for workers. Of light ones, which workers share, it finds no more than
 // one while a worker is on the way: that sees whether another is needed.
 func (e *engine) claim(now time.Duration) {
 	for e.core.CanStart() {
-		if e.core.NextIsPlain() && (e.starting.len() > 0 || e.coming.Load()) {
+		if e.core.NextIsLight() && (e.starting.len() > 0 || e.coming.Load()) {
 			return
 		}
 		w := e.free()
@@ -76,9 +76,13 @@ func (e *engine) start(w *worker) {
 		w.until.Store(&until{e.epoch.Add(at), causeError(why)})
 	}
 	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt()}
-	if r.Plain() && e.shared != nil {
+	if e.shared != nil && e.core.Light(r) {
 		l.stretch, l.coming = e.shared, true
 		e.core.Lease(l.stretch)
+		if w.seen = w.claims; r.Job != nil {
+			w.mixed = true
+			e.mixed++
+		}
 		r.Fn = nil // its worker has it, and others after it
 		e.coming.Store(true)
 	}
@@ -150,7 +154,50 @@ func (e *engine) share() {
 
 // unshare ends that.
 func (e *engine) unshare() {
-	e.claims += e.core.Unshare()
+	claimed, records := e.core.Unshare()
+	e.claims += claimed
+	if claimed > 0 && (records || e.mixed > 0) {
+		e.takeClaimed()
+	}
+}
+
+// takeClaimed has the core know which jobs have ended and which run where records are
+// among them. The mailbox is locked, so that a worker either shows its job or is in there.
+func (e *engine) takeClaimed() {
+	e.awaitShown()
+	for _, r := range e.core.Runs() {
+		w := e.workerAt(r)
+		m := w.look()
+		if w.stretch != e.shared || m.claims() == w.seen {
+			continue
+		}
+		w.seen = m.claims()
+		slot := m.slot()
+		if slot == 0 {
+			slot = uint32(w.slot) //nolint:gosec // it has come back: see giveBack
+		}
+		e.core.Follow(r)
+		e.unmix(w)
+		e.atHand[slot-1] = w
+	}
+	e.core.Claimed(func(slot uint32) (*core.Run, time.Duration) {
+		w := e.atHand[slot]
+		if w == nil {
+			return nil, 0
+		}
+		w.mixed = true
+		e.mixed++
+		return &w.run, time.Duration(w.began.Load())
+	})
+	clear(e.atHand)
+}
+
+// unmix notes that no record is known to run at w any more.
+func (e *engine) unmix(w *worker) {
+	if w.mixed {
+		w.mixed = false
+		e.mixed--
+	}
 }
 
 // lastStart returns when the last plain job started that a worker has claimed itself.
@@ -185,7 +232,7 @@ func (e *engine) updateRuns() {
 	e.awaitShown()
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
-		if slot := w.look().slot(); slot > 0 && r.ID != 0 {
+		if slot := w.look().slot(); slot > 0 && r.ID != 0 && r.Job == nil {
 			at := w.stretch.Identify(slot - 1)
 			e.core.GoesOn(r, nil, at.ID, at.At, time.Duration(w.began.Load()))
 		}

@@ -58,24 +58,26 @@ type signals struct {
 // owned is what belongs to the goroutine that has the state's token.
 type owned struct {
 	core      *core.Core
-	holding   bool            // mail.mu
-	inbox     core.Mailbox    // taken from the mailbox, not in the core yet
-	todo      batch[*request] // the same of requests, or not replied to yet
-	returned  batch[*worker]  // the same of workers
-	starting  batch[*worker]  // that have claimed a job, and are to be told
-	idle      []*worker       // without a job, the last to become so on top
-	shared    *core.Stretch   // that workers claim from between two ticks, or did until this one; nil: none
-	revoked   bool            // no lease is to be worth anything from the next share on
-	claims    uint32          // from such, ever; wraps
-	departed  uint32          // of those, by workers that have left
-	lastClaim time.Duration   // when the last of those was made by a worker that is back
-	ticked    time.Duration   // when the last tick was
-	armed     time.Duration   // when the owner's timer goes off, or a pool's
-	hired     int             // workers ever started, for their numbers
-	beatAt    time.Duration   // when the next beat is due, if beating
-	vacated   chan struct{}   // non-nil while somebody waits for the idle workers to have left
-	drained   chan struct{}   // non-nil while somebody waits for the core to be idle
-	started   chan struct{}   // non-nil while somebody waits for all that is in line to have started
+	holding   bool               // mail.mu
+	inbox     core.Mailbox       // taken from the mailbox, not in the core yet
+	todo      batch[*request]    // the same of requests, or not replied to yet
+	returned  batch[*worker]     // the same of workers
+	starting  batch[*worker]     // that have claimed a job, and are to be told
+	idle      []*worker          // without a job, the last to become so on top
+	shared    *core.Stretch      // that workers claim from between two ticks, or did until this one; nil: none
+	mixed     int                // workers with a lease that began with a record, as far as the core knows
+	atHand    map[uint32]*worker // in unshare: those who have claimed something, by slot
+	revoked   bool               // no lease is to be worth anything from the next share on
+	claims    uint32             // from such, ever; wraps
+	departed  uint32             // of those, by workers that have left
+	lastClaim time.Duration      // when the last of those was made by a worker that is back
+	ticked    time.Duration      // when the last tick was
+	armed     time.Duration      // when the owner's timer goes off, or a pool's
+	hired     int                // workers ever started, for their numbers
+	beatAt    time.Duration      // when the next beat is due, if beating
+	vacated   chan struct{}      // non-nil while somebody waits for the idle workers to have left
+	drained   chan struct{}      // non-nil while somebody waits for the core to be idle
+	started   chan struct{}      // non-nil while somebody waits for all that is in line to have started
 	tokens    tokens
 	idleness  idleness
 
@@ -98,6 +100,7 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	}
 	e.base.Store(&queueValues{context.Background()})
 	e.armed = never
+	e.atHand = map[uint32]*worker{}
 	e.idleness = idleness{timeout: idle, look: never}
 	e.stuck.emit = e.emit
 	cfg.Watched = watchOf(e.bus)

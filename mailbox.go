@@ -143,11 +143,13 @@ func (e *engine) endDirect(w *worker) bool {
 	m.finished++
 	m.began = m.direct.at
 	if c := m.direct.call; c != nil {
+		w.pace.left--
+		w.pace.flush(w.ended) // the core will not measure it
 		c.job.State = core.Processed // so that it cannot be cancelled any more
 		c.settled(outcome{id: ID(m.direct.id), state: core.Processed})
 	}
 	m.direct, m.lent = direct{}, w
-	w.end, w.fn, w.granted = notYet, nil, lease{}
+	w.end, w.fn, w.record, w.granted = notYet, nil, nil, lease{}
 	return true
 }
 

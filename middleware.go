@@ -90,12 +90,12 @@ func withFunc(j *core.Job, fn Func) {
 
 // job makes what the middleware sees of the worker's job.
 func (w *worker) job() *Job {
-	r := &w.run
-	j := &Job{ID: ID(r.ID), Attempt: 1, EnqueuedAt: w.engine.clock.tell(r.Enqueued), fn: r.Fn}
-	if r.Job != nil {
-		j.Kind, j.Label, j.Attempt = r.Job.Kind, r.Job.Label, r.Job.Attempt
+	r := w.record
+	if r == nil {
+		return &Job{ID: ID(w.run.ID), Attempt: 1, EnqueuedAt: w.engine.clock.tell(w.run.Enqueued), fn: w.fn}
 	}
-	if x := extraOf(r.Job); x != nil {
+	j := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: w.engine.clock.tell(r.EnqueuedAt), fn: r.Fn}
+	if x := extraOf(r); x != nil {
 		j.fn, j.levels = x.fn, x.levels
 	}
 	return j

@@ -41,7 +41,7 @@ type sample struct {
 	begin   time.Duration
 	took    time.Duration
 	n       int
-	stretch *core.Stretch // and slot: where its first job was claimed; nil: that had waited for so long
+	stretch *core.Stretch // and slot: where its first job was claimed, a plain one; nil: that had waited for so long
 	slot    uint32
 	waited  time.Duration
 }
@@ -63,8 +63,8 @@ func (p *pace) first(l lease) {
 }
 
 // start begins a stretch with a job that was claimed.
-func (p *pace) start(now time.Duration, from *core.Stretch, slot uint32) {
-	p.now = sample{begin: now, stretch: from, slot: slot}
+func (p *pace) start(s sample) {
+	p.now = s
 	p.left = p.length - 1
 	e := p.engine
 	p.beats = e.beats.Load()
@@ -80,7 +80,11 @@ func (p *pace) start(now time.Duration, from *core.Stretch, slot uint32) {
 // long: it is put down as having taken it all.
 func (p *pace) flush(now time.Duration) {
 	p.now.took, p.now.n = now-p.now.begin, p.length-p.left
-	if p.now.n > 0 && p.now.took < brief*time.Duration(p.now.n) {
+	if p.now.n <= 0 {
+		p.length = 1
+		return
+	}
+	if p.now.took < brief*time.Duration(p.now.n) {
 		p.length = min(2*p.length, longest)
 	} else {
 		p.length = 1

@@ -27,6 +27,8 @@ type worker struct {
 	// The owner's.
 	run       core.Run
 	stretch   *core.Stretch // of the lease, if that has one
+	seen      uint32        // claims, when it was last looked which job is at hand
+	mixed     bool          // counted in engine.mixed
 	idleSince time.Duration // when it was last given no job
 
 	contexts *jobctx.Book          // of its jobs, beside which it shows a mark: see there
@@ -37,6 +39,7 @@ type worker struct {
 	// The worker's own while it has a lease, and the owner's when it has gone back.
 	granted lease         // that it has
 	fn      Func          // of the job at hand
+	record  *core.Job     // of the job at hand; nil of a plain one
 	slot    int           // of the job at hand, if it has claimed that, from 1; 0 of the first of a lease
 	claims  uint32        // ever; wraps
 	held    bool          // the job at hand has not begun
@@ -155,18 +158,28 @@ func (w *worker) claim() bool {
 		}
 		now = w.engine.now()
 	}
-	fn, slot := stretch.Claim()
+	fn, record, slot := stretch.Claim()
 	if fn == nil {
-		if fn, slot = claimPatiently(stretch); fn == nil {
+		if record == nil {
+			fn, record, slot = claimPatiently(stretch)
+		}
+		if record != nil {
+			record.Attempt++
+			fn = record.Fn
+		} else if fn == nil {
 			return false
 		}
 	}
 	w.claims++
 	w.slot = int(slot) + 1
-	w.hold(fn) // before all that could wait for the owner, which may wait for this: see awaitShown
+	w.hold(fn, record) // before all that could wait for the owner, which may wait for this: see awaitShown
 	if due {
 		w.pace.flush(now)
-		w.pace.start(now, stretch, slot)
+		if record == nil {
+			w.pace.start(sample{begin: now, stretch: stretch, slot: slot})
+		} else {
+			w.pace.start(sample{begin: now, waited: now - record.ReadyAt()})
+		}
 		w.began.Store(int64(now))
 	} else {
 		w.pace.left--
@@ -176,8 +189,8 @@ func (w *worker) claim() bool {
 
 // claimPatiently claims a job where the owner has shut the gate for a tick, of half a
 // microsecond or so: to go back and get another lease would cost far more.
-func claimPatiently(stretch *core.Stretch) (fn Func, slot uint32) {
-	for i := 0; fn == nil && i < 30 && stretch.Shut(); i++ {
+func claimPatiently(stretch *core.Stretch) (fn Func, record *core.Job, slot uint32) {
+	for i := 0; fn == nil && record == nil && i < 30 && stretch.Shut(); i++ {
 		if i < 20 {
 			for range patience / 4 {
 			}
@@ -185,15 +198,15 @@ func claimPatiently(stretch *core.Stretch) (fn Func, slot uint32) {
 			runtime.Gosched()
 		}
 		if !stretch.Shut() {
-			fn, slot = stretch.Claim()
+			fn, record, slot = stretch.Claim()
 		}
 	}
-	return fn, slot
+	return fn, record, slot
 }
 
 // hold has the worker run fn next.
-func (w *worker) hold(fn Func) {
-	w.fn, w.end, w.held = fn, notYet, true
+func (w *worker) hold(fn Func, record *core.Job) {
+	w.fn, w.record, w.end, w.held = fn, record, notYet, true
 	w.beginContext()
 }
 
@@ -202,9 +215,10 @@ func (w *worker) await() bool {
 	attended := true
 	if !w.away && w.end != notYet {
 		w.ended, w.away = w.engine.now(), true
-		if w.granted.job == nil {
-			w.pace.flush(w.ended)
+		if w.record != nil {
+			w.pace.left++ // the core measures it
 		}
+		w.pace.flush(w.ended)
 		attended = w.engine.giveBack(w)
 		w.engine.at("worker")
 	}
@@ -217,8 +231,8 @@ func (w *worker) await() bool {
 		w.arrive()
 	}
 	w.pace.first(l)
-	w.hold(l.fn)
-	w.granted.fn = nil // the lease may last far longer than its first job
+	w.hold(l.fn, l.job)
+	w.granted.fn, w.granted.job = nil, nil // the lease may last far longer than its first job
 	return true
 }
 
@@ -290,7 +304,7 @@ func (w *worker) conclude(err error, kind core.ResultKind) {
 	w.result = w.judge(err, kind)
 	if w.mayRetry() {
 		w.result.Delay = thrownDelay // unless the backoff returns
-		w.result.Delay = delayBefore(w.granted.job)
+		w.result.Delay = delayBefore(w.record)
 	}
 }
 
@@ -325,7 +339,7 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 // mayRetry reports whether the result may be followed by another attempt. A snooze
 // may if it came after the timeout, which only the core knows for sure.
 func (w *worker) mayRetry() bool {
-	j := w.granted.job
+	j := w.record
 	return j != nil && j.Attempt < j.MaxAttempts && !w.result.Final && (w.result.Kind != core.Snooze || j.Timeout > 0)
 }
 
@@ -336,11 +350,13 @@ func (w *worker) settle(now time.Duration) {
 	}
 	e, r := w.engine, &w.run
 	if w.slot > 0 {
-		at := w.stretch.Identify(uint32(w.slot - 1))
 		began := time.Duration(w.began.Load())
-		e.core.GoesOn(r, w.fn, at.ID, at.At, began)
+		if w.record == nil {
+			at := w.stretch.Identify(uint32(w.slot - 1))
+			e.core.GoesOn(r, w.fn, at.ID, at.At, began)
+		}
 		e.lastClaim = max(e.lastClaim, began)
-	} else if w.granted.job == nil {
+	} else if w.record == nil {
 		e.core.GoesOn(r, w.fn, r.ID, r.Enqueued, r.StartedAt)
 	}
 	e.measure(w)
@@ -348,7 +364,8 @@ func (w *worker) settle(now time.Duration) {
 	if w.stretch != nil {
 		e.core.Release(w.stretch)
 	}
-	w.fn, w.granted, w.stretch, w.slot = nil, lease{}, nil, 0
+	e.unmix(w)
+	w.fn, w.record, w.granted, w.stretch, w.slot = nil, nil, lease{}, nil, 0
 	e.core.Settle(r, w.result, min(w.ended, now))
 	w.end = notYet
 	if w.result.Kind != core.OK {

@@ -110,6 +110,9 @@ type Job struct {
 	run      *Run // while Running
 }
 
+// ReadyAt returns when the job last became pending.
+func (j *Job) ReadyAt() time.Duration { return j.readyAt }
+
 // place is where a pending job stands.
 type place uint8
 

@@ -6,17 +6,25 @@ import (
 	"github.com/a622d8ee/dray/internal/fifo"
 )
 
-// A Stretch is plain jobs at the front of the normal lane that workers claim by themselves.
+// A Stretch is jobs at the front of the normal lane that workers claim by themselves: plain
+// ones, and light ones with a record.
 type Stretch = fifo.Chunk[Job]
 
-// Share lets each worker that runs a plain job claim the next one itself when that went
+// Share lets each worker that runs such a job claim the next one itself when that went
 // well, from the stretch that it returns; nil if more has to be looked at between two
 // jobs, or none is in line. No other method may be called before Unshare.
 func (c *Core) Share() *Stretch {
 	if !c.Easy() {
 		return nil
 	}
-	return c.lanes[1].list.Open()
+	return c.lanes[1].list.Open(c.light)
+}
+
+// light reports whether no rule has to be looked at before a job in line starts nor after a good
+// end of it, but for whether its kind is paused, which Reconsider has asked again.
+func (c *Core) light(j *Job) bool {
+	return j.Timeout == 0 && j.Within == 0 && j.Key == "" && j.Unique == "" && j.set == nil && j.Group == nil &&
+		j.Ref == nil && j.Task == "" && !j.Roomless && !j.cut && c.asideOf(j) == nil
 }
 
 // Lease lets a worker claim from s, until Release.
@@ -30,16 +38,53 @@ func (c *Core) RenewLeases() { c.lanes[1].list.Renew() }
 
 // Unshare ends what Share began, and counts what was claimed: each claim settled the job
 // that the worker had run before, and started another one. When the last of them started
-// is asked for if it matters. It returns how many were claimed.
-func (c *Core) Unshare() uint32 {
-	n := c.lanes[1].list.Shut()
+// is asked for if it matters. It returns how many were claimed, and whether there may be
+// records among them: then Follow is to be called for each place where another job runs by
+// now, and then Claimed.
+func (c *Core) Unshare() (claimed uint32, records bool) {
+	n, records := c.lanes[1].list.Shut()
 	if n > 0 {
 		c.counts.Processed += uint64(n)
 		c.pending -= n
 		c.held -= n
 		c.claimed = true
 	}
-	return uint32(n)
+	return uint32(n), records
+}
+
+// Follow says that the job at r has ended well, and that another one was claimed there.
+func (c *Core) Follow(r *Run) {
+	c.succeed(r.Job)
+	r.Job, r.plain = nil, true
+}
+
+// Claimed takes in the records that were claimed: at gives the place where the one from a
+// slot runs, and since when; nil if it has ended well.
+func (c *Core) Claimed(at func(slot uint32) (*Run, time.Duration)) {
+	c.lanes[1].list.Claimed(func(slot uint32, j *Job) {
+		c.leaveLane(j)
+		if c.held++; !j.started { // as Unshare has counted
+			j.started = true
+			c.vacate(j)
+		}
+		r, began := at(slot)
+		if r == nil {
+			c.succeed(j)
+			return
+		}
+		j.State, j.run = Running, r
+		r.ID, r.Fn, r.Job, r.plain = j.ID, j.Fn, j, false
+		r.Enqueued, r.StartedAt = j.EnqueuedAt, began
+	})
+}
+
+// succeed ends a job that another one was claimed after, as which it is counted already.
+func (c *Core) succeed(j *Job) {
+	if j != nil {
+		j.run = nil
+		c.end(j, Processed, nil, 0)
+		c.counts.Processed--
+	}
 }
 
 // noteTurn brings the normal lane up to date, after what was claimed from it.
@@ -55,11 +100,14 @@ func (*Core) GoesOn(r *Run, fn Func, id uint64, enqueued, started time.Duration)
 	r.ID, r.Fn, r.Enqueued, r.StartedAt = id, fn, enqueued, started
 }
 
-// Plain reports whether at r there is a plain job to which nothing has been done.
-func (r *Run) Plain() bool { return r.plain }
+// Light reports whether at r there is a job that others may be claimed after: a plain or a
+// light one, to which nothing has been done.
+func (c *Core) Light(r *Run) bool {
+	return r.plain || r.Job != nil && r.Cause == NotCancelled && c.light(r.Job)
+}
 
-// NextIsPlain reports whether the next to start is a plain job, which may be shared.
-func (c *Core) NextIsPlain() bool { return c.Easy() && c.lanes[1].list.FirstIsBare() }
+// NextIsLight reports whether the next to start is a job which may be shared.
+func (c *Core) NextIsLight() bool { return c.Easy() && c.lanes[1].list.FirstIsEasy(c.light) }
 
 // Watches reports whether somebody wants to know of such effects.
 func (c *Core) Watches(kind EffectKind) bool { return c.cfg.Watched.has(kind) }

@@ -22,6 +22,7 @@ type sharing struct {
 	stretch *Stretch // that it claims from
 	slot    uint32   // of the job that it has claimed itself, from 1
 	fn      Func
+	fresh   bool // it has claimed something since the last Unshare
 	began   time.Duration
 }
 
@@ -41,14 +42,40 @@ func newSharer(workers int) *sharer {
 
 // change is a tick: while it does something nothing is shared.
 func (s *sharer) change(do func(c *Core)) {
-	s.c.Unshare()
+	s.unshare()
 	do(s.c)
 	s.stretch = s.c.Share()
 }
 
+func (s *sharer) unshare() {
+	n, records := s.c.Unshare()
+	at := map[uint32]*sharing{}
+	for _, p := range s.places {
+		if p.fresh {
+			p.fresh = false
+			s.c.Follow(&p.Run)
+			at[p.slot-1] = p
+		}
+	}
+	if n > 0 && records {
+		s.c.Claimed(func(slot uint32) (*Run, time.Duration) {
+			if p := at[slot]; p != nil {
+				return &p.Run, p.began
+			}
+			return nil, 0
+		})
+	}
+}
+
+// alone has everything go through the core from here on.
+func (s *sharer) alone() {
+	s.unshare()
+	s.stretch = nil
+}
+
 func (s *sharer) update() {
 	for _, p := range s.places {
-		if p.slot > 0 {
+		if p.slot > 0 && p.Job == nil {
 			e := p.stretch.Identify(p.slot - 1)
 			s.c.GoesOn(&p.Run, p.fn, e.ID, e.At, p.began)
 		}
@@ -58,9 +85,13 @@ func (s *sharer) update() {
 // goOn ends the job at a place well, and has the next one started there.
 func (s *sharer) goOn(i int, now time.Duration) {
 	p := s.places[i]
-	if p.ID != 0 && p.Plain() && p.stretch != nil {
-		if fn, slot := p.stretch.Claim(); fn != nil {
-			p.slot, p.fn, p.began, s.claimed = slot+1, fn, now, now
+	if p.ID != 0 && p.stretch != nil {
+		fn, j, slot := p.stretch.Claim()
+		if j != nil {
+			j.Attempt++
+		}
+		if fn != nil || j != nil {
+			p.slot, p.fn, p.fresh, p.began, s.claimed = slot+1, fn, true, now, now
 			return
 		}
 	}
@@ -72,9 +103,13 @@ func (s *sharer) goOn(i int, now time.Duration) {
 		}
 		c.Claim(&p.Run, now)
 	})
-	p.stretch = nil
-	if p.ID != 0 && p.Plain() {
+	if p.stretch != nil {
+		s.c.Release(p.stretch)
+		p.stretch = nil
+	}
+	if p.ID != 0 && s.stretch != nil && s.c.Light(&p.Run) {
 		p.stretch = s.stretch
+		s.c.Lease(p.stretch)
 	}
 }
 
@@ -97,7 +132,7 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		a, b := newSharer(3), newSharer(3)
-		both := func(do func(c *Core)) { a.change(do); b.change(do); b.c.Unshare(); b.stretch = nil }
+		both := func(do func(c *Core)) { a.change(do); b.change(do); b.alone() }
 		now, id := time.Second, uint64(0)
 		for range 300 {
 			now += time.Duration(r.IntN(2)*r.IntN(90)) * time.Second
@@ -110,17 +145,23 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 					}
 				})
 				id += uint64(n)
-			case k == 3 && r.IntN(4) == 0:
+			case k == 3:
 				id++
-				p := Priority(r.IntN(3) - 1)
+				p, kind, key := Priority(r.IntN(9)/7*(r.IntN(3)-1)), []string{"", "kind"}[r.IntN(2)], []string{"", "", "", "key"}[r.IntN(4)]
 				both(func(c *Core) {
 					j := newJob("")
-					j.Priority = p
+					j.Priority, j.Kind, j.Key = p, kind, key
 					c.Accept(j, id, now)
+				})
+			case k == 7 && r.IntN(3) == 0:
+				both(func(c *Core) {
+					if !c.PauseKind("kind") {
+						c.ResumeKind("kind")
+					}
 				})
 			case k == 4 && id > 0:
 				gone := 1 + r.Uint64N(id)
-				both(func(c *Core) { c.Cancel(gone, now) })
+				both(func(c *Core) { c.Cancel(gone, now); c.RenewLeases() })
 			case k == 5 && r.IntN(4) == 0:
 				both(func(c *Core) { c.Pause() })
 			case k == 6:
@@ -132,8 +173,11 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 				}
 				a.goOn(i, now)
 				b.goOn(i, now)
-				b.c.Unshare()
-				b.stretch, b.places[i].stretch = nil, nil
+				b.alone()
+				if p := b.places[i]; p.stretch != nil {
+					b.c.Release(p.stretch)
+					p.stretch = nil
+				}
 				if a.places[i].slot > 0 {
 					shared++
 				}
@@ -141,7 +185,7 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 			if r.IntN(5) == 0 {
 				s1, room1, w1, r1 := a.state(t, now)
 				s2, room2, w2, r2 := b.state(t, now)
-				b.c.Unshare()
+				b.alone()
 				require.Equal(t, s2, s1, "seed %d", seed)
 				require.Equal(t, room2, room1, "seed %d", seed)
 				require.Equal(t, w2, w1, "seed %d", seed)

@@ -3,17 +3,16 @@ package fifo
 import (
 	"context"
 	"math"
-	"slices"
 	"sync/atomic"
 	"time"
 )
 
-// chunkLen makes a chunk fill the 4096-byte size class: 216 bytes of header, 8
+// chunkLen makes a chunk fill the 4096-byte size class: 200 bytes of header, 8
 // of the allocator's, 8 per slot.
-const chunkLen = 484
+const chunkLen = 486
 
-// A slot is the function of a bare entry, or nil for a record, which is then the
-// next of the chunk's records, or for an entry that was taken out.
+// A slot is the function of a bare entry, or nil for a record, which then is at the same
+// index of the chunk's jobs, or for an entry that was taken out.
 type slot = func(context.Context) error
 
 // A Chunk is a stretch of a list. Bare entries keep neither ID nor time in their
@@ -35,13 +34,13 @@ type Chunk[J any] struct {
 	start   uint64        // the number of slot 0
 	low     uint64        // in List.bare: no ID here is lower, and none before it so high
 	base    time.Duration // of the times in marks
-	bare    uint32        // the slots before it, from head on, are bare
+	easy    uint32        // the slots before it, from head on, may be claimed
+	claimed uint32        // the slots from it to head were claimed before the last Shut
 	opened  bool          // its gate is open
 	dropped bool          // it has left its list, and is leased
 	leases  uint32        // those who may still look at it, whatever its gate says
-	record  uint32        // index of the first record at or after head
 	mark    uint32        // index of the mark that ids and date are from
-	records []*J          // nil for an entry that was taken out
+	jobs    *[chunkLen]*J // the records; nil while there has been none
 	marks   []mark
 	slots   [chunkLen]slot
 }
@@ -57,7 +56,10 @@ type mark struct {
 // push appends e, for which there is room.
 func (c *Chunk[J]) push(e Entry[J]) {
 	if e.Job != nil {
-		c.records = append(c.records, e.Job)
+		if c.jobs == nil {
+			c.jobs = new([chunkLen]*J)
+		}
+		c.jobs[c.tail] = e.Job
 	} else {
 		if e.ID != c.nextID || e.At != c.at || c.nextID == 0 {
 			c.begin(e)
@@ -106,18 +108,25 @@ func (c *Chunk[J]) pop() (e Entry[J], ok bool) {
 	c.head++
 	fn := c.slots[i]
 	if fn == nil {
-		j := c.records[c.record]
-		c.records[c.record] = nil // a popped job must not be kept alive
-		c.record++
+		j := c.job(i)
 		if j == nil {
 			c.holes--
 			return e, false
 		}
+		c.jobs[i] = nil // a popped job must not be kept alive
 		return Entry[J]{Job: j}, true
 	}
 	c.slots[i] = nil
 	id, at := c.identify(i)
 	return Entry[J]{Fn: fn, ID: id, At: at}, true
+}
+
+// job returns the record at slot i, or nil.
+func (c *Chunk[J]) job(i uint32) *J {
+	if c.jobs == nil {
+		return nil
+	}
+	return c.jobs[i]
 }
 
 // identify returns the ID and time of the bare entry at slot i, which is at or
@@ -150,7 +159,7 @@ func (c *Chunk[J]) bareAt(fn slot, m *mark, i uint32) Entry[J] {
 // each yields what is there from slot i on, which has not been popped, without removing it. It
 // reports false when told to stop.
 func (c *Chunk[J]) each(i uint32, yield func(i uint32, e Entry[J]) bool) bool {
-	record, m := c.recordAt(min(i, c.tail)), int(c.mark)
+	m := int(c.mark)
 	for ; i < c.tail; i++ {
 		for m+1 < len(c.marks) && c.marks[m+1].from <= i {
 			m++
@@ -159,25 +168,13 @@ func (c *Chunk[J]) each(i uint32, yield func(i uint32, e Entry[J]) bool) bool {
 		if c.slots[i] != nil {
 			e = c.bareAt(c.slots[i], &c.marks[m], i)
 		} else {
-			e.Job = c.records[record]
-			record++
+			e.Job = c.job(i)
 		}
 		if (e.Fn != nil || e.Job != nil) && !yield(i, e) {
 			return false
 		}
 	}
 	return true
-}
-
-// recordAt returns the index of the first record at or after slot i.
-func (c *Chunk[J]) recordAt(i uint32) int {
-	record := int(c.record)
-	for _, fn := range c.slots[c.head:max(i, c.head)] {
-		if fn == nil {
-			record++
-		}
-	}
-	return record
 }
 
 // firstBare returns the first bare entry.
@@ -209,28 +206,27 @@ func (c *Chunk[J]) find(id uint64) (i uint32, m *mark, ok bool) {
 	return 0, nil, false
 }
 
-// take takes the bare entry at slot i out, and leaves a hole: a record that is not there.
+// take takes the bare entry at slot i out, and leaves a hole.
 func (c *Chunk[J]) take(i uint32, m *mark) Entry[J] {
 	e := c.bareAt(c.slots[i], m, i)
 	c.slots[i] = nil
-	c.bare = min(c.bare, i)
-	c.records = slices.Insert(c.records, c.recordAt(i), nil)
+	c.easy = min(c.easy, i)
 	c.holes++
 	return e
 }
 
 // takeJob takes the record at slot i out.
 func (c *Chunk[J]) takeJob(i uint32) {
-	c.records[c.recordAt(i)] = nil
+	c.jobs[i] = nil
+	c.easy = min(c.easy, i)
 	c.holes++
 }
 
 // skip steps over the entries at the front that were taken out, so that no look at the
 // first one does so again.
 func (c *Chunk[J]) skip() {
-	for c.head < c.tail && c.slots[c.head] == nil && c.records[c.record] == nil {
+	for c.head < c.tail && c.slots[c.head] == nil && c.job(c.head) == nil {
 		c.head++
-		c.record++
 		c.holes--
 	}
 }
@@ -258,7 +254,12 @@ func (c *Chunk[J]) copy(o *Chunk[J]) {
 			c.marks = append(c.marks, m)
 		}
 	}
-	c.records = append(c.records, o.records[o.record:]...)
+	if o.jobs != nil {
+		if c.jobs == nil {
+			c.jobs = new([chunkLen]*J)
+		}
+		copy(c.jobs[c.tail:], o.jobs[o.head:o.tail])
+	}
 	copy(c.slots[c.tail:], o.slots[o.head:o.tail])
 	c.tail += o.tail - o.head
 	c.holes += o.holes
@@ -268,7 +269,9 @@ func (c *Chunk[J]) copy(o *Chunk[J]) {
 // clear makes the chunk as new, but for the room in its slices.
 func (c *Chunk[J]) clear() {
 	clear(c.slots[c.head:c.tail])
-	clear(c.records)
-	c.head, c.tail, c.holes, c.turn, c.record, c.mark, c.nextID, c.bare = 0, 0, 0, 0, 0, 0, 0, 0
-	c.records, c.marks = c.records[:0], c.marks[:0]
+	if c.jobs != nil {
+		clear(c.jobs[c.head:c.tail])
+	}
+	c.head, c.tail, c.holes, c.turn, c.mark, c.nextID, c.easy = 0, 0, 0, 0, 0, 0, 0
+	c.marks = c.marks[:0]
 }

@@ -3,14 +3,17 @@ package fifo
 // Claim takes the next entry that the gate is open for; nil if there is none. Any number
 // of goroutines that have a lease may call it, while the owner of the list does with that
 // what it likes: for all of them together, each entry is claimed once and in order.
-func (c *Chunk[J]) Claim() (fn slot, i uint32) {
+// A record stays the owner's as well, which finds it in Claimed.
+func (c *Chunk[J]) Claim() (fn slot, job *J, i uint32) {
 	i, limit := parts(c.gate.Add(1 << 32))
 	if i--; i >= limit || i >= chunkLen {
-		return nil, 0
+		return nil, nil, 0
 	}
-	fn = c.slots[i]
+	if fn = c.slots[i]; fn == nil {
+		return nil, c.jobs[i], i
+	}
 	c.slots[i] = nil // it is the claimer's from here on
-	return fn, i
+	return fn, nil, i
 }
 
 // shut is a gate that is about to be opened again, or left to be dry. No number of claims
@@ -29,17 +32,25 @@ func (c *Chunk[J]) Dry() {
 
 func parts(gate uint64) (next, limit uint32) { return uint32(gate >> 32), uint32(gate) }
 
-// Open lets the bare entries at the front of the list be claimed, as far as they are in
-// one chunk, which it returns; nil if the first entry is none. The list must not be
+// Open lets the entries at the front of the list be claimed that are bare or, by what easy
+// says, may be, as far as they are in one chunk, which it returns; nil if the first entry is
+// none. What easy has once said of a record holds until Reconsider. The list must not be
 // changed otherwise before Shut.
-func (l *List[J]) Open() *Chunk[J] {
+func (l *List[J]) Open(easy func(*J) bool) *Chunk[J] {
 	c := l.front()
-	if c == nil || !c.findBare() {
+	if c == nil || !c.findEasy(easy) {
 		return nil
 	}
 	c.opened = true
-	c.gate.Store(uint64(c.head)<<32 | uint64(c.bare))
+	c.gate.Store(uint64(c.head)<<32 | uint64(c.easy))
 	return c
+}
+
+// Reconsider has easy be asked again.
+func (l *List[J]) Reconsider() {
+	if l.first != nil {
+		l.first.easy = l.first.head
+	}
 }
 
 // front returns the first chunk, which has entries if any has.
@@ -54,32 +65,49 @@ func (l *List[J]) front() *Chunk[J] {
 	return nil
 }
 
-// findBare finds out how far the entries from head on are bare, and reports whether the
-// first is.
-func (c *Chunk[J]) findBare() bool {
-	c.bare = max(c.bare, c.head)
-	if len(c.records) == 0 {
-		c.bare = c.tail
+// findEasy finds out how far the entries from head on may be claimed, and reports whether
+// the first may.
+func (c *Chunk[J]) findEasy(easy func(*J) bool) bool {
+	c.easy = max(c.easy, c.head)
+	if c.jobs == nil && c.holes == 0 {
+		c.easy = c.tail
 	}
-	for c.bare < c.tail && c.slots[c.bare] != nil {
-		c.bare++
+	for c.easy < c.tail && (c.slots[c.easy] != nil || c.job(c.easy) != nil && easy(c.jobs[c.easy])) {
+		c.easy++
 	}
-	return c.bare > c.head
+	return c.easy > c.head
 }
 
-// Shut ends what Open began, and returns how many entries were claimed.
-func (l *List[J]) Shut() (claimed int) {
+// Shut ends what Open began, and returns how many entries were claimed. If there may be
+// records among them Claimed is to be called next.
+func (l *List[J]) Shut() (claimed int, records bool) {
 	c := l.first
 	if c == nil || !c.opened {
-		return 0
+		return 0, false
 	}
 	c.opened = false
 	next, limit := parts(c.gate.Swap(shut))
 	next = min(next, limit)
 	claimed = int(next - c.head)
+	if c.jobs != nil {
+		c.claimed = c.head
+	}
 	c.head = next
 	l.n -= claimed
-	return claimed
+	return claimed, c.jobs != nil && claimed > 0
+}
+
+// Claimed yields the records that were claimed before the last Shut, with their slots, and
+// lets go of them.
+func (l *List[J]) Claimed(yield func(i uint32, j *J)) {
+	c := l.first
+	for i := c.claimed; i < c.head; i++ {
+		if j := c.jobs[i]; j != nil {
+			c.jobs[i] = nil
+			l.records--
+			yield(i, j)
+		}
+	}
 }
 
 // Lease lets one more goroutine claim from c, whose list this is, until Release.
@@ -113,7 +141,9 @@ func (l *List[J]) Renew() {
 	o.next = nil
 	o.Dry()
 	clear(o.slots[o.head:o.tail])
-	clear(o.records)
+	if o.jobs != nil {
+		clear(o.jobs[o.head:o.tail])
+	}
 	l.recycle(o)
 }
 
@@ -126,12 +156,8 @@ func (c *Chunk[J]) Identify(i uint32) (e Entry[J]) {
 	return c.bareAt(nil, &c.marks[k], i)
 }
 
-// FirstIsBare reports whether the first entry is a bare function. It may say no of one
-// behind one that was taken out.
-func (l *List[J]) FirstIsBare() bool {
-	c := l.first
-	for c != nil && c.empty() {
-		c = c.next
-	}
-	return c != nil && c.slots[c.head] != nil
+// FirstIsEasy reports whether Open would open anything.
+func (l *List[J]) FirstIsEasy(easy func(*J) bool) bool {
+	c := l.front()
+	return c != nil && c.findEasy(easy)
 }

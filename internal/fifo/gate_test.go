@@ -2,6 +2,7 @@ package fifo
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -16,12 +17,12 @@ import (
 func TestGate(t *testing.T) {
 	const claimers, n = 3, 20_000
 	var (
-		l      List[int]
-		leases = make(chan *Chunk[int], claimers)
-		back   = make(chan *Chunk[int], 2*claimers)
-		taken  [n + 1]atomic.Int32
-		claims atomic.Int64
-		wait   sync.WaitGroup
+		l       List[int]
+		leases  = make(chan *Chunk[int], claimers)
+		back    = make(chan *Chunk[int], 2*claimers)
+		taken   [n + 1]atomic.Int32
+		claimed atomic.Int64
+		wait    sync.WaitGroup
 	)
 	fn := func(id uint64) func(context.Context) error {
 		return func(context.Context) error { taken[id].Add(1); return identified(id) }
@@ -30,30 +31,47 @@ func TestGate(t *testing.T) {
 		wait.Go(func() {
 			for c := range leases {
 				before := uint64(0)
-				for fn, _ := c.Claim(); fn != nil; fn, _ = c.Claim() {
+				for fn, j, _ := c.Claim(); fn != nil || j != nil; fn, j, _ = c.Claim() {
+					if fn == nil {
+						if uint64(*j) <= before {
+							t.Errorf("%d after %d", *j, before)
+						}
+						before = uint64(*j)
+						claimed.Add(1)
+						continue
+					}
 					id := uint64(fn(context.Background()).(identified)) //nolint:errorlint,forcetypeassert // as it is made here
 					if id <= before {
 						t.Errorf("%d after %d", id, before)
 					}
 					before = id
-					claims.Add(1)
+					claimed.Add(1)
 				}
 				back <- c
 			}
 		})
 	}
-	id, claimed, records := uint64(0), 0, 0
+	id, claims, records := uint64(0), 0, 0
+	shut := func() int {
+		n, some := l.Shut()
+		if some {
+			for claimed.Load() != int64(claims+n) { // as the engine waits
+				runtime.Gosched()
+			}
+			l.Claimed(func(_ uint32, j *int) { taken[*j].Add(1); records-- })
+		}
+		return n
+	}
 	for id < n || l.Len() > 0 {
 		for len(back) > 0 {
 			l.Release(<-back)
 		}
-		claimed += l.Shut()
+		claims += shut()
 		for range min(200, n-id) {
 			id++
 			if id%97 == 0 {
-				l.Push(Entry[int]{Job: new(int)})
+				l.Push(Entry[int]{Job: new(int(id))})
 				records++
-				taken[id].Add(1)
 			} else {
 				l.Push(Entry[int]{Fn: fn(id), ID: id, At: time.Duration(id/7) * time.Microsecond})
 			}
@@ -66,27 +84,28 @@ func TestGate(t *testing.T) {
 		if id%3 == 0 {
 			l.Renew()
 		}
-		c := l.Open()
+		c := l.Open(easy)
 		if c == nil {
 			if e, ok := l.Pop(); ok {
 				require.NotNil(t, e.Job)
+				taken[*e.Job].Add(1)
 				records--
 			}
-			c = l.Open()
+			c = l.Open(easy)
 		}
 		if c != nil && len(leases) < claimers {
 			l.Lease(c)
 			leases <- c
 		}
 	}
-	claimed += l.Shut()
+	claims += shut()
 	close(leases)
 	wait.Wait()
 	for id := range taken[1:] {
 		require.EqualValues(t, 1, taken[id+1].Load(), "%d", id+1)
 	}
-	require.Positive(t, claimed)
-	require.EqualValues(t, claims.Load(), claimed)
+	require.Positive(t, claims)
+	require.EqualValues(t, claimed.Load(), claims)
 	require.Zero(t, records)
 	require.Zero(t, l.Len())
 }
@@ -103,16 +122,16 @@ func TestGateStopsAtAHole(t *testing.T) {
 		l.PushBare(func(context.Context) error { return nil }, id, 0)
 	}
 	claim := func() (n int) {
-		c := l.Open()
-		for fn, i := c.Claim(); fn != nil; fn, i = c.Claim() {
+		c := l.Open(none)
+		for fn, _, i := c.Claim(); fn != nil; fn, _, i = c.Claim() {
 			n++
 			require.NotEqualValues(t, 5, c.Identify(i).ID)
 		}
-		require.Equal(t, n, l.Shut())
+		require.Equal(t, n, claimed(&l))
 		return n
 	}
-	require.NotNil(t, l.Open())
-	require.Zero(t, l.Shut())
+	require.NotNil(t, l.Open(none))
+	require.Zero(t, claimed(&l))
 	_, ok := l.Remove(5)
 	require.True(t, ok)
 	require.Equal(t, 4, claim())
@@ -127,25 +146,25 @@ func TestRenew(t *testing.T) {
 	for id := uint64(1); id <= 9; id++ {
 		l.PushBare(func(context.Context) error { return nil }, id, 0)
 	}
-	old := l.Open()
+	old := l.Open(none)
 	l.Lease(old)
-	_, first := old.Claim()
-	require.Equal(t, 1, l.Shut())
+	_, _, first := old.Claim()
+	require.Equal(t, 1, claimed(&l))
 	require.True(t, old.Shut())
 	l.Renew()
-	c := l.Open()
+	c := l.Open(none)
 	require.NotSame(t, old, c)
-	fn, _ := old.Claim()
+	fn, _, _ := old.Claim()
 	require.Nil(t, fn)
 	require.False(t, old.Shut())
 	require.EqualValues(t, 1, old.Identify(first).ID)
 	require.Zero(t, l.spares)
 	for id := uint64(2); id <= 9; id++ {
-		fn, i := c.Claim()
+		fn, _, i := c.Claim()
 		require.NotNil(t, fn)
 		require.Equal(t, id, c.Identify(i).ID)
 	}
-	require.Equal(t, 8, l.Shut())
+	require.Equal(t, 8, claimed(&l))
 	l.Release(old)
 	require.Equal(t, 1, l.spares)
 	l.Renew() // which nobody has
@@ -163,9 +182,9 @@ func TestClaimedChunksAreUsedAgain(t *testing.T) {
 		}
 		l.Append(&box)
 		for l.Len() > 0 {
-			c := l.Open()
+			c := l.Open(none)
 			l.Lease(c)
-			for fn, _ := c.Claim(); fn != nil; fn, _ = c.Claim() {
+			for fn, _, _ := c.Claim(); fn != nil; fn, _, _ = c.Claim() {
 				continue
 			}
 			l.Shut()
@@ -175,4 +194,13 @@ func TestClaimedChunksAreUsedAgain(t *testing.T) {
 	round()
 	round()
 	require.Zero(t, testing.AllocsPerRun(100, round))
+}
+
+func easy(id *int) bool { return *id%2 == 0 }
+
+func none(*int) bool { return false }
+
+func claimed(l *List[int]) int {
+	n, _ := l.Shut()
+	return n
 }

@@ -71,7 +71,7 @@ func (s *shop) act() {
 			s.lane.Pop()
 		}
 	case 5:
-		if c := s.lane.Open(); c != nil {
+		if c := s.lane.Open(none); c != nil {
 			s.lane.Lease(c)
 			s.leased = append(s.leased, c)
 			for range s.rng.IntN(1 << s.rng.IntN(10)) {
