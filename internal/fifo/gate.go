@@ -101,6 +101,9 @@ func (l *List[J]) Shut() (claimed int, records bool) {
 // lets go of them.
 func (l *List[J]) Claimed(yield func(i uint32, j *J)) {
 	c := l.first
+	if c == nil || c.jobs == nil {
+		return
+	}
 	for i := c.claimed; i < c.head; i++ {
 		if j := c.jobs[i]; j != nil {
 			c.jobs[i] = nil

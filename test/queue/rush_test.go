@@ -61,3 +61,35 @@ func TestTrickleKeepsTheOrder(t *testing.T) {
 		kit.Balanced(t, q)
 	})
 }
+
+// Jobs with a record among plain ones, wherever they stand in a long line, start in order,
+// once, and are counted; nothing breaks.
+func TestRecordsAmongPlainJobs(t *testing.T) {
+	const n = 1100
+	for at := 470; at < 500; at++ {
+		for _, beside := range []int{0, 1, 2, 40} {
+			synctest.Test(t, func(t *testing.T) {
+				q := kit.Start(t, dray.WithWorkers(1))
+				require.NoError(t, q.Pause())
+				var ran kit.Record[int]
+				for i := range n {
+					var opts []dray.JobOption
+					if i >= at && i <= at+beside || i%977 == 3 {
+						opts = append(opts, dray.WithLabel("record"))
+					}
+					require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { ran.Add(i); return nil }, opts...))
+				}
+				require.NoError(t, q.Resume())
+				synctest.Wait()
+				for i, r := range ran.All() {
+					require.Equal(t, i, r)
+				}
+				st := kit.Balanced(t, q)
+				require.EqualValues(t, n, st.Processed)
+				require.EqualValues(t, n, st.Run.Count)
+				require.EqualValues(t, n, st.Wait.Count)
+				require.Zero(t, st.Restarts)
+			})
+		}
+	}
+}
