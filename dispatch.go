@@ -75,7 +75,7 @@ func (e *engine) start(w *worker) {
 	if at, why := r.Until(); why != core.NotCancelled {
 		w.until.Store(&until{e.epoch.Add(at), causeError(why)})
 	}
-	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt()}
+	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt(), id: r.ID, at: r.Enqueued}
 	if e.shared != nil && e.core.Light(r) {
 		l.stretch, l.coming = e.shared, true
 		e.core.Lease(l.stretch)
@@ -144,9 +144,7 @@ func (e *engine) share() {
 		e.revoked = false
 		e.core.RenewLeases()
 	}
-	if e.handler == nil {
-		e.shared = e.core.Share()
-	}
+	e.shared = e.core.Share(e.handler != nil)
 	if before != nil && before != e.shared {
 		before.Dry()
 	}
@@ -156,13 +154,13 @@ func (e *engine) share() {
 func (e *engine) unshare() {
 	claimed, records := e.core.Unshare()
 	e.claims += claimed
-	if claimed > 0 && (records || e.mixed > 0) {
+	if claimed > 0 && (records || e.mixed > 0 || e.handler != nil) {
 		e.takeClaimed()
 	}
 }
 
 // takeClaimed has the core know which jobs have ended and which run where records are
-// among them. The mailbox is locked, so that a worker either shows its job or is in there.
+// among them, or middleware was to be told the IDs. The mailbox is locked, so that a worker either shows its job or is in there.
 func (e *engine) takeClaimed() {
 	e.awaitShown()
 	for _, r := range e.core.Runs() {

@@ -92,7 +92,7 @@ func withFunc(j *core.Job, fn Func) {
 func (w *worker) job() *Job {
 	r := w.record
 	if r == nil {
-		return &Job{ID: ID(w.run.ID), Attempt: 1, EnqueuedAt: w.engine.clock.tell(w.run.Enqueued), fn: w.fn}
+		return &Job{ID: ID(w.id), Attempt: 1, EnqueuedAt: w.engine.clock.tell(w.at), fn: w.fn}
 	}
 	j := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: w.engine.clock.tell(r.EnqueuedAt), fn: r.Fn}
 	if x := extraOf(r); x != nil {

@@ -41,6 +41,8 @@ type worker struct {
 	fn      Func          // of the job at hand
 	record  *core.Job     // of the job at hand; nil of a plain one
 	slot    int           // of the job at hand, if it has claimed that, from 1; 0 of the first of a lease
+	id      uint64        // of the job at hand, if it is a plain one and middleware is to be told
+	at      time.Duration // as id: when it was enqueued
 	claims  uint32        // ever; wraps
 	held    bool          // the job at hand has not begun
 	inJob   bool          // foreign code is running
@@ -60,6 +62,8 @@ type lease struct {
 	coming  bool          // others may be needed for it
 	began   time.Duration
 	waited  time.Duration
+	id      uint64
+	at      time.Duration // when it was enqueued
 }
 
 // until is when the context of a job ends by itself, and why.
@@ -170,6 +174,9 @@ func (w *worker) claim() bool {
 			return false
 		}
 	}
+	if record == nil && w.engine.handler != nil {
+		w.id, w.at = stretch.RunOf(slot)
+	}
 	w.claims++
 	w.slot = int(slot) + 1
 	w.hold(fn, record) // before all that could wait for the owner, which may wait for this: see awaitShown
@@ -231,6 +238,7 @@ func (w *worker) await() bool {
 		w.arrive()
 	}
 	w.pace.first(l)
+	w.id, w.at = l.id, l.at
 	w.hold(l.fn, l.job)
 	w.granted.fn, w.granted.job = nil, nil // the lease may last far longer than its first job
 	return true

@@ -13,11 +13,17 @@ type Stretch = fifo.Chunk[Job]
 // Share lets each worker that runs such a job claim the next one itself when that went
 // well, from the stretch that it returns; nil if more has to be looked at between two
 // jobs, or none is in line. No other method may be called before Unshare.
-func (c *Core) Share() *Stretch {
-	if !c.Easy() {
+//
+// If they are to know the IDs of plain jobs it is a stretch for which RunOf says them.
+func (c *Core) Share(identified bool) *Stretch {
+	switch {
+	case !c.Easy():
 		return nil
+	case identified:
+		return c.lanes[1].list.OpenRun(c.light)
+	default:
+		return c.lanes[1].list.Open(c.light)
 	}
-	return c.lanes[1].list.Open(c.light)
 }
 
 // light reports whether no rule has to be looked at before a job in line starts nor after a good

@@ -14,6 +14,8 @@ type sharer struct {
 	stretch *Stretch
 	places  []*sharing
 	claimed time.Duration // when the last was
+
+	identified bool
 }
 
 // A sharing is the place of such a worker.
@@ -44,7 +46,7 @@ func newSharer(workers int) *sharer {
 func (s *sharer) change(do func(c *Core)) {
 	s.unshare()
 	do(s.c)
-	s.stretch = s.c.Share()
+	s.stretch = s.c.Share(s.identified)
 }
 
 func (s *sharer) unshare() {
@@ -90,6 +92,13 @@ func (s *sharer) goOn(i int, now time.Duration) {
 		if j != nil {
 			j.Attempt++
 		}
+		if fn != nil && s.identified {
+			id, at := p.stretch.RunOf(slot)
+			e := p.stretch.Identify(slot)
+			if id != e.ID || at != e.At {
+				panic("not its ID")
+			}
+		}
 		if fn != nil || j != nil {
 			p.slot, p.fn, p.fresh, p.began, s.claimed = slot+1, fn, true, now, now
 			return
@@ -132,6 +141,7 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		a, b := newSharer(3), newSharer(3)
+		a.identified = seed%2 == 1
 		both := func(do func(c *Core)) { a.change(do); b.change(do); b.alone() }
 		now, id := time.Second, uint64(0)
 		for range 300 {

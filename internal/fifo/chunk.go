@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// chunkLen makes a chunk fill the 4096-byte size class: 200 bytes of header, 8
+// chunkLen makes a chunk fill the 4096-byte size class: 216 bytes of header, 8
 // of the allocator's, 8 per slot.
-const chunkLen = 486
+const chunkLen = 484
 
 // A slot is the function of a bare entry, or nil for a record, which then is at the same
 // index of the chunk's jobs, or for an entry that was taken out.
@@ -35,6 +35,8 @@ type Chunk[J any] struct {
 	low     uint64        // in List.bare: no ID here is lower, and none before it so high
 	base    time.Duration // of the times in marks
 	easy    uint32        // the slots before it, from head on, may be claimed
+	first   uint64        // the ID that slot 0 would have in the run of those that may be claimed
+	since   time.Duration // when that run came
 	claimed uint32        // the slots from it to head were claimed before the last Shut
 	opened  bool          // its gate is open
 	dropped bool          // it has left its list, and is leased

@@ -1,5 +1,7 @@
 package fifo
 
+import "time"
+
 // Claim takes the next entry that the gate is open for; nil if there is none. Any number
 // of goroutines that have a lease may call it, while the owner of the list does with that
 // what it likes: for all of them together, each entry is claimed once and in order.
@@ -41,10 +43,33 @@ func (l *List[J]) Open(easy func(*J) bool) *Chunk[J] {
 	if c == nil || !c.findEasy(easy) {
 		return nil
 	}
+	return c.open(c.easy)
+}
+
+// OpenRun is Open for the first of these entries whose IDs go up by one per slot and that came
+// at the same time, so that who claims a bare one can ask RunOf for both.
+func (l *List[J]) OpenRun(easy func(*J) bool) *Chunk[J] {
+	c := l.front()
+	if c == nil || !c.findEasy(easy) {
+		return nil
+	}
+	end := c.easy
+	if len(c.marks) > 0 {
+		id, at := c.identify(c.head)
+		c.first, c.since = id-uint64(c.head), at
+		end = min(end, max(c.turn, c.head+1))
+	}
+	return c.open(end)
+}
+
+func (c *Chunk[J]) open(end uint32) *Chunk[J] {
 	c.opened = true
-	c.gate.Store(uint64(c.head)<<32 | uint64(c.easy))
+	c.gate.Store(uint64(c.head)<<32 | uint64(end))
 	return c
 }
+
+// RunOf returns the ID and the time of the bare entry at slot i, which was claimed since OpenRun.
+func (c *Chunk[J]) RunOf(i uint32) (id uint64, at time.Duration) { return c.first + uint64(i), c.since }
 
 // Reconsider has easy be asked again.
 func (l *List[J]) Reconsider() {
