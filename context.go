@@ -26,6 +26,8 @@ func (w *worker) beginContext() {
 func (w *worker) Bounds() (b jobctx.Bounds) {
 	if u := w.until.Load(); u != nil {
 		b.Deadline, b.Cause = u.at, u.why
+	} else if t := w.timeout.Load(); t > 0 {
+		b.Deadline, b.Cause = w.engine.epoch.Add(core.Sum(time.Duration(w.began.Load()), time.Duration(t))), ErrTimeout
 	}
 	if cause := core.Cause(w.cause.Load()); cause != core.NotCancelled { //nolint:gosec // it is one
 		b.Ended = causeError(cause)

@@ -72,7 +72,12 @@ func (e *engine) free() *worker {
 func (e *engine) start(w *worker) {
 	r := &w.run
 	w.reset()
-	if at, why := r.Until(); why != core.NotCancelled {
+	switch at, why := r.Until(); why {
+	case core.NotCancelled:
+	case core.TimedOut:
+		w.began.Store(int64(r.StartedAt))
+		w.limit(r.Job.Timeout)
+	default:
 		w.until.Store(&until{e.epoch.Add(at), causeError(why)})
 	}
 	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt(), id: r.ID, at: r.Enqueued}
@@ -134,6 +139,7 @@ func (w *worker) reset() {
 	if w.until.Load() != nil {
 		w.until.Store(nil)
 	}
+	w.limit(0)
 }
 
 // share lets workers go on with plain jobs by themselves until the next tick.

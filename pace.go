@@ -64,16 +64,30 @@ func (p *pace) first(l lease) {
 
 // start begins a stretch with a job that was claimed.
 func (p *pace) start(s sample) {
+	p.flush(s.begin)
 	p.now = s
 	p.left = p.length - 1
 	e := p.engine
 	p.beats = e.beats.Load()
-	if p.left > 0 && !e.strides.Load() {
+	if p.left > 0 {
+		e.stride()
+	}
+}
+
+// stride has the owner beat, if it does not.
+func (e *engine) stride() {
+	if !e.strides.Load() {
 		e.strides.Store(true)
 		if !e.beating.Load() {
 			e.poke()
 		}
 	}
+}
+
+// alone has the clock be read after the job at hand. Its timeout is to be watched.
+func (p *pace) alone() {
+	p.left = 0
+	p.engine.stride()
 }
 
 // flush ends a stretch. If it was longer than as many brief jobs take, one of them was

@@ -33,6 +33,7 @@ type worker struct {
 
 	contexts *jobctx.Book          // of its jobs, beside which it shows a mark: see there
 	began    atomic.Int64          // when the last stretch of jobs began that it has claimed itself; set by it
+	timeout  atomic.Int64          // of its job, from began on; 0: none, or until says it; set by it before the job, or by the owner as until
 	until    atomic.Pointer[until] // when its job's context ends by itself; set by the owner before the job, nil: never
 	cause    atomic.Int32          // core.Cause of the end of its job's context; set by the owner, also while the job runs
 
@@ -43,6 +44,7 @@ type worker struct {
 	slot    int           // of the job at hand, if it has claimed that, from 1; 0 of the first of a lease
 	id      uint64        // of the job at hand, if it is a plain one and middleware is to be told
 	at      time.Duration // as id: when it was enqueued
+	limited time.Duration // timeout, to be compared with
 	claims  uint32        // ever; wraps
 	held    bool          // the job at hand has not begun
 	inJob   bool          // foreign code is running
@@ -163,35 +165,50 @@ func (w *worker) claim() bool {
 		now = w.engine.now()
 	}
 	fn, record, slot := stretch.Claim()
-	if fn == nil {
-		if record == nil {
-			fn, record, slot = claimPatiently(stretch)
-		}
-		if record != nil {
-			record.Attempt++
-			fn = record.Fn
-		} else if fn == nil {
-			return false
-		}
+	if fn == nil && record == nil {
+		fn, record, slot = claimPatiently(stretch)
 	}
-	if record == nil && w.engine.handler != nil {
+	timeout := time.Duration(0)
+	switch {
+	case record != nil:
+		record.Attempt++
+		fn, timeout = record.Fn, record.Timeout
+	case fn == nil:
+		return false
+	case w.engine.handler != nil:
 		w.id, w.at = stretch.RunOf(slot)
+	}
+	if timeout > 0 && !due {
+		due, now = true, w.engine.now()
+	}
+	w.limit(timeout)
+	if due {
+		w.began.Store(int64(now))
 	}
 	w.claims++
 	w.slot = int(slot) + 1
 	w.hold(fn, record) // before all that could wait for the owner, which may wait for this: see awaitShown
-	if due {
-		w.pace.flush(now)
-		if record == nil {
-			w.pace.start(sample{begin: now, stretch: stretch, slot: slot})
-		} else {
-			w.pace.start(sample{begin: now, waited: now - record.ReadyAt()})
-		}
-		w.began.Store(int64(now))
-	} else {
+	switch {
+	case !due:
 		w.pace.left--
+		return true
+	case record == nil:
+		w.pace.start(sample{begin: now, stretch: stretch, slot: slot})
+	default:
+		w.pace.start(sample{begin: now, waited: now - record.ReadyAt()})
+	}
+	if timeout > 0 {
+		w.pace.alone()
 	}
 	return true
+}
+
+// limit says how long after began the context of the job ends that is shown next; 0: never.
+func (w *worker) limit(timeout time.Duration) {
+	if timeout != w.limited {
+		w.limited = timeout
+		w.timeout.Store(int64(timeout))
+	}
 }
 
 // claimPatiently claims a job where the owner has shut the gate for a tick, of half a

@@ -94,9 +94,14 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 	j.State, j.place, j.run, j.cut = Running, nowhere, r, false
 	j.Attempt++
 	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)
-	if j.Timeout > 0 {
+	c.limitTime(r)
+}
+
+// limitTime watches the timeout of the job that has begun at r.
+func (c *Core) limitTime(r *Run) {
+	if r.Job.Timeout > 0 {
 		r.deadline.Value = r
-		c.deadlines.Add(&r.deadline, Sum(now, j.Timeout))
+		c.deadlines.Add(&r.deadline, Sum(r.StartedAt, r.Job.Timeout))
 	}
 }
 

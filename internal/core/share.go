@@ -29,7 +29,7 @@ func (c *Core) Share(identified bool) *Stretch {
 // light reports whether no rule has to be looked at before a job in line starts nor after a good
 // end of it, but for whether its kind is paused, which Reconsider has asked again.
 func (c *Core) light(j *Job) bool {
-	return j.Timeout == 0 && j.Within == 0 && j.Key == "" && j.Unique == "" && j.set == nil && j.Group == nil &&
+	return j.Within == 0 && j.Key == "" && j.Unique == "" && j.set == nil && j.Group == nil &&
 		j.Ref == nil && j.Task == "" && !j.Roomless && !j.cut && c.asideOf(j) == nil
 }
 
@@ -60,6 +60,9 @@ func (c *Core) Unshare() (claimed uint32, records bool) {
 
 // Follow says that the job at r has ended well, and that another one was claimed there.
 func (c *Core) Follow(r *Run) {
+	if r.Job != nil && r.Job.Timeout > 0 {
+		c.deadlines.Remove(&r.deadline)
+	}
 	c.succeed(r.Job)
 	r.Job, r.plain = nil, true
 }
@@ -81,6 +84,7 @@ func (c *Core) Claimed(at func(slot uint32) (*Run, time.Duration)) {
 		j.State, j.run = Running, r
 		r.ID, r.Fn, r.Job, r.plain = j.ID, j.Fn, j, false
 		r.Enqueued, r.StartedAt = j.EnqueuedAt, began
+		c.limitTime(r)
 	})
 }
 

@@ -122,16 +122,17 @@ func (s *sharer) goOn(i int, now time.Duration) {
 	}
 }
 
-func (s *sharer) state(t *testing.T, now time.Duration) (snap Snapshot, room int, waiting []uint64, running []Info) {
+func (s *sharer) state(t *testing.T, now time.Duration) (snap Snapshot, room int, waiting []uint64, running []Info, timeout time.Duration) {
 	s.change(func(c *Core) {
 		snap, room = c.Snapshot(), c.Room()
 		for _, j := range c.WaitingJobs(now) {
 			waiting = append(waiting, j.ID)
 		}
 		running = c.RunningJobs()
+		timeout, _ = c.Next()
 	})
 	require.Equal(t, len(running), snap.Running)
-	return snap, room, waiting, running
+	return snap, room, waiting, running, timeout
 }
 
 // Whether workers claim plain jobs by themselves or one by one through the core, the same
@@ -157,10 +158,11 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 				id += uint64(n)
 			case k == 3:
 				id++
+				timeout := time.Duration(r.IntN(2)) * 1000 * time.Hour
 				p, kind, key := Priority(r.IntN(9)/7*(r.IntN(3)-1)), []string{"", "kind"}[r.IntN(2)], []string{"", "", "", "key"}[r.IntN(4)]
 				both(func(c *Core) {
 					j := newJob("")
-					j.Priority, j.Kind, j.Key = p, kind, key
+					j.Priority, j.Kind, j.Key, j.Timeout = p, kind, key, timeout
 					c.Accept(j, id, now)
 				})
 			case k == 7 && r.IntN(3) == 0:
@@ -193,13 +195,14 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 				}
 			}
 			if r.IntN(5) == 0 {
-				s1, room1, w1, r1 := a.state(t, now)
-				s2, room2, w2, r2 := b.state(t, now)
+				s1, room1, w1, r1, t1 := a.state(t, now)
+				s2, room2, w2, r2, t2 := b.state(t, now)
 				b.alone()
 				require.Equal(t, s2, s1, "seed %d", seed)
 				require.Equal(t, room2, room1, "seed %d", seed)
 				require.Equal(t, w2, w1, "seed %d", seed)
 				require.Equal(t, r2, r1, "seed %d", seed)
+				require.Equal(t, t2, t1, "seed %d", seed)
 			}
 		}
 	}
