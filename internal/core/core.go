@@ -126,7 +126,7 @@ func (c *Core) Collect(m *Mailbox) {
 		c.lane(Normal).list.Append(m)
 		return
 	}
-	for n := 0; n < maxCollected; n++ {
+	for range maxCollected {
 		e, ok := m.Pop()
 		switch {
 		case !ok:

@@ -1,0 +1,88 @@
+package dray
+
+import (
+	"runtime"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// This file has how a worker goes on with its lease by itself: see core.Share.
+
+// claim takes the next job of the lease. That is to settle the one before, which
+// went well.
+func (w *worker) claim() bool {
+	stretch := w.granted.stretch
+	if stretch == nil {
+		return false
+	}
+	due, now := w.pace.over(), time.Duration(0)
+	if due {
+		if w.pace.full() {
+			return false
+		}
+		now = w.engine.now()
+	}
+	fn, record, slot := stretch.Claim()
+	if fn == nil && record == nil {
+		fn, record, slot = claimPatiently(stretch)
+	}
+	timeout := time.Duration(0)
+	switch {
+	case record != nil:
+		record.Attempt++
+		fn, timeout = record.Fn, record.Timeout
+	case fn == nil:
+		return false
+	case w.engine.handler != nil:
+		w.id, w.at = stretch.RunOf(slot)
+	}
+	if timeout > 0 && !due {
+		due, now = true, w.engine.now()
+	}
+	w.limit(timeout)
+	if due {
+		w.began.Store(int64(now))
+	}
+	w.claims++
+	w.slot = int(slot) + 1
+	w.hold(fn, record) // before all that could wait for the owner, which may wait for this: see awaitShown
+	switch {
+	case !due:
+		w.pace.left--
+		return true
+	case record == nil:
+		w.pace.start(sample{begin: now, stretch: stretch, slot: slot})
+	default:
+		w.pace.start(sample{begin: now, waited: now - record.ReadyAt()})
+	}
+	if timeout > 0 {
+		w.pace.alone()
+	}
+	return true
+}
+
+// limit says how long after began the context of the job ends that is shown next; 0: never.
+func (w *worker) limit(timeout time.Duration) {
+	if timeout != w.limited {
+		w.limited = timeout
+		w.timeout.Store(int64(timeout))
+	}
+}
+
+// claimPatiently claims a job where the owner has shut the gate for a tick, of half a
+// microsecond or so: to go back and get another lease would cost far more.
+func claimPatiently(stretch *core.Stretch) (fn Func, record *core.Job, slot uint32) {
+	for i := 0; fn == nil && record == nil && i < 30 && stretch.Shut(); i++ {
+		if i < 20 {
+			for range patience / 4 {
+			}
+		} else {
+			runtime.Gosched()
+		}
+		if !stretch.Shut() {
+			fn, record, slot = stretch.Claim()
+		}
+	}
+	return fn, record, slot
+}

@@ -1,0 +1,99 @@
+package dray
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+)
+
+// A request is a change to the state that a caller waits for.
+type request struct {
+	change func(c *core.Core, now time.Duration) // dray's own
+	begun  bool                                  // owner's: it is not made again, whatever crashed
+	reply  chan bool                             // capacity 2: true when it was made, false when the owner has ended before
+}
+
+// step has one change to the state made, and all that follows from it, by the owner or, where
+// none runs, by the caller: before the start, during a restart, after the end, and in a pool.
+//
+// A panic in here is a broken rule. It is not the caller's fault, so it does not
+// reach it: the owner dies of it, in the sight of its supervisor. If that
+// happened before the change was begun, it is made all the same.
+func (e *engine) step(change func(c *core.Core, now time.Duration)) {
+	r, _ := e.asks.Get().(*request)
+	if r == nil {
+		r = &request{reply: make(chan bool, 2)}
+	}
+	r.change, r.begun = change, false
+	if e.ask(r) && <-r.reply || e.serveOwn(r) {
+		e.forget(r)
+	}
+}
+
+// serveOwn waits for the reply to a request where no owner ran, and serves it itself if
+// none does. It reports false if rules are broken such that it cannot be.
+func (e *engine) serveOwn(r *request) bool {
+	for range 2 {
+		select {
+		case made := <-r.reply:
+			if made {
+				return true
+			}
+		case <-e.state:
+			e.serveOnce()
+		}
+		select {
+		case made := <-r.reply:
+			if made {
+				return true
+			}
+		default:
+		}
+	}
+	return e.withdraw(r)
+}
+
+// withdraw takes back a request. It reports whether that was made after all.
+func (e *engine) withdraw(r *request) (made bool) {
+	select {
+	case <-e.state:
+	case made = <-r.reply:
+		if made {
+			return true
+		}
+		<-e.state
+	}
+	defer func() { e.state <- struct{}{} }()
+	m := &e.mail
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mine := func(o *request) bool { return o == r }
+	m.asked = slices.DeleteFunc(m.asked, mine)
+	e.todo.all = slices.DeleteFunc(e.todo.all, mine)
+	return false
+}
+
+// ask leaves a request in the inbox, and reports whether an owner runs, which then replies.
+func (e *engine) ask(r *request) (owned bool) {
+	m := &e.mail
+	m.mu.Lock()
+	m.asked = append(m.asked, r)
+	owned = m.attended
+	wake := owned && !m.awake
+	m.awake = m.awake || wake
+	m.mu.Unlock()
+	if wake {
+		e.wake()
+	}
+	return owned
+}
+
+func (e *engine) forget(r *request) {
+	r.change = nil
+	e.asks.Put(r)
+}
+
+// errBroken is what a caller gets whose change to the state could not be made.
+var errBroken = errors.New("dray: internal error")
