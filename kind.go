@@ -68,9 +68,8 @@ func (k *Kind[T]) enqueue(ctx context.Context, v T, opts []JobOption, placed boo
 	if err := endOf(ctx); err != nil {
 		return Receipt{}, err
 	}
-	p := k.jobs
-	p.placed = placed
-	r, err := k.queue.enqueue(ctx, func(ctx context.Context) error { return k.fn(ctx, v) }, k.name, p, nil, opts)
+	fn := func(ctx context.Context) error { return k.fn(ctx, v) }
+	r, err := k.queue.enqueue(ctx, fn, k.name, &k.jobs, placed, nil, opts)
 	if w := k.queue.witness; w != nil && err == nil {
 		w.Payload(uint64(r.ID), k.name, v)
 	}

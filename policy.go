@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -33,32 +34,52 @@ type policy struct {
 	middleware   []Middleware // given since the last level was made, the outermost first
 	levels       []Handler    // made of it: of the kind and of the call
 	set          bool         // any option was given
-	placed       bool         // the caller asks where the job stands
+}
+
+// policies has room for those of calls.
+var policies = sync.Pool{New: func() any { return new(policy) }}
+
+// call returns what a call asks for that is made with more options. It is to be done with.
+func (p *policy) call(opts []JobOption) (called *policy, err error) {
+	called = policies.Get().(*policy) //nolint:forcetypeassert // the pool's own
+	*called = *p
+	return called, called.apply(opts)
+}
+
+// done makes the room free for another call.
+func (p *policy) done() {
+	*p = policy{}
+	policies.Put(p)
 }
 
 // with returns p with more options applied.
-func (p policy) with(opts []JobOption) (_ policy, err error) {
+func (p policy) with(opts []JobOption) (policy, error) {
+	err := p.apply(opts)
+	return p, err
+}
+
+func (p *policy) apply(opts []JobOption) (err error) {
 	defer optionThrew(&err)
 	for _, o := range opts {
 		if o == nil {
-			return p, errors.New("dray: nil job option")
+			return errors.New("dray: nil job option")
 		}
-		if err := o.applyJob(&p); err != nil {
-			return p, err
+		if err := o.applyJob(p); err != nil {
+			return err
 		}
 	}
 	if len(p.middleware) > 0 {
 		h, err := chain(p.middleware, level(len(p.levels)+1))
 		if err != nil {
-			return p, err
+			return err
 		}
 		p.middleware, p.levels = nil, append(slices.Clip(p.levels), h)
 	}
-	return p, nil
+	return nil
 }
 
 // ask looks whether ctx throws when it is asked for the values that the job is to have.
-func (p policy) ask(ctx context.Context) (err error) {
+func (p *policy) ask(ctx context.Context) (err error) {
 	if p.values {
 		_, err = insideOf(ctx)
 	}
@@ -74,7 +95,7 @@ func optionThrew(err *error) {
 }
 
 // check says why the options of a call make no sense together, for n jobs on q.
-func (p policy) check(q *Queue, n int) error {
+func (p *policy) check(q *Queue, n int) error {
 	switch {
 	case p.deadline > 0 && p.delay >= p.deadline:
 		return fmt.Errorf("dray: WithDelay(%v): not before WithDeadline(%v)", p.delay, p.deadline)

@@ -80,7 +80,7 @@ func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 			return ErrClosed
 		}
 	}
-	_, err := q.enqueue(ctx, fn, "", q.jobs, nil, opts)
+	_, err := q.enqueue(ctx, fn, "", &q.jobs, false, nil, opts)
 	return err
 }
 
@@ -94,29 +94,30 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 			return r, nil
 		}
 	}
-	p := q.jobs
-	p.placed = true
-	return q.enqueue(ctx, fn, "", p, nil, opts)
+	return q.enqueue(ctx, fn, "", &q.jobs, true, nil, opts)
 }
 
 // enqueue is the way of every job that needs a record: one with options, of a
-// kind, or whose caller wants to know more than that it was accepted.
-func (q *Queue) enqueue(ctx context.Context, fn Func, kind string, p policy, end ending, opts []JobOption) (Receipt, error) {
+// kind, or whose caller wants to know more than that it was accepted, such as where it is placed.
+func (q *Queue) enqueue(
+	ctx context.Context, fn Func, kind string, base *policy, placed bool, end ending, opts []JobOption,
+) (Receipt, error) {
 	if fn == nil {
 		return Receipt{}, ErrNilFunc
 	}
-	p, err := p.with(opts)
+	p, err := base.call(opts)
+	defer p.done()
 	if err != nil {
 		return Receipt{}, err
 	}
 	if err := cmp.Or(p.check(q, 1), p.ask(ctx)); err != nil {
 		return Receipt{}, err
 	}
-	j := q.newJob(ctx, fn, kind, &p)
+	j := q.newJob(ctx, fn, kind, p)
 	if end != nil {
 		j.Ref = end
 	}
-	r, err := q.offer(ctx, j, p.placed)
+	r, err := q.offer(ctx, j, placed)
 	if err == nil && q.witness != nil {
 		q.witness.Accepted(uint64(r.ID))
 	}

@@ -42,7 +42,7 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	}
 	t := &Task[R]{queue: q.engine}
 	s := &submitted[R]{t, fn}
-	r, err := q.enqueue(ctx, s.run, "", q.jobs, s, opts)
+	r, err := q.enqueue(ctx, s.run, "", &q.jobs, false, s, opts)
 	if err != nil {
 		return nil, err
 	}

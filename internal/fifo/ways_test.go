@@ -28,7 +28,7 @@ func TestAllWaysToLookAgree(t *testing.T) {
 			}
 			require.Len(t, all, s.lane.Len(), "seed %d, %d", seed, i)
 			for _, e := range all {
-				if e.Job == nil && identified(e.ID) != e.Fn(nil) { //nolint:staticcheck,errorlint // as it is made here
+				if e.Job == nil && identified(e.ID) != e.Fn(nil) { //nolint:errorlint // as it is made here
 					require.Fail(t, "not its ID", "%d: seed %d, %d", e.ID, seed, i)
 				}
 			}
