@@ -6,8 +6,8 @@ import (
 	"github.com/a622d8ee/dray/internal/core"
 )
 
-// An ending is told when its job has settled. It is called under the engine's
-// locks, so it must not wait for anything.
+// An ending is told when its job has settled. It is called in a tick,
+// or under the lock of the mailbox, so it must not wait for anything.
 type ending interface {
 	accepted(id ID)
 	settled(o outcome)
@@ -34,7 +34,7 @@ func (m *moment) look(c *clock, now time.Duration) {
 	}
 }
 
-// carryOut does what the core has decided, in order, under both locks.
+// carryOut does what the core has decided, in order, in a tick.
 func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
 	var at moment
 	for i := range effects {

@@ -32,7 +32,7 @@ type Group struct {
 	queue *Queue        // immutable
 	done  chan struct{} // closed when the group is complete
 
-	// Under the engine's locks; read by anybody after done is closed.
+	// Changed in ticks; read by anybody after done is closed.
 	core core.Group
 	errs []error // of its jobs, in the order in which they settled, maxGroupErrs at most
 	more int     // errors beyond these
@@ -129,7 +129,7 @@ func (g *Group) Wait(ctx context.Context) error {
 	return causeOf(ctx)
 }
 
-// add is told the error of a job that has settled, under the engine's locks.
+// add is told the error of a job that has settled, in a tick.
 func (g *Group) add(err error) {
 	switch {
 	case err == nil:
@@ -140,7 +140,7 @@ func (g *Group) add(err error) {
 	}
 }
 
-// finish is told that the group is complete, under the engine's locks.
+// finish is told that the group is complete, in a tick.
 func (g *Group) finish() {
 	errs := g.errs
 	if g.more > 0 {

@@ -26,7 +26,7 @@ type Pool struct {
 	started bool          // under mu
 	closed  bool          // under mu
 	ending  chan struct{} // under mu; closed when the Serve whose context has ended is over
-	hold    bool          // under the engine's locks: a Serve has ended, so nothing is taken until another begins
+	hold    bool          // the state's: a Serve has ended, so nothing is taken until another begins
 	halted  bool          // under mu: and what it left running was cancelled and given its time
 	over    chan struct{} // closed at the end of Close
 	err     error         // Close's result, written before over is closed

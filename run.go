@@ -41,7 +41,7 @@ type call struct {
 	body     runner        // of the present use
 	err      error         // written before done is sent to
 	done     chan struct{} // capacity 1
-	forsaken bool          // nobody will take the result; under the engine's locks
+	forsaken bool          // nobody will take the result; the state's
 }
 
 // A runner is the function of one Run, and its result.
@@ -106,7 +106,7 @@ func (*call) handedBack() *atomic.Bool {
 	return told
 }
 
-// settled is told the end, under the engine's locks.
+// settled is told the end, in a tick or, of a job that was handed over, by its worker.
 func (c *call) settled(o outcome) {
 	if len(c.done) > 0 {
 		return

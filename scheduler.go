@@ -19,7 +19,7 @@ import (
 // ([Queue.Scheduler]) and runs while that does; all methods may be called at any
 // time, concurrently. docs/scheduler.md explains its rules.
 type Scheduler struct {
-	// mu is taken before the engine's locks, and never while one of those is held. What
+	// mu is taken before the engine's state, and never in a tick. What
 	// is about runs is guarded by the engine's, so that the end of one, which is told
 	// under these, can let the next one follow in the same step. Foreign code is called
 	// while none is held.
@@ -43,7 +43,7 @@ type Scheduler struct {
 	begun       bool          // has served before
 	stopped     bool          // nothing comes due, until it serves again
 
-	// guarded by the engine's locks
+	// of the engine's state
 	waitList []*periodicTask // a run of theirs has ended, for which others wait
 	free     []*run          // to be used again, at most maxFree
 
@@ -162,7 +162,7 @@ func (s *Scheduler) Unschedule(name string) error {
 	return nil
 }
 
-// change makes a change to the task of that name, under both locks.
+// change makes a change to the task of that name, which both mu and the state guard.
 func (s *Scheduler) change(name string, do func(t *periodicTask, c *core.Core, now time.Duration)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -287,7 +287,7 @@ func (s *Scheduler) infos() []PeriodicInfo {
 	return infos
 }
 
-// underBoth makes a change to what both locks guard, where mu is held.
+// underBoth makes a change to what both mu, which is held, and the engine's state guard.
 func (s *Scheduler) underBoth(change func()) {
 	s.queue.step(func(*core.Core, time.Duration) { change() })
 }

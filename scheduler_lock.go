@@ -12,7 +12,7 @@ import (
 
 // A runLock is what a run of a task with a Locker keeps from one attempt to the next:
 // the lock is asked for once, and held until the run has ended. It is used by one
-// attempt after the other, and by the end of the run, which the engine's locks order.
+// attempt after the other, and by the end of the run, which the engine's state orders.
 type runLock struct {
 	task     string // immutable, as are those up to attempts
 	locker   Locker
@@ -160,7 +160,7 @@ func (l *runLock) letGo() {
 	}
 }
 
-// runEnded is told the end of the run, under the engine's locks. It gives the lock
+// runEnded is told the end of the run, in a tick. It gives the lock
 // back where no attempt has, as the run was cancelled, or handed back, between two.
 func (l *runLock) runEnded(handedBack bool) {
 	l.ended = handedBack

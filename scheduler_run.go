@@ -8,7 +8,7 @@ import (
 	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
-// A run is one run of a task that is a job. It is guarded by the engine's locks.
+// A run is one run of a task that is a job. It belongs to the engine's state.
 type run struct {
 	s          *Scheduler
 	t          *periodicTask // whose run it is: of two registrations the later one

@@ -26,7 +26,7 @@ type periodicTask struct {
 	saying *saying       // its schedule is being asked for its words
 	reset  bool          // the clock was set back: ask from now on, whatever was due
 
-	// guarded by the engine's locks
+	// of the engine's state
 	last      time.Duration // when the last run was due, by the wall clock if that was named
 	lastErr   error
 	due       uint64 // runs that came due: those enqueued, skipped and postponed
@@ -198,7 +198,7 @@ func (t *periodicTask) setLast(due dueTime, c *clock) {
 	}
 }
 
-// info returns what is known of t without asking its schedule, under both locks.
+// info returns what is known of t without asking its schedule, in a tick, under mu.
 func (s *Scheduler) info(t *periodicTask, now *reference) PeriodicInfo {
 	i := PeriodicInfo{
 		Name: t.name, LastError: t.lastErr, Paused: t.paused, Running: t.active != nil,

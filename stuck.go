@@ -42,7 +42,7 @@ type stuckJob struct {
 	goroutine goid.ID // immutable
 }
 
-// reportStuck has observers told of a stuck job, under both locks.
+// reportStuck has observers told of a stuck job, in a tick.
 func (e *engine) reportStuck(f *core.Effect) {
 	if !e.wants(JobStuck) {
 		return
@@ -150,8 +150,8 @@ func (s *stuckJobs) tell(j *stuckJob, stack []byte) {
 	s.emit(event)
 }
 
-// attemptEnds is called when an attempt has ended and before that is told, under the
-// engine's lock. From then on a stack of its goroutine may be that of another job.
+// attemptEnds is called when an attempt has ended and before that is told, in a
+// tick. From then on a stack of its goroutine may be that of another job.
 func (s *stuckJobs) attemptEnds(id ID) {
 	if s.untold.Load() == 0 {
 		return
@@ -175,7 +175,7 @@ func (s *stuckJobs) finish() {
 	}
 }
 
-// close is called before QueueStopped is told, under the engine's lock.
+// close is called before QueueStopped is told, in a tick.
 func (s *stuckJobs) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@ type Task[R any] struct {
 // submitted is the job of a task, which does not refer to it, and which it forgets when
 // it has settled: a failure or a report that is kept does not keep the result.
 type submitted[R any] struct {
-	task *Task[R] // under the engine's locks, and read by the worker; nil once it has settled
+	task *Task[R] // of the engine's state, and read by the worker; nil once it has settled
 	fn   func(context.Context) (R, error)
 }
 
@@ -99,10 +99,10 @@ func (t *Task[R]) set(v R) {
 	}
 }
 
-// accepted is told the ID, under the engine's locks.
+// accepted is told the ID, in a tick or under the mailbox's lock.
 func (s *submitted[R]) accepted(id ID) { s.task.id.Store(uint64(id)) }
 
-// settled is told the end, under the engine's locks.
+// settled is told the end, in a tick.
 func (s *submitted[R]) settled(o outcome) {
 	if t := s.task; t != nil {
 		s.task = nil
@@ -122,7 +122,7 @@ func (t *Task[R]) settled(o outcome) {
 	}
 }
 
-// handedBack is called under the engine's locks, before settled.
+// handedBack is called in a tick, before settled.
 func (s *submitted[R]) handedBack() *atomic.Bool {
 	t := s.task
 	t.mu.Lock()

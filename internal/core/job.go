@@ -3,7 +3,7 @@
 // nothing else: no goroutine, channel, lock or clock. Time and events come in as
 // arguments, effects come out as values ([Core.Effect]).
 //
-// A Core is not safe for concurrent use; the engine around it holds a lock.
+// A Core is not safe for concurrent use; it belongs to one goroutine at a time.
 // Every exported method leaves the books balanced and takes effect as a whole,
 // so that the engine may be interrupted between any two of them.
 package core
