@@ -15,9 +15,15 @@ type queueValues struct{ context.Context }
 
 // beginContext gives the job at hand its context.
 func (w *worker) beginContext() {
-	base := context.Context(w.engine.base.Load())
+	queue := w.engine.base.Load()
+	if w.record == nil && w.base == queue && w.contexts.Again(w.mark()) {
+		return
+	}
+	base := context.Context(queue)
+	w.base = queue
 	if x := extraOf(w.record); x != nil && x.values != nil {
 		base = x.values.Over(base)
+		w.base = nil
 	}
 	w.contexts.Begin(base, w.mark())
 }

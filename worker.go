@@ -41,6 +41,7 @@ type worker struct {
 	granted lease         // that it has
 	fn      Func          // of the job at hand
 	record  *core.Job     // of the job at hand; nil of a plain one
+	base    *queueValues  // that the contexts have by now; nil: those of one job
 	slot    int           // of the job at hand, if it has claimed that, from 1; 0 of the first of a lease
 	id      uint64        // of the job at hand, if it is a plain one and middleware is to be told
 	at      time.Duration // as id: when it was enqueued

@@ -21,7 +21,7 @@ type Bounds struct {
 }
 
 // A Book gives the jobs of one owner their contexts. Its zero value is not usable. Begin,
-// Next, End, Leave and Current are called by one goroutine at a time, the others by all.
+// Again, End, Leave and Current are called by one goroutine at a time, the others by all.
 //
 // Which job runs is one word, written once for each job. Whoever makes the context of a
 // job a standard one looks at it again after that was announced in live, and the owner
@@ -34,6 +34,7 @@ type Book struct {
 	crowded atomic.Bool               // maxUsed contexts of the page were used; set under mu
 	page    *page                     // of the goroutine that runs the jobs
 	given   int                       // as page: how many of its contexts were given away
+	room    int                       // as page: how many it has; 0 without a page
 
 	mu sync.Mutex // held while standard contexts are made and ended
 }
@@ -92,13 +93,25 @@ const maxUsed = 8
 
 // Begin gives a job its context, with the values of base. It shows it with the mark.
 func (b *Book) Begin(base context.Context, mark uint64) {
-	if p := b.page; p == nil || p.base != base || b.given == len(p.cells)*perCell || b.crowded.Load() {
+	if p := b.page; p == nil || p.base != base || b.given == b.room || b.crowded.Load() {
 		b.Leave()
 		b.page, b.given = newPage(base), 0
+		b.room = len(b.page.cells) * perCell
 		b.page.book.Store(b)
 	}
 	b.given++
 	b.show(mark<<numberBits | uint64(b.given))
+}
+
+// Again is Begin with the values of the job before, if the page has another context: it
+// spares the comparison of values.
+func (b *Book) Again(mark uint64) bool {
+	if b.given == b.room || b.crowded.Load() {
+		return false
+	}
+	b.given++
+	b.show(mark<<numberBits | uint64(b.given))
+	return true
 }
 
 // End cancels the context of the job, which has returned, and shows the mark alone. It may
@@ -152,7 +165,7 @@ func (b *Book) Leave() {
 		s.end(context.Canceled)
 	}
 	p.book.Store(nil)
-	b.page = nil
+	b.page, b.given, b.room = nil, 0, 0
 	b.crowded.Store(false)
 }
 
