@@ -219,7 +219,11 @@ func (e *engine) rest() (more bool) {
 		e.lock()
 	}
 	m.eager = e.want.Load() || e.core.Watches(core.DidEnqueue)
-	if len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil || m.list.Len() > 0 && m.eager && !e.coming.Load() {
+	switch {
+	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
+		return true
+	case e.coming.Load(): // it tells the owner, should there be jobs for others
+	case m.eager && m.list.Len() > 0 || e.want.Load() && e.shared != nil && e.shared.Left():
 		return true
 	}
 	m.awake = false

@@ -22,6 +22,12 @@ func (c *Chunk[J]) Claim() (fn slot, job *J, i uint32) {
 // brings its upper half down to the limit of an open one.
 const shut = 1 << 63
 
+// Left reports whether there is something to claim.
+func (c *Chunk[J]) Left() bool {
+	next, limit := parts(c.gate.Load())
+	return next < limit
+}
+
 // Shut reports whether the gate is only shut for now, so that to claim again may help.
 func (c *Chunk[J]) Shut() bool { return c.gate.Load() >= shut }
 
