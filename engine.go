@@ -107,6 +107,7 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	e.core = core.New(cfg)
 	e.core.Halt(true) // until a pool serves
 	e.mail.room = e.core.Room()
+	e.mail.watched = e.core.Watches(core.DidEnqueue)
 	e.state <- struct{}{}
 	return e
 }
@@ -218,12 +219,12 @@ func (e *engine) rest() (more bool) {
 	if !e.holding {
 		e.lock()
 	}
-	m.eager = e.want.Load() || e.core.Watches(core.DidEnqueue)
+	m.eager = e.want.Load()
 	switch {
-	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
+	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil || m.watched && m.list.Len() > 0:
 		return true
-	case e.coming.Load(): // it tells the owner, should there be jobs for others
-	case m.eager && m.list.Len() > 0 || e.want.Load() && e.shared != nil && e.shared.Left():
+	case e.coming.Load() || !m.eager: // it tells the owner, should there be jobs for others
+	case m.list.Len() > 0 || e.shared != nil && e.shared.Left():
 		return true
 	}
 	m.awake = false

@@ -23,7 +23,8 @@ type mailbox struct {
 	closed   bool
 	attended bool          // an owner runs
 	awake    bool          // it has been told to look, and will
-	eager    bool          // it is to be told of jobs; else a worker that comes back will be
+	eager    bool          // the owner is to be told of jobs, if no worker is on its way that would do so; else one that comes back does
+	watched  bool          // immutable: it is to be told of all, as observers are
 	lent     *worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
 	direct   direct        // the job that a lent worker has, until the owner takes it in
 	finished uint64        // jobs that lent workers had, which ended well, not yet in the core's books
@@ -156,7 +157,7 @@ func (e *engine) endDirect(w *worker) bool {
 // posted unlocks the mailbox, in which there are jobs now, and tells the owner of them.
 func (e *engine) posted() {
 	m := &e.mail
-	wake := m.eager && m.attended && !m.awake && !e.coming.Load() // one that is coming tells it
+	wake := m.attended && !m.awake && (m.watched || m.eager && !e.coming.Load())
 	m.awake = m.awake || wake
 	m.mu.Unlock()
 	if wake {
