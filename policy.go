@@ -53,9 +53,10 @@ func (p *policy) done() {
 }
 
 // with returns p with more options applied.
-func (p policy) with(opts []JobOption) (policy, error) {
-	err := p.apply(opts)
-	return p, err
+func (p *policy) with(opts []JobOption) (policy, error) {
+	more := *p
+	err := more.apply(opts)
+	return more, err
 }
 
 func (p *policy) apply(opts []JobOption) (err error) {
