@@ -74,7 +74,9 @@ func (c *Core) Easy() bool {
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
-	c.noteTurn()
+	if priorityOf(e) == Normal {
+		c.claimed = false // whenever others of it were: that is over
+	}
 	c.lane(priorityOf(e)).turned = now
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now

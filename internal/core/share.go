@@ -132,7 +132,6 @@ func (c *Core) updateRuns() {
 // last of which started at began.
 func (c *Core) Finished(n uint64, began time.Duration) {
 	if n > 0 {
-		c.noteTurn()
 		c.counts.Processed += n
 		c.lanes[1].turned = max(c.lanes[1].turned, began)
 	}
