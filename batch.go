@@ -76,13 +76,14 @@ func (e *engine) postSome(fns []Func) int {
 		m.mu.Unlock()
 		return 0
 	}
+	first := m.list.Len() == 0
 	m.stamp = e.now()
 	m.room -= n
 	for _, fn := range fns[:n] {
 		m.lastID++
 		m.list.PushBare(fn, m.lastID, m.stamp)
 	}
-	e.posted()
+	e.posted(first)
 	return n
 }
 

@@ -157,15 +157,16 @@ dray's.
 
 # Latency statistics
 
-Stats.Wait and Stats.Run count every attempt, once it has ended. Jobs with options are timed one by
-one. Plain jobs are too while they take a microsecond or longer; a worker that
-finds them shorter reads the clock once for up to 64 of them, and counts each as
+Stats.Wait and Stats.Run count every attempt, once it has ended. Jobs are timed one by one
+while they take a microsecond or longer, and in any case if they have a timeout, a deadline, a
+key, a unique key, a priority, a group or a limiter, or if somebody waits for their result. A worker that
+finds others shorter reads the clock once for up to 64 of them, and counts each as
 having taken the average. If they took longer after all, one of them is counted
 with the whole time: that is too much by a millisecond at most. Until the last of
-them has ended they are not in the statistics. JobInfo.StartedAt of a plain job is
-exact to a millisecond for the same reason. Of jobs that are
+them has ended they are not in the statistics. JobInfo.StartedAt of such a job is
+exact to a millisecond for the same reason. Of plain jobs that are
 enqueued so fast that nobody collects them in between, up to 64 share a date; they
-are collected within microseconds unless all processors are busy.
+are collected within 0.1 ms unless all processors are busy.
 
 # Times
 

@@ -56,6 +56,7 @@ type signals struct {
 // owned is what belongs to the goroutine that has the state's token.
 type owned struct {
 	core      *core.Core
+	found     bool               // this tick has found jobs in the mailbox
 	holding   bool               // mail.mu
 	inbox     core.Mailbox       // taken from the mailbox, not in the core yet
 	todo      batch[*request]    // the same of requests, or not replied to yet
@@ -151,6 +152,7 @@ func (e *engine) at(where string) {
 func (e *engine) tick(due bool) (more bool) {
 	defer e.release()
 	e.lock()
+	e.found = false
 	e.takeMail(due)
 	if e.todo.len() == 0 {
 		e.release()
@@ -193,6 +195,7 @@ func (e *engine) hold() {
 
 // takeList takes the list of the mailbox into the owner's hands.
 func (e *engine) takeList() {
+	e.found = e.found || e.mail.list.Len() > 0
 	if e.inbox.Len() == 0 {
 		e.inbox, e.mail.list = e.mail.list, e.inbox
 	} else {
@@ -227,10 +230,17 @@ func (e *engine) rest() (more bool) {
 	case m.list.Len() > 0 || e.shared != nil && e.shared.Left():
 		return true
 	}
+	if m.napping = e.found; e.found {
+		e.armed = min(e.armed, e.ticked+nap)
+	}
 	m.awake = false
 	e.lend()
 	return false
 }
+
+// nap is how long the owner leaves jobs in the mailbox after it has found some, if no worker is free for
+// them: else it would come back every few jobs. Dates depend on it.
+const nap = 100 * time.Microsecond
 
 // takeMail takes what is in the mailbox, which is held, into the owner's hands. It dies
 // of what broke somewhere else.

@@ -24,6 +24,7 @@ type mailbox struct {
 	attended bool          // an owner runs
 	awake    bool          // it has been told to look, and will
 	eager    bool          // the owner is to be told of jobs, if no worker is on its way that would do so; else one that comes back does
+	napping  bool          // the owner will look at the list by itself, within nap
 	watched  bool          // immutable: it is to be told of all, as observers are
 	lent     *worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
 	direct   direct        // the job that a lent worker has, until the owner takes it in
@@ -66,7 +67,7 @@ func (e *engine) post(fn Func) (posted, closed bool) {
 	m.room--
 	m.lastID++
 	m.list.PushBare(fn, m.lastID, m.stamp)
-	e.posted()
+	e.posted(first)
 	return true, false
 }
 
@@ -83,6 +84,7 @@ func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
 		m.mu.Unlock()
 		return 0, false
 	}
+	first := m.list.Len() == 0
 	m.room--
 	m.lastID++
 	m.stamp = e.now()
@@ -97,7 +99,7 @@ func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
 		m.mu.Unlock()
 		e.wake()
 	} else {
-		e.posted()
+		e.posted(first)
 	}
 	return id, true
 }
@@ -154,10 +156,11 @@ func (e *engine) endDirect(w *worker) bool {
 	return true
 }
 
-// posted unlocks the mailbox, in which there are jobs now, and tells the owner of them.
-func (e *engine) posted() {
+// posted unlocks the mailbox, in which there are jobs now, and tells the owner of them,
+// of the first in any case, as the list is dated by it.
+func (e *engine) posted(first bool) {
 	m := &e.mail
-	wake := m.attended && !m.awake && (m.watched || m.eager && !e.coming.Load())
+	wake := m.attended && !m.awake && (m.watched || m.eager && !e.coming.Load() || first && !m.napping)
 	m.awake = m.awake || wake
 	m.mu.Unlock()
 	if wake {

@@ -48,7 +48,7 @@ func (o owner) attend() {
 func (o owner) resign() {
 	m := &o.mail
 	m.mu.Lock()
-	m.attended, m.awake = false, false
+	m.attended, m.awake, m.napping = false, false, false
 	for _, asked := range [][]*request{o.todo.rest(), m.asked} {
 		for _, r := range asked {
 			select {

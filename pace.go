@@ -8,10 +8,10 @@ import (
 )
 
 // Reading the clock costs as much as a tiny job and all that dray does for it.
-// So a worker whose plain jobs take less than brief on average reads it once per
+// So a worker whose jobs take less than brief on average reads it once per
 // stretch of them, of at most longest. The owner ends all stretches once per beat,
-// lest many long jobs that follow tiny ones be taken for one. Jobs with options,
-// jobs whose starts or good ends are watched, and the first job after a pause are timed
+// lest many long jobs that follow tiny ones be taken for one. Jobs that are not light or have a
+// timeout, jobs whose starts or good ends are watched, and the first job of a lease are timed
 // one by one.
 const (
 	brief   = time.Microsecond

@@ -279,3 +279,51 @@ func TestDelayAndRunAt(t *testing.T) {
 		}, due)
 	})
 }
+
+// A plain job has the date of its own Enqueue, to a fraction of a millisecond, also while
+// nobody could run it: all workers are busy, the queue is paused, or it has not started.
+func TestPlainJobsHaveTheirOwnDates(t *testing.T) {
+	for name, occupy := range map[string]func(t *testing.T, q *dray.Queue){
+		"busy": func(t *testing.T, q *dray.Queue) {
+			require.NoError(t, q.Start())
+			for range 2 {
+				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(24 * time.Hour); return nil }))
+			}
+			synctest.Wait()
+		},
+		"paused": func(t *testing.T, q *dray.Queue) {
+			require.NoError(t, q.Start())
+			require.NoError(t, q.Pause())
+		},
+		"not started": func(*testing.T, *dray.Queue) {},
+	} {
+		for _, pause := range []time.Duration{time.Millisecond, time.Second, time.Hour} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					time.Sleep(73*time.Hour + 11*time.Minute + 7)
+					q, err := dray.New(dray.WithWorkers(2))
+					require.NoError(t, err)
+					occupy(t, q)
+					begin := time.Now()
+					for range 10 {
+						require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+						time.Sleep(pause)
+					}
+					var dates []time.Duration
+					for j := range q.Jobs() {
+						if j.State == dray.Pending {
+							dates = append(dates, j.EnqueuedAt.Sub(begin).Round(time.Millisecond/2))
+						}
+					}
+					want := []time.Duration{}
+					for i := range 10 {
+						want = append(want, time.Duration(i)*pause)
+					}
+					require.Equal(t, want, dates)
+					time.Sleep(48 * time.Hour)
+					require.NoError(t, q.Close())
+				})
+			})
+		}
+	}
+}
