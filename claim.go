@@ -25,7 +25,9 @@ func (w *worker) claim() bool {
 	}
 	fn, record, slot := stretch.Claim()
 	if fn == nil && record == nil {
-		fn, record, slot = claimPatiently(stretch)
+		if fn, record, slot = claimPatiently(stretch); due {
+			now = w.engine.now() // or a timeout would begin with the wait
+		}
 	}
 	timeout := time.Duration(0)
 	switch {

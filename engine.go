@@ -238,8 +238,8 @@ func (e *engine) rest() (more bool) {
 	return false
 }
 
-// nap is how long the owner leaves jobs in the mailbox after it has found some, if no worker is free for
-// them: else it would come back every few jobs. Dates depend on it.
+// nap is how long the owner leaves jobs in the mailbox after it has found some, if no worker
+// is free for them: else it would come back every few jobs. Their dates depend on it.
 const nap = 100 * time.Microsecond
 
 // takeMail takes what is in the mailbox, which is held, into the owner's hands. It dies

@@ -146,8 +146,8 @@ func (e *engine) endDirect(w *worker) bool {
 	m.finished++
 	m.began = m.direct.at
 	if c := m.direct.call; c != nil {
-		w.pace.left--                // the core will not measure it
-		w.pace.flush(w.ended)        // the core will not measure it
+		w.pace.left--
+		w.pace.flush(w.ended)        // as the core will not measure it
 		c.job.State = core.Processed // so that it cannot be cancelled any more
 		c.settled(outcome{id: ID(m.direct.id), state: core.Processed})
 	}
