@@ -30,7 +30,7 @@ func TestNamedTestsExist(t *testing.T) {
 		}
 		return err
 	}))
-	for _, doc := range []string{"docs/faults.md", "docs/otp.md", "docs/proof.md"} {
+	for _, doc := range []string{"docs/design.md", "docs/faults.md", "docs/otp.md", "docs/proof.md", "docs/protocol.md"} {
 		text, err := os.ReadFile("../../" + doc)
 		require.NoError(t, err)
 		names := regexp.MustCompile("`((?:Test|Fuzz|Benchmark)\\w+)`").FindAllStringSubmatch(string(text), -1)
@@ -38,6 +38,19 @@ func TestNamedTestsExist(t *testing.T) {
 		for _, m := range names {
 			require.True(t, defined[m[1]], "%s names %s", doc, m[1])
 		}
+	}
+}
+
+// The functions that docs/architecture.md leads to are where it says.
+func TestNamedFunctionsExist(t *testing.T) {
+	text, err := os.ReadFile("../../docs/architecture.md")
+	require.NoError(t, err)
+	links := regexp.MustCompile("\\[`(\\w+)`\\]\\(\\.\\./([^)]+)\\)").FindAllStringSubmatch(string(text), -1)
+	require.Greater(t, len(links), 30)
+	for _, m := range links {
+		source, err := os.ReadFile("../../" + m[2])
+		require.NoError(t, err)
+		require.Regexp(t, `(?m)^func (\([^)]*\) )?`+m[1]+`\(`, string(source), "%s in %s", m[1], m[2])
 	}
 }
 
