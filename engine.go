@@ -196,6 +196,7 @@ func (e *engine) hold() {
 // takeList takes the list of the mailbox into the owner's hands.
 func (e *engine) takeList() {
 	e.found = e.found || e.mail.list.Len() > 0
+	e.mail.pressing = false
 	if e.inbox.Len() == 0 {
 		e.inbox, e.mail.list = e.mail.list, e.inbox
 	} else {
@@ -224,13 +225,15 @@ func (e *engine) rest() (more bool) {
 	}
 	m.eager = e.want.Load()
 	switch {
-	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil || m.watched && m.list.Len() > 0:
+	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
+		return true
+	case m.pressing || m.watched && m.list.Len() > 0:
 		return true
 	case e.coming.Load() || !m.eager: // it tells the owner, should there be jobs for others
 	case m.list.Len() > 0 || e.shared != nil && e.shared.Left():
 		return true
 	}
-	if m.napping = e.found; e.found {
+	if m.napping = e.found || m.list.Len() > 0; m.napping {
 		e.armed = min(e.armed, e.ticked+nap)
 	}
 	m.awake = false

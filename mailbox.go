@@ -24,6 +24,7 @@ type mailbox struct {
 	attended bool          // an owner runs
 	awake    bool          // it has been told to look, and will
 	eager    bool          // the owner is to be told of jobs, if no worker is on its way that would do so; else one that comes back does
+	pressing bool          // there is one that the owner has to see at once; set by postRecord, cleared with the list
 	napping  bool          // the owner will look at the list by itself, within nap
 	watched  bool          // immutable: it is to be told of all, as observers are
 	lent     *worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
@@ -94,13 +95,8 @@ func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
 		end.accepted(ID(j.ID))
 	}
 	id = ID(j.ID)
-	if wake := !m.awake && (j.RunAt > j.EnqueuedAt || j.Within > 0 || m.list.Records() > maxRecords); wake {
-		m.awake = true
-		m.mu.Unlock()
-		e.wake()
-	} else {
-		e.posted(first)
-	}
+	m.pressing = m.pressing || j.RunAt > j.EnqueuedAt || j.Within > 0 || m.list.Records() > maxRecords
+	e.posted(first)
 	return id, true
 }
 
@@ -160,7 +156,7 @@ func (e *engine) endDirect(w *worker) bool {
 // of the first in any case, as the list is dated by it.
 func (e *engine) posted(first bool) {
 	m := &e.mail
-	wake := m.attended && !m.awake && (m.watched || m.eager && !e.coming.Load() || first && !m.napping)
+	wake := m.attended && !m.awake && (m.watched || m.pressing || m.eager && !e.coming.Load() || first && !m.napping)
 	m.awake = m.awake || wake
 	m.mu.Unlock()
 	if wake {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -92,4 +93,67 @@ func TestRecordsAmongPlainJobs(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What is enqueued while the owner is busy, and has looked into its mailbox already, is not
+// overlooked when it goes to sleep, though no worker is free.
+func TestEnqueueDuringATick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(73*time.Hour + 11*time.Minute + 7)
+		q := kit.Start(t, dray.WithWorkers(1))
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Hour); return nil }))
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		begin, once := time.Now(), false
+		seam.Inside(q).Fault(func(at string) {
+			if at == "advance" && !once {
+				once = true
+				require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+				require.NoError(t, q.Enqueue(t.Context(), kit.Nop, dray.WithDelay(time.Microsecond)))
+			}
+		})
+		_ = q.Stats()
+		require.True(t, once)
+		time.Sleep(2 * time.Microsecond)
+		for j := range q.Jobs() {
+			require.NotEqual(t, dray.Delayed, j.State, "it is overdue")
+		}
+		time.Sleep(10 * time.Minute)
+		require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+		seam.Inside(q).Fault(nil)
+		states, dates := map[dray.ID]dray.State{}, map[dray.ID]time.Duration{}
+		for j := range q.Jobs() {
+			states[j.ID], dates[j.ID] = j.State, j.EnqueuedAt.Sub(begin)
+		}
+		require.Equal(t, map[dray.ID]dray.State{1: dray.Running, 2: dray.Pending, 3: dray.Pending, 4: dray.Pending}, states)
+		require.Equal(t, 10*time.Minute, dates[4].Round(time.Millisecond))
+		time.Sleep(24 * time.Hour)
+	})
+}
+
+// The same of a plain job alone: those behind it are not dated by it.
+func TestPlainJobDuringATick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := kit.Start(t, dray.WithWorkers(1))
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Hour); return nil }))
+		synctest.Wait()
+		time.Sleep(time.Minute)
+		begin, once := time.Now(), false
+		seam.Inside(q).Fault(func(at string) {
+			if at == "advance" && !once {
+				once = true
+				require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+			}
+		})
+		_ = q.Stats()
+		time.Sleep(10 * time.Minute)
+		require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+		seam.Inside(q).Fault(nil)
+		for j := range q.Jobs() {
+			if j.ID == 3 {
+				require.Equal(t, 10*time.Minute, j.EnqueuedAt.Sub(begin))
+			}
+		}
+		time.Sleep(24 * time.Hour)
+	})
 }
