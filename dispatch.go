@@ -150,6 +150,9 @@ func (e *engine) share() {
 		e.revoked = false
 		e.core.RenewLeases()
 	}
+	if blocked := e.core.Blocked(); blocked != e.blocked.Load() {
+		e.blocked.Store(blocked) // before the gate opens
+	}
 	e.shared = e.core.Share(e.handler != nil)
 	if before != nil && before != e.shared {
 		before.Dry()

@@ -142,9 +142,9 @@ func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
 	if err != nil {
 		return Receipt{}, err
 	}
-	r := Receipt{}
-	e.step(func(c *core.Core, now time.Duration) {
-		r = o.receipt(j, now, c.Place)
-	})
+	r := Receipt{ID: ID(j.ID)}
+	if o.placed {
+		e.step(func(c *core.Core, now time.Duration) { r.Position = c.Place(j, now) })
+	}
 	return r, nil
 }

@@ -66,7 +66,7 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 // Easy reports whether the next job of the normal lane, if it is a plain one, may
 // follow another without further ado.
 func (c *Core) Easy() bool {
-	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects)+c.blocked.len() == 0 &&
+	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects) == 0 &&
 		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants == 0
 }
 
