@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/yield"
 )
 
 // This file has how a worker goes on with its lease by itself: see core.Share.
@@ -23,9 +24,15 @@ func (w *worker) claim() bool {
 		}
 		now = w.engine.now()
 	}
+	yield.Here()
 	fn, record, slot := stretch.Claim()
+	yield.Here()
 	if fn == nil && record == nil {
-		if fn, record, slot = claimPatiently(stretch); due {
+		fn, record, slot = claimPatiently(stretch)
+		if fn == nil && record == nil && due && w.pace.long(now) {
+			stretch, fn, record, slot = w.claimElsewhere()
+		}
+		if due {
 			now = w.engine.now() // or a timeout would begin with the wait
 		}
 	}
@@ -66,6 +73,42 @@ func (w *worker) claim() bool {
 	}
 	return true
 }
+
+// claimElsewhere claims a job of a stretch that the worker has no lease for. If many workers have long
+// jobs that saves most of them the way to the owner, for which there is one lease at a time.
+// Where there is more behind what is offered it has the owner offer that.
+func (w *worker) claimElsewhere() (stretch *core.Stretch, fn Func, record *core.Job, slot uint32) {
+	e := w.engine
+	for range offers {
+		stretch = e.offered.Load()
+		if stretch != nil && stretch != w.granted.stretch {
+			yield.Here()
+			stretch.Keep()
+			yield.Here()
+			if e.offered.Load() != stretch || w.pinned.Load() {
+				break
+			}
+			if fn, record, slot = stretch.Claim(); fn != nil || record != nil {
+				yield.Here()
+				w.turn ^= 1
+				w.from[w.turn].Store(stretch)
+				w.granted.stretch = stretch
+				return stretch, fn, record, slot
+			}
+		}
+		if !e.more.Load() {
+			break
+		}
+		if stretch != nil {
+			e.rouse()
+		}
+		runtime.Gosched()
+	}
+	return nil, nil, nil, 0
+}
+
+// offers is how often a worker looks for one.
+const offers = 16
 
 // limit says how long after began the context of the job ends that is shown next; 0: never.
 func (w *worker) limit(timeout time.Duration) {

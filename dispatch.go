@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/yield"
 )
 
 // This file has how the owner gives jobs to workers and takes these back, and how plain
@@ -83,6 +84,8 @@ func (e *engine) start(w *worker) {
 	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt(), id: r.ID, at: r.Enqueued}
 	if e.shared != nil && e.core.Light(r) {
 		l.stretch, l.coming = e.shared, true
+		w.turn = 0
+		w.from[0].Store(l.stretch)
 		e.core.Lease(l.stretch)
 		if w.seen = w.claims; r.Job != nil {
 			w.mixed = true
@@ -92,7 +95,9 @@ func (e *engine) start(w *worker) {
 		e.coming.Store(true)
 	}
 	w.stretch = l.stretch
+	yield.Here()
 	w.lease <- l
+	yield.Here()
 }
 
 // lend lets whoever has a job give it to a worker at once, until the next tick, if one is
@@ -140,6 +145,9 @@ func (w *worker) reset() {
 		w.until.Store(nil)
 	}
 	w.limit(0)
+	if w.pinned.Load() {
+		w.pinned.Store(false)
+	}
 }
 
 // share lets workers go on with plain jobs by themselves until the next tick.
@@ -157,10 +165,13 @@ func (e *engine) share() {
 	if before != nil && before != e.shared {
 		before.Dry()
 	}
+	e.more.Store(e.shared != nil && e.core.MoreToShare())
+	e.offered.Store(e.shared)
 }
 
 // unshare ends that.
 func (e *engine) unshare() {
+	e.offered.Store(nil)
 	claimed, records := e.core.Unshare()
 	e.claims += claimed
 	if claimed > 0 && (records || e.mixed > 0 || e.handler != nil) {
@@ -175,13 +186,16 @@ func (e *engine) takeClaimed() {
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
 		m := w.look()
-		if w.stretch != e.shared || m.claims() == w.seen {
+		if w.stretch == nil || m.claims() == w.seen {
 			continue
 		}
 		w.seen = m.claims()
-		slot := m.slot()
+		slot, from := m.slot(), w.from[m.turn()].Load()
 		if slot == 0 {
-			slot = uint32(w.slot) //nolint:gosec // it has come back: see giveBack
+			slot, from = uint32(w.slot), w.from[w.turn].Load() //nolint:gosec // it has come back: see giveBack
+		}
+		if from != e.shared {
+			continue
 		}
 		e.core.Follow(r)
 		e.unmix(w)
@@ -239,8 +253,8 @@ func (e *engine) updateRuns() {
 	e.awaitShown()
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
-		if slot := w.look().slot(); slot > 0 && r.ID != 0 && r.Job == nil {
-			at := w.stretch.Identify(slot - 1)
+		if m := w.look(); m.slot() > 0 && r.ID != 0 && r.Job == nil {
+			at := w.from[m.turn()].Load().Identify(m.slot() - 1)
 			e.core.GoesOn(r, nil, at.ID, at.At, time.Duration(w.began.Load()))
 		}
 	}
@@ -249,7 +263,12 @@ func (e *engine) updateRuns() {
 // pin has the worker at r come back after the job at hand, to which something is done. It
 // may be about to claim another one, without a look at what is said to it: so there will be
 // none for its lease, nor for others'.
-func (e *engine) pin(r *core.Run) { e.revoked = e.revoked || e.workerAt(r).stretch != nil }
+func (e *engine) pin(r *core.Run) {
+	if w := e.workerAt(r); w.stretch != nil {
+		e.revoked = true
+		w.pinned.Store(true)
+	}
+}
 
 // interrupt cancels the context of the job at f.Run, if it has ever been used. A
 // timeout or a deadline comes from the context's own timer, set for the same moment.

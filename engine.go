@@ -8,6 +8,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/eventbus"
+	"github.com/a622d8ee/dray/internal/yield"
 )
 
 // An engine is the state of a queue or pool. It belongs to one goroutine at a time: the
@@ -46,6 +47,8 @@ type engine struct {
 
 // signals are what the owner and workers tell each other without the mailbox.
 type signals struct {
+	offered atomic.Pointer[core.Stretch] // that a worker whose own is used up may claim from; set by the owner, nil during its ticks
+	more    atomic.Bool
 	coming  atomic.Bool   // a worker is on the way for plain jobs; set by the owner, cleared by that worker
 	want    atomic.Bool   // the owner has others, to be told of plain jobs that are not being claimed; set by it
 	beats   atomic.Uint32 // counted by the owner while workers measure stretches, which that ends
@@ -171,10 +174,13 @@ func (e *engine) tick(due bool) (more bool) {
 		e.dismissIdle(now)
 		e.at("advance")
 	}
+	yield.Here()
 	e.follow(now)
 	e.dispatch(now)
+	yield.Here()
 	e.announce()
 	e.armed = e.alarm(now)
+	e.at("alarm")
 	for e.todo.len() > 0 {
 		e.todo.first().reply <- true
 		e.todo.drop()
@@ -228,7 +234,7 @@ func (e *engine) rest() (more bool) {
 	switch {
 	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
 		return true
-	case m.pressing || m.watched && m.list.Len() > 0:
+	case m.pressing || m.poked || m.watched && m.list.Len() > 0:
 		return true
 	case e.coming.Load() || !m.eager: // it tells the owner, should there be jobs for others
 	case m.list.Len() > 0 || e.shared != nil && e.shared.Left():
@@ -254,7 +260,7 @@ func (e *engine) takeMail(owner bool) {
 		m.crashed = nil
 		panic(p)
 	}
-	m.awake = true
+	m.awake, m.poked = true, false
 	e.unshare() // not before: workers wait at the gate meanwhile
 	e.takeLent()
 	e.takeList()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/yield"
 )
 
 // A mailbox is the owner's inbox: producers leave their jobs in it, callers requests, and
@@ -25,6 +26,7 @@ type mailbox struct {
 	awake    bool          // it has been told to look, and will
 	eager    bool          // the owner is to be told of jobs, if no worker is on its way that would do so; else one that comes back does
 	pressing bool          // there is one that the owner has to see at once; set by postRecord, cleared with the list
+	poked    bool          // it is to look once more; cleared by the tick that does
 	napping  bool          // the owner will look at the list by itself, within nap
 	watched  bool          // immutable: it is to be told of all, as observers are
 	lent     *worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
@@ -51,7 +53,9 @@ const dated = 64
 // whether the box is closed, of which the core need not be asked.
 func (e *engine) post(fn Func) (posted, closed bool) {
 	m := &e.mail
+	yield.Here()
 	lockPatiently(&m.mu)
+	yield.Here()
 	if m.room <= 0 || m.closed {
 		closed = m.closed
 		m.mu.Unlock()
@@ -80,7 +84,9 @@ func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
 		return 0, false
 	}
 	m := &e.mail
+	yield.Here()
 	lockPatiently(&m.mu)
+	yield.Here()
 	if m.room <= 0 || m.closed || !m.attended {
 		m.mu.Unlock()
 		return 0, false
@@ -113,6 +119,7 @@ func (e *engine) handOver(fn Func, c *call) {
 	w := m.lent
 	m.lent, m.direct = nil, direct{w, fn, c, m.lastID, now}
 	m.mu.Unlock()
+	yield.Here()
 	l := lease{fn: fn, began: now}
 	if c != nil {
 		l.job = &c.job
@@ -164,8 +171,17 @@ func (e *engine) posted(first bool) {
 	}
 }
 
-// poke tells the owner to look, if one runs.
+// poke tells the owner to look, if one runs: again, if it is in a tick.
 func (e *engine) poke() {
+	e.mail.mu.Lock()
+	e.mail.poked = true
+	e.mail.mu.Unlock()
+	e.rouse()
+}
+
+// rouse tells the owner to look if it sleeps: a tick sees before its end what the caller
+// has done.
+func (e *engine) rouse() {
 	m := &e.mail
 	m.mu.Lock()
 	wake := m.attended && !m.awake
@@ -179,6 +195,7 @@ func (e *engine) poke() {
 // wake is for the one who has set awake. An owner that has woken by itself meanwhile
 // looks once more than it needs to.
 func (e *engine) wake() {
+	yield.Here()
 	select {
 	case e.wakeup <- struct{}{}:
 	default:
@@ -189,7 +206,9 @@ func (e *engine) wake() {
 // whether one runs.
 func (e *engine) giveBack(w *worker) (attended bool) {
 	m := &e.mail
+	yield.Here()
 	lockPatiently(&m.mu)
+	yield.Here()
 	w.contexts.End(uint64(w.claims) << slotBits) // here, so that at no moment the job is neither shown nor returned
 	if e.endDirect(w) {
 		m.mu.Unlock()

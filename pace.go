@@ -49,6 +49,9 @@ type sample struct {
 // over reports whether the clock is to be read when the present job has ended.
 func (p *pace) over() bool { return p.left == 0 || p.beats != p.engine.beats.Load() }
 
+// long reports whether the job that has ended by now was not brief, if over.
+func (p *pace) long(now time.Duration) bool { return p.length == 1 && now-p.now.begin >= brief }
+
 func (p *pace) full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/yield"
 )
 
 // A request is a change to the state that a caller waits for.
@@ -27,6 +28,7 @@ func (e *engine) step(change func(c *core.Core, now time.Duration)) {
 		r = &request{reply: make(chan bool, 2)}
 	}
 	r.change, r.begun = change, false
+	yield.Here()
 	if e.ask(r) && <-r.reply || e.serveOwn(r) {
 		e.forget(r)
 	}

@@ -139,3 +139,6 @@ func (c *Core) Finished(n uint64, began time.Duration) {
 
 // Full reports whether as many jobs run as may.
 func (c *Core) Full() bool { return c.running >= c.Limit() }
+
+// MoreToShare reports whether there may be another stretch behind the one that is shared.
+func (c *Core) MoreToShare() bool { return c.lanes[1].list.More() }

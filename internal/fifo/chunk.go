@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// chunkLen makes a chunk fill the 4096-byte size class: 216 bytes of header, 8
-// of the allocator's, 8 per slot.
-const chunkLen = 484
-
 // A slot is the function of a bare entry, or nil for a record, which then is at the same
 // index of the chunk's jobs, or for an entry that was taken out.
 type slot = func(context.Context) error
@@ -20,7 +16,8 @@ type slot = func(context.Context) error
 // time, so a mark says it once for a run of them.
 type Chunk[J any] struct {
 	gate atomic.Uint64 // next slot to claim << 32 | limit of those that may be; Store and Swap by the list's owner, Add by all
-	_    [56]byte
+	kept atomic.Bool   // it is never to be used again, as others may look at it; set by them
+	_    [52]byte
 
 	next       *Chunk[J]
 	head, tail uint32 // slots[head:tail] are filled
@@ -46,6 +43,9 @@ type Chunk[J any] struct {
 	marks   []mark
 	slots   [chunkLen]slot
 }
+
+// inUse reports whether somebody else may look at what was in the chunk.
+func (c *Chunk[J]) inUse() bool { return c.leases > 0 || c.kept.Load() }
 
 // A mark says of the bare entries from slot from on, up to the next mark, that
 // they came at the same time and that their IDs go up by one per slot.

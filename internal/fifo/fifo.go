@@ -75,7 +75,7 @@ func (l *List[J]) Push(e Entry[J]) (number uint64) {
 
 // grow hangs an empty chunk based at e on the end, or rebases the last one if it is empty.
 func (l *List[J]) grow(e Entry[J]) *Chunk[J] {
-	if c := l.last; c != nil && c.empty() && c.leases == 0 {
+	if c := l.last; c != nil && c.empty() && !c.inUse() {
 		l.reset()
 	} else {
 		c := l.newChunk()
@@ -192,7 +192,7 @@ func (l *List[J]) chunkOf(number uint64) int {
 }
 
 func (l *List[J]) recycle(c *Chunk[J]) {
-	if c.dropped = c.leases > 0; c.dropped || l.spares == maxSpare {
+	if c.dropped = c.inUse(); c.dropped || l.spares == maxSpare {
 		return
 	}
 	c.clear()
@@ -213,7 +213,7 @@ func (l *List[J]) Append(o *List[J]) {
 	if l.n == 0 && (l.first != l.last || !short || o.n > maxCopied) {
 		l.vacate()
 	}
-	if l.last != nil && l.last.empty() && l.last.leases == 0 { // which cannot be used again, only be filled up
+	if l.last != nil && l.last.empty() && !l.last.inUse() { // which cannot be used again, only be filled up
 		l.reset()
 		l.last.base = o.first.base
 	}

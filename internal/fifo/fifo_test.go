@@ -104,10 +104,10 @@ func TestAppend(t *testing.T) {
 		{"to a list drained at a chunk's end", chunkLen, 3, chunkLen},
 		{"nothing", 3, 0, 0},
 		{"a trickle", 3, 1, 0},
-		{"exactly fills the chunk", 100, chunkLen - 100, 0},
-		{"one more than fits", 100, chunkLen - 99, 0},
+		{"exactly fills the chunk", 4, chunkLen - 4, 0},
+		{"one more than fits", 4, chunkLen - 3, 0},
 		{"several chunks", 10, 3 * chunkLen, 4},
-		{"several to several", 3 * chunkLen, 3*chunkLen + 1, 200},
+		{"several to several", 3 * chunkLen, 3*chunkLen + 1, chunkLen},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var l, o List[record]

@@ -144,6 +144,14 @@ func (l *List[J]) Claimed(yield func(i uint32, j *J)) {
 	}
 }
 
+// Keep leaves the chunk to the garbage collector once it is used up: who claims from it
+// without a lease calls Keep before.
+func (c *Chunk[J]) Keep() {
+	if !c.kept.Load() {
+		c.kept.Store(true)
+	}
+}
+
 // Lease lets one more goroutine claim from c, whose list this is, until Release.
 func (*List[J]) Lease(c *Chunk[J]) { c.leases++ }
 
@@ -158,7 +166,7 @@ func (l *List[J]) Release(c *Chunk[J]) {
 // lease is worth anything any more.
 func (l *List[J]) Renew() {
 	o := l.front()
-	if o == nil || o.leases == 0 {
+	if o == nil || !o.inUse() {
 		return
 	}
 	c := l.newChunk()
@@ -194,4 +202,11 @@ func (c *Chunk[J]) Identify(i uint32) (e Entry[J]) {
 func (l *List[J]) FirstIsEasy(easy func(*J) bool) bool {
 	c := l.front()
 	return c != nil && c.findEasy(easy)
+}
+
+// More reports whether there is more behind what Open has opened, which it may open next.
+func (l *List[J]) More() bool {
+	c := l.first
+	_, limit := parts(c.gate.Load())
+	return limit < c.easy || c.easy == c.tail && c.next != nil
 }

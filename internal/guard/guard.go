@@ -6,6 +6,8 @@ import (
 	"context"
 	"runtime/pprof"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/yield"
 )
 
 // Patience is how long the answer of such a function is waited for.
@@ -68,6 +70,7 @@ func (c *Call[T]) Wait() (value T, ok bool) {
 // starts goroutines.
 func Go(f func()) {
 	go func() {
+		yield.Here()
 		Unlabel()
 		f()
 	}()

@@ -156,6 +156,7 @@ func perRun(t *testing.T, opts ...dray.Option) float64 {
 // What nobody has asked for is not made: a plain job beside a log, or an observer of what
 // is rare, costs no allocation; to one of what comes with each job it does.
 func TestEventsThatNobodyWantsAreNotMade(t *testing.T) {
+	kit.CountsAllocations(t)
 	nothing := func(dray.Event) {}
 	rare := []dray.EventKind{
 		dray.JobFailed, dray.JobRetrying, dray.JobSnoozed, dray.JobStuck, dray.JobCancelled, dray.JobEvicted, dray.JobRejected,

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/yield"
 )
 
 // ErrBoom is what jobs fail with.
@@ -140,4 +141,13 @@ func Within(t testing.TB, d time.Duration) (context.Context, error) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), d, why)
 	t.Cleanup(cancel)
 	return ctx, why
+}
+
+// CountsAllocations skips the test under the tag stress, where chunks are short and
+// goroutines are shuffled.
+func CountsAllocations(t *testing.T) {
+	t.Helper()
+	if yield.Stress {
+		t.Skip("what is allocated under the tag stress is not what users get")
+	}
 }

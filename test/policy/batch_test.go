@@ -147,6 +147,7 @@ func TestBatchOfAKind(t *testing.T) {
 }
 
 func TestPlainBatchAllocatesNothingPerJob(t *testing.T) {
+	kit.CountsAllocations(t)
 	q := kit.Paused(t, dray.WithCapacity(dray.Unbounded))
 	fns := make([]dray.Func, 512)
 	for i := range fns {

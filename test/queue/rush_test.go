@@ -157,3 +157,39 @@ func TestPlainJobDuringATick(t *testing.T) {
 		time.Sleep(24 * time.Hour)
 	})
 }
+
+// duringATick has f called by the owner when that has nothing more to do but to go to sleep.
+func duringATick(t *testing.T, q *dray.Queue, f func()) {
+	once := false
+	seam.Inside(q).Fault(func(at string) {
+		if at == "alarm" && !once {
+			once = true
+			f()
+		}
+	})
+	defer seam.Inside(q).Fault(nil)
+	_ = q.Stats()
+	require.True(t, once)
+}
+
+// A job that starts just before the owner goes to sleep is watched: it is told that it
+// runs on after its timeout.
+func TestTimeoutThatBeginsDuringATick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(73*time.Hour + 11*time.Minute + 7)
+		var stuck kit.Record[time.Duration]
+		var begin time.Time
+		q := kit.Start(t, dray.WithWorkers(1), dray.WithObserver(func(dray.Event) { stuck.Add(time.Since(begin)) }, dray.JobStuck))
+		end, next := make(chan struct{}), make(chan struct{})
+		require.NoError(t, q.Pause())
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-end; return nil }))
+		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { close(next); time.Sleep(time.Hour); return nil }, dray.WithTimeout(time.Second)))
+		require.NoError(t, q.Resume())
+		time.Sleep(time.Minute)
+		duringATick(t, q, func() { close(end); <-next })
+		begin = time.Now()
+		time.Sleep(2 * time.Hour)
+		require.Len(t, stuck.All(), 1)
+		require.InDelta(t, time.Second, stuck.All()[0], float64(100*time.Millisecond))
+	})
+}
