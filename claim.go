@@ -90,8 +90,7 @@ func (w *worker) claimElsewhere() (stretch *core.Stretch, fn Func, record *core.
 			}
 			if fn, record, slot = stretch.Claim(); fn != nil || record != nil {
 				yield.Here()
-				w.turn ^= 1
-				w.from[w.turn].Store(stretch)
+				w.from.Store(stretch)
 				w.granted.stretch = stretch
 				return stretch, fn, record, slot
 			}

@@ -84,8 +84,7 @@ func (e *engine) start(w *worker) {
 	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt(), id: r.ID, at: r.Enqueued}
 	if e.shared != nil && e.core.Light(r) {
 		l.stretch, l.coming = e.shared, true
-		w.turn = 0
-		w.from[0].Store(l.stretch)
+		w.from.Store(l.stretch)
 		e.core.Lease(l.stretch)
 		if w.seen = w.claims; r.Job != nil {
 			w.mixed = true
@@ -186,16 +185,13 @@ func (e *engine) takeClaimed() {
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
 		m := w.look()
-		if w.stretch == nil || m.claims() == w.seen {
+		if w.stretch == nil || w.from.Load() != e.shared || m.claims() == w.seen {
 			continue
 		}
 		w.seen = m.claims()
-		slot, from := m.slot(), w.from[m.turn()].Load()
+		slot := m.slot()
 		if slot == 0 {
-			slot, from = uint32(w.slot), w.from[w.turn].Load() //nolint:gosec // it has come back: see giveBack
-		}
-		if from != e.shared {
-			continue
+			slot = uint32(w.slot) //nolint:gosec // it has come back: see giveBack
 		}
 		e.core.Follow(r)
 		e.unmix(w)
@@ -254,7 +250,7 @@ func (e *engine) updateRuns() {
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
 		if m := w.look(); m.slot() > 0 && r.ID != 0 && r.Job == nil {
-			at := w.from[m.turn()].Load().Identify(m.slot() - 1)
+			at := w.from.Load().Identify(m.slot() - 1)
 			e.core.GoesOn(r, nil, at.ID, at.At, time.Duration(w.began.Load()))
 		}
 	}

@@ -48,13 +48,13 @@ type engine struct {
 // signals are what the owner and workers tell each other without the mailbox.
 type signals struct {
 	offered atomic.Pointer[core.Stretch] // that a worker whose own is used up may claim from; set by the owner, nil during its ticks
-	more    atomic.Bool
-	coming  atomic.Bool   // a worker is on the way for plain jobs; set by the owner, cleared by that worker
-	want    atomic.Bool   // the owner has others, to be told of plain jobs that are not being claimed; set by it
-	beats   atomic.Uint32 // counted by the owner while workers measure stretches, which that ends
-	blocked atomic.Bool   // producers wait for room, so that claims are to be told to the owner; set by it
-	strides atomic.Bool   // such a stretch has begun since the last beat; set by workers, cleared by the owner
-	beating atomic.Bool   // the owner counts beats; set by it
+	more    atomic.Bool                  // there may be another one behind that; set by the owner, before it offers
+	coming  atomic.Bool                  // a worker is on the way for plain jobs; set by the owner, cleared by that worker
+	want    atomic.Bool                  // the owner has others, to be told of plain jobs that are not being claimed; set by it
+	beats   atomic.Uint32                // counted by the owner while workers measure stretches, which that ends
+	blocked atomic.Bool                  // producers wait for room, so that claims are to be told to the owner; set by it
+	strides atomic.Bool                  // such a stretch has begun since the last beat; set by workers, cleared by the owner
+	beating atomic.Bool                  // the owner counts beats; set by it
 }
 
 // owned is what belongs to the goroutine that has the state's token.
@@ -237,7 +237,7 @@ func (e *engine) rest() (more bool) {
 	case m.pressing || m.poked || m.watched && m.list.Len() > 0:
 		return true
 	case e.coming.Load() || !m.eager: // it tells the owner, should there be jobs for others
-	case m.list.Len() > 0 || e.shared != nil && e.shared.Left():
+	case m.list.Len() > 0 || e.shared != nil && (e.shared.Left() || e.more.Load()):
 		return true
 	}
 	if m.napping = e.found || m.list.Len() > 0; m.napping {

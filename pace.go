@@ -89,7 +89,7 @@ func (e *engine) stride() {
 
 // alone has the clock be read after the job at hand. Its timeout is to be watched.
 func (p *pace) alone() {
-	p.left = 0
+	p.length, p.left = 1, 0
 	p.engine.stride()
 }
 

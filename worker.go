@@ -32,20 +32,19 @@ type worker struct {
 	mixed     bool          // counted in engine.mixed
 	idleSince time.Duration // when it was last given no job
 
-	contexts *jobctx.Book                    // of its jobs, beside which it shows a mark: see there
-	began    atomic.Int64                    // when the last stretch of jobs began that it has claimed itself; set by it
-	timeout  atomic.Int64                    // of its job, from began on; 0: none, or see until; set by it before the job, or by the owner
-	until    atomic.Pointer[until]           // when its job's context ends by itself; set by the owner before the job, nil: never
-	from     [2]atomic.Pointer[core.Stretch] // [turn]: where it has claimed the job at hand; set by it before the mark, or by the owner
-	pinned   atomic.Bool                     // it is to come back after the job at hand; set by the owner
-	cause    atomic.Int32                    // core.Cause of the end of its job's context; set by the owner, also while the job runs
+	contexts *jobctx.Book                 // of its jobs, beside which it shows a mark: see there
+	began    atomic.Int64                 // when the last stretch of jobs began that it has claimed itself; set by it
+	timeout  atomic.Int64                 // of its job, from began on; 0: none, or see until; set by it before the job, or by the owner
+	until    atomic.Pointer[until]        // when its job's context ends by itself; set by the owner before the job, nil: never
+	from     atomic.Pointer[core.Stretch] // where it claims; set by it before the mark of a job from there, or by the owner
+	pinned   atomic.Bool                  // it is to come back after the job at hand; set by the owner
+	cause    atomic.Int32                 // core.Cause of the end of its job's context; set by the owner, also while the job runs
 
 	// The worker's own while it has a lease, and the owner's when it has gone back.
 	granted lease         // that it has
 	fn      Func          // of the job at hand
 	record  *core.Job     // of the job at hand; nil of a plain one
 	base    *queueValues  // that the contexts have by now; nil: those of one job
-	turn    int           // 0 or 1
 	slot    int           // of the job at hand, if it has claimed that, from 1; 0 of the first of a lease
 	id      uint64        // of the job at hand, if it is a plain one and middleware is to be told
 	at      time.Duration // as id: when it was enqueued
@@ -83,21 +82,15 @@ type until struct {
 // ever, and the slot of the one at hand, as worker.slot.
 type mark uint64
 
-const (
-	slotBits = 16
-	turnBit  = 1 << (slotBits - 1)
-)
+const slotBits = 16
 
-func (w *worker) mark() uint64 {
-	return uint64(w.claims)<<slotBits | uint64(w.turn)*turnBit | uint64(w.slot)
-}
+func (w *worker) mark() uint64 { return uint64(w.claims)<<slotBits | uint64(w.slot) }
 
 // look returns the mark of a worker.
 func (w *worker) look() mark { return mark(w.contexts.Mark()) }
 
 func (m mark) claims() uint32 { return uint32(m >> slotBits) }
-func (m mark) turn() uint32   { return uint32(m / turnBit % 2) }
-func (m mark) slot() uint32   { return uint32(m % turnBit) }
+func (m mark) slot() uint32   { return uint32(m & (1<<slotBits - 1)) }
 
 // endKind is whether and how a job has ended.
 type endKind uint8
@@ -314,7 +307,7 @@ func (w *worker) settle(now time.Duration) {
 	if w.slot > 0 {
 		began := time.Duration(w.began.Load())
 		if w.record == nil {
-			at := w.from[w.turn].Load().Identify(uint32(w.slot - 1))
+			at := w.from.Load().Identify(uint32(w.slot - 1))
 			e.core.GoesOn(r, w.fn, at.ID, at.At, began)
 		}
 		e.lastClaim = max(e.lastClaim, began)

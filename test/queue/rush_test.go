@@ -77,6 +77,9 @@ func TestRecordsAmongPlainJobs(t *testing.T) {
 					var opts []dray.JobOption
 					if i >= at && i <= at+beside || i%977 == 3 {
 						opts = append(opts, dray.WithLabel("record"))
+						if i%3 > 0 {
+							opts = append(opts, dray.WithTimeout(time.Duration(i%3)*time.Hour))
+						}
 					}
 					require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { ran.Add(i); return nil }, opts...))
 				}
@@ -177,9 +180,8 @@ func duringATick(t *testing.T, q *dray.Queue, f func()) {
 func TestTimeoutThatBeginsDuringATick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(73*time.Hour + 11*time.Minute + 7)
-		var stuck kit.Record[time.Duration]
-		var begin time.Time
-		q := kit.Start(t, dray.WithWorkers(1), dray.WithObserver(func(dray.Event) { stuck.Add(time.Since(begin)) }, dray.JobStuck))
+		var stuck kit.Record[time.Time]
+		q := kit.Start(t, dray.WithWorkers(1), dray.WithObserver(func(dray.Event) { stuck.Add(time.Now()) }, dray.JobStuck))
 		end, next := make(chan struct{}), make(chan struct{})
 		require.NoError(t, q.Pause())
 		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { <-end; return nil }))
@@ -187,9 +189,9 @@ func TestTimeoutThatBeginsDuringATick(t *testing.T) {
 		require.NoError(t, q.Resume())
 		time.Sleep(time.Minute)
 		duringATick(t, q, func() { close(end); <-next })
-		begin = time.Now()
+		begin := time.Now()
 		time.Sleep(2 * time.Hour)
 		require.Len(t, stuck.All(), 1)
-		require.InDelta(t, time.Second, stuck.All()[0], float64(100*time.Millisecond))
+		require.InDelta(t, time.Second, stuck.All()[0].Sub(begin), float64(100*time.Millisecond))
 	})
 }
