@@ -157,8 +157,8 @@ func (e *engine) share() {
 		e.revoked = false
 		e.core.RenewLeases()
 	}
-	if blocked := e.core.Blocked(); blocked != e.blocked.Load() {
-		e.blocked.Store(blocked) // before the gate opens
+	if heeds := e.core.Heeds(); heeds != e.heeds.Load() {
+		e.heeds.Store(heeds) // before the gate opens
 	}
 	e.shared = e.core.Share(e.handler != nil)
 	if before != nil && before != e.shared {

@@ -69,6 +69,7 @@ func (c *Core) unplace(j *Job) {
 		c.unset(j)
 	case inKey:
 		c.keys.get(j.Key).queue.remove(j)
+		c.behind[High-j.Priority]--
 		c.promote(j.Key)
 	case atLimit:
 		j.set.lines[High-j.Priority].remove(j)

@@ -67,7 +67,7 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 // follow another without further ado.
 func (c *Core) Easy() bool {
 	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects) == 0 &&
-		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants == 0
+		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants+c.behind[0]+c.behind[2] == 0
 }
 
 // begin takes a job from the line to the place r.

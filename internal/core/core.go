@@ -55,6 +55,7 @@ type Core struct {
 	live     sorted.List[*Job]             // all jobs with a record, by ID
 	kinds    map[string]*sorted.List[*Job] // of them, those of a kind
 	keys     table[string, *key]
+	behind   [3]int // jobs that stand behind their key, by priority, High first
 	unique   table[string, *Job]
 	spent    table[string, *spent] // unique keys taken by jobs that have settled
 	spents   sorted.List[*spent]   // by when they are freed
@@ -347,6 +348,7 @@ func (c *Core) ready(j *Job, now time.Duration) {
 		k := c.keyOf(j)
 		if k.queue.len() > 0 || k.taken >= j.KeyLimit {
 			k.queue.push(j)
+			c.behind[High-j.Priority]++
 			j.place = inKey
 			return
 		}
@@ -383,6 +385,7 @@ func (c *Core) promote(name string) {
 	k := c.keys.get(name)
 	for next := k.queue.first(); next != nil && k.taken < next.KeyLimit; next = k.queue.first() {
 		k.queue.pop()
+		c.behind[High-next.Priority]--
 		k.taken++
 		next.keyed = true
 		c.lineUp(next)
