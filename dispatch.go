@@ -24,7 +24,7 @@ func (e *engine) dispatch(now time.Duration) {
 		e.want.Store(free)
 		more = free && e.core.CanStart() && e.starting.len() == 0 && !e.coming.Load()
 	}
-	e.share()
+	e.share(now)
 	for e.starting.len() > 0 {
 		w := e.starting.first()
 		e.starting.drop()
@@ -36,7 +36,7 @@ func (e *engine) dispatch(now time.Duration) {
 // one while a worker is on the way: that sees whether another is needed.
 func (e *engine) claim(now time.Duration) {
 	for e.core.CanStart() {
-		if e.core.NextIsLight() && (e.starting.len() > 0 || e.coming.Load()) {
+		if e.core.NextIsLight(now) && (e.starting.len() > 0 || e.coming.Load()) {
 			return
 		}
 		w := e.free()
@@ -150,7 +150,7 @@ func (w *worker) reset() {
 }
 
 // share lets workers go on with plain jobs by themselves until the next tick.
-func (e *engine) share() {
+func (e *engine) share(now time.Duration) {
 	before := e.shared
 	e.shared = nil
 	if e.revoked {
@@ -160,7 +160,7 @@ func (e *engine) share() {
 	if heeds := e.core.Heeds(); heeds != e.heeds.Load() {
 		e.heeds.Store(heeds) // before the gate opens
 	}
-	e.shared = e.core.Share(e.handler != nil)
+	e.shared = e.core.Share(e.handler != nil, now)
 	if before != nil && before != e.shared {
 		before.Dry()
 	}

@@ -203,7 +203,7 @@ func (e *engine) hold() {
 // takeList takes the list of the mailbox into the owner's hands.
 func (e *engine) takeList() {
 	e.found = e.found || e.mail.list.Len() > 0
-	e.mail.pressing = false
+	e.mail.pressing, e.mail.top = false, core.Low
 	if e.inbox.Len() == 0 {
 		e.inbox, e.mail.list = e.mail.list, e.inbox
 	} else {
@@ -230,11 +230,14 @@ func (e *engine) rest() (more bool) {
 	if !e.holding {
 		e.lock()
 	}
-	m.eager = e.want.Load()
+	m.eager, m.level = e.want.Load(), core.High
+	if e.shared != nil {
+		m.level = e.core.Sharing()
+	}
 	switch {
 	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
 		return true
-	case m.pressing || m.poked || m.watched && m.list.Len() > 0:
+	case m.pressing || m.poked || m.above() || m.watched && m.list.Len() > 0:
 		return true
 	case e.coming.Load() || !m.eager: // it tells the owner, should there be jobs for others
 	case m.list.Len() > 0 || e.shared != nil && (e.shared.Left() || e.more.Load()):

@@ -26,6 +26,8 @@ type mailbox struct {
 	awake    bool          // it has been told to look, and will
 	eager    bool          // the owner is to be told of jobs, if no worker is on its way that would do so; else one that comes back does
 	pressing bool          // there is one that the owner has to see at once; set by postRecord, cleared with the list
+	top      core.Priority // the highest of the records in the list, or more; set by postRecord, cleared with the list
+	level    core.Priority // of the jobs that workers claim by themselves, which higher ones must not wait for; set by the owner
 	poked    bool          // it is to look once more; cleared by the tick that does
 	napping  bool          // the owner will look at the list by itself, within nap
 	watched  bool          // immutable: it is to be told of all, as observers are
@@ -96,6 +98,7 @@ func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
 	m.lastID++
 	m.stamp = e.now()
 	j.ID, j.EnqueuedAt = m.lastID, m.stamp
+	m.top = max(m.top, j.Priority)
 	m.list.Push(core.Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
 	if end, ok := j.Ref.(ending); ok {
 		end.accepted(ID(j.ID))
@@ -163,12 +166,17 @@ func (e *engine) endDirect(w *worker) bool {
 // of the first in any case, as the list is dated by it.
 func (e *engine) posted(first bool) {
 	m := &e.mail
-	wake := m.attended && !m.awake && (m.watched || m.pressing || m.eager && !e.coming.Load() || first && !m.napping)
+	wake := m.attended && !m.awake && (m.watched || m.pressing || m.above() || m.eager && !e.coming.Load() || first && !m.napping)
 	m.awake = m.awake || wake
 	m.mu.Unlock()
 	if wake {
 		e.wake()
 	}
+}
+
+// above reports whether there is a job in the list that those which are shared may not go before.
+func (m *mailbox) above() bool {
+	return m.top > m.level || m.level < core.Normal && m.list.Len() > m.list.Records()
 }
 
 // poke tells the owner to look, if one runs: again, if it is in a tick.

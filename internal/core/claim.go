@@ -63,21 +63,22 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 	}
 }
 
-// Easy reports whether the next job of the normal lane, if it is a plain one, may
-// follow another without further ado.
+// Easy reports whether a job may follow another one of its lane, if both are light, without
+// further ado.
 func (c *Core) Easy() bool {
 	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects) == 0 &&
-		c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants+c.behind[0]+c.behind[2] == 0
+		c.lanes[0].front.len()+c.lanes[1].front.len()+c.lanes[2].front.len()+c.grants == 0
 }
 
 // begin takes a job from the line to the place r.
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
-	if priorityOf(e) == Normal {
+	l := c.lane(priorityOf(e))
+	if l == c.shared {
 		c.claimed = false // whenever others of it were: that is over
 	}
-	c.lane(priorityOf(e)).turned = now
+	l.turned = now
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched.has(DidStart) {
@@ -231,6 +232,7 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 	sooner(k, there)
 	k, _, there = c.spents.First()
 	sooner(k, there)
+	sooner(sorted.Key{Major: int64(c.aged)}, c.aged > 0)
 	return due, ok
 }
 

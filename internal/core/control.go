@@ -25,7 +25,9 @@ func (c *Core) Resume() bool {
 // PauseKind starts no more jobs of a kind; those in line are put aside when
 // their turn comes. It reports whether that is a change.
 func (c *Core) PauseKind(kind string) bool {
-	c.lanes[1].list.Reconsider()
+	for i := range c.lanes {
+		c.lanes[i].list.Reconsider()
+	}
 	return pauseIn(c.pausedKinds, kind)
 }
 

@@ -88,8 +88,11 @@ type Core struct {
 	pausedTasks map[string]*aside
 	failures    failures // at most cfg.FailuresKept
 
-	some    []*Job // empty: room for the jobs of a span, so that they are found without allocating
-	claimed bool   // jobs from the shared stretch, since the last start of the normal lane was known
+	some []*Job // empty: room for the jobs of a span, so that they are found without allocating
+
+	shared  *lane         // whose jobs workers claim by themselves, or did last
+	claimed bool          // jobs of it, since the last start of it was known
+	aged    time.Duration // when another lane counts as high as that; 0: never
 
 	counts    Counts
 	wait, run latency.Histogram
@@ -112,10 +115,12 @@ type Counts struct {
 
 // New returns a core without workers or jobs.
 func New(cfg Config) *Core {
-	return &Core{
+	c := &Core{
 		cfg: cfg, kinds: make(map[string]*sorted.List[*Job]),
 		pausedKinds: make(map[string]*aside), pausedTasks: make(map[string]*aside),
 	}
+	c.shared = c.lane(Normal)
+	return c
 }
 
 // Collect takes over the plain jobs that have arrived, whole. The mailbox

@@ -6,7 +6,7 @@ import (
 	"github.com/a622d8ee/dray/internal/fifo"
 )
 
-// A Stretch is jobs at the front of the normal lane that workers claim by themselves: plain
+// A Stretch is jobs at the front of a lane that workers claim by themselves: plain
 // ones, and light ones with a record.
 type Stretch = fifo.Chunk[Job]
 
@@ -15,15 +15,67 @@ type Stretch = fifo.Chunk[Job]
 // jobs, or none is in line. No other method may be called before Unshare.
 //
 // If they are to know the IDs of plain jobs it is a stretch for which RunOf says them.
-func (c *Core) Share(identified bool) *Stretch {
-	switch {
-	case !c.Easy():
+func (c *Core) Share(identified bool, now time.Duration) *Stretch {
+	l := c.onlyLane(now)
+	if l == nil {
 		return nil
-	case identified:
-		return c.lanes[1].list.OpenRun(c.light)
-	default:
-		return c.lanes[1].list.Open(c.light)
 	}
+	if l != c.shared {
+		c.noteTurn()
+		c.shared = l
+	}
+	if identified {
+		return l.list.OpenRun(c.light)
+	}
+	return l.list.Open(c.light)
+}
+
+// onlyLane returns the lane that alone jobs are to start from until something changes; nil if
+// there is none. Others may stand in line, and count as high only later: at c.aged.
+func (c *Core) onlyLane(now time.Duration) *lane {
+	c.aged = 0
+	if !c.Easy() {
+		return nil
+	}
+	first := c.firstLane()
+	for i := range c.lanes {
+		if i != first && c.behind[i] > 0 {
+			return nil // it may have been first of its priority for long when its turn comes
+		}
+	}
+	if c.inLanes() == c.lanes[first].len() {
+		return &c.lanes[first]
+	}
+	h := c.heads([3]*Job{})
+	if h.next(now) != first || !h.alone(first, now) {
+		return nil
+	}
+	for i := first + 1; i < len(c.lanes); i++ {
+		if at := h.since[i] + ageing*time.Duration(i-first); h.there[i] && (c.aged == 0 || at < c.aged) {
+			c.aged = at
+		}
+	}
+	return &c.lanes[first]
+}
+
+// firstLane returns the highest lane that has jobs, the normal one if none has.
+func (c *Core) firstLane() int {
+	for i := range c.lanes {
+		if c.lanes[i].len() > 0 {
+			return i
+		}
+	}
+	return 1
+}
+
+// Sharing returns the priority of the jobs that are shared.
+func (c *Core) Sharing() Priority {
+	for i := range c.lanes {
+		if c.shared == &c.lanes[i] {
+			return High - Priority(i) //nolint:gosec // of three
+		}
+	}
+	return Normal
 }
 
 // light reports whether no rule has to be looked at before a job in line starts nor after a good
@@ -45,7 +97,11 @@ func (c *Core) Lease(s *Stretch) { c.lanes[1].list.Lease(s) }
 func (c *Core) Release(s *Stretch) { c.lanes[1].list.Release(s) }
 
 // RenewLeases makes all leases worthless: who has one does not claim another job.
-func (c *Core) RenewLeases() { c.lanes[1].list.Renew() }
+func (c *Core) RenewLeases() {
+	for i := range c.lanes {
+		c.lanes[i].list.Renew()
+	}
+}
 
 // Unshare ends what Share began, and counts what was claimed: each claim settled the job
 // that the worker had run before, and started another one. When the last of them started
@@ -53,7 +109,8 @@ func (c *Core) RenewLeases() { c.lanes[1].list.Renew() }
 // records among them: then Follow is to be called for each place where another job runs by
 // now, and then Claimed.
 func (c *Core) Unshare() (claimed uint32, records bool) {
-	n, records := c.lanes[1].list.Shut()
+	c.aged = 0
+	n, records := c.shared.list.Shut()
 	if n > 0 {
 		c.counts.Processed += uint64(n)
 		c.pending -= n
@@ -75,7 +132,7 @@ func (c *Core) Follow(r *Run) {
 // Claimed takes in the records that were claimed: at gives the place where the one from a
 // slot runs, and since when; nil if it has ended well.
 func (c *Core) Claimed(at func(slot uint32) (*Run, time.Duration)) {
-	c.lanes[1].list.Claimed(func(slot uint32, j *Job) {
+	c.shared.list.Claimed(func(slot uint32, j *Job) {
 		c.leaveLane(j)
 		if c.held++; !j.started { // as Unshare has counted
 			j.started = true
@@ -102,11 +159,11 @@ func (c *Core) succeed(j *Job) {
 	}
 }
 
-// noteTurn brings the normal lane up to date, after what was claimed from it.
+// noteTurn brings the shared lane up to date, after what was claimed from it.
 func (c *Core) noteTurn() {
 	if c.claimed {
 		c.claimed = false
-		c.lanes[1].turned = max(c.lanes[1].turned, c.cfg.LastStart())
+		c.shared.turned = max(c.shared.turned, c.cfg.LastStart())
 	}
 }
 
@@ -122,7 +179,10 @@ func (c *Core) Light(r *Run) bool {
 }
 
 // NextIsLight reports whether the next to start is a job which may be shared.
-func (c *Core) NextIsLight() bool { return c.Easy() && c.lanes[1].list.FirstIsEasy(c.light) }
+func (c *Core) NextIsLight(now time.Duration) bool {
+	l := c.onlyLane(now)
+	return l != nil && l.list.FirstIsEasy(c.light)
+}
 
 // Watches reports whether somebody wants to know of such effects.
 func (c *Core) Watches(kind EffectKind) bool { return c.cfg.Watched.has(kind) }
@@ -146,4 +206,4 @@ func (c *Core) Finished(n uint64, began time.Duration) {
 func (c *Core) Full() bool { return c.running >= c.Limit() }
 
 // MoreToShare reports whether there may be another stretch behind the one that is shared.
-func (c *Core) MoreToShare() bool { return c.lanes[1].list.More() }
+func (c *Core) MoreToShare() bool { return c.shared.list.More() || c.inLanes() > c.shared.len() }

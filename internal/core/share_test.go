@@ -43,10 +43,10 @@ func newSharer(workers int) *sharer {
 }
 
 // change is a tick: while it does something nothing is shared.
-func (s *sharer) change(do func(c *Core)) {
+func (s *sharer) change(now time.Duration, do func(c *Core)) {
 	s.unshare()
 	do(s.c)
-	s.stretch = s.c.Share(s.identified)
+	s.stretch = s.c.Share(s.identified, now)
 }
 
 func (s *sharer) unshare() {
@@ -87,6 +87,9 @@ func (s *sharer) update() {
 // goOn ends the job at a place well, and has the next one started there.
 func (s *sharer) goOn(i int, now time.Duration) {
 	p := s.places[i]
+	if due, ok := s.c.Next(); ok && due <= now {
+		s.change(now, func(*Core) {})
+	}
 	if p.ID != 0 && p.stretch != nil {
 		fn, j, slot := p.stretch.Claim()
 		if j != nil {
@@ -102,12 +105,12 @@ func (s *sharer) goOn(i int, now time.Duration) {
 		if fn != nil || j != nil {
 			p.slot, p.fn, p.fresh, p.began, s.claimed = slot+1, fn, true, now, now
 			if s.c.Heeds() {
-				s.change(func(*Core) {})
+				s.change(now, func(*Core) {})
 			}
 			return
 		}
 	}
-	s.change(func(c *Core) {
+	s.change(now, func(c *Core) {
 		if p.ID != 0 {
 			s.update()
 			p.slot = 0
@@ -126,7 +129,7 @@ func (s *sharer) goOn(i int, now time.Duration) {
 }
 
 func (s *sharer) state(t *testing.T, now time.Duration) (snap Snapshot, room int, waiting []uint64, running []Info, timeout time.Duration) {
-	s.change(func(c *Core) {
+	s.change(now, func(c *Core) {
 		snap, room = c.Snapshot(), c.Room()
 		for _, j := range c.WaitingJobs(now) {
 			waiting = append(waiting, j.ID)
@@ -141,16 +144,26 @@ func (s *sharer) state(t *testing.T, now time.Duration) (snap Snapshot, room int
 // Whether workers claim plain jobs by themselves or one by one through the core, the same
 // jobs start in the same order, at the same time, and the books are the same.
 func TestSharedStretchesAreTheSameJobs(t *testing.T) {
-	shared := 0
-	for seed := range uint64(40) {
+	shared, other := 0, 0
+	for seed := range uint64(80) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		a, b := newSharer(3), newSharer(3)
 		a.identified = seed%2 == 1
-		both := func(do func(c *Core)) { a.change(do); b.change(do); b.alone() }
 		now, id := time.Second, uint64(0)
+		both := func(do func(c *Core)) { a.change(now, do); b.change(now, do); b.alone() }
 		for range 300 {
-			now += time.Duration(r.IntN(2)*r.IntN(90)) * time.Second
+			now += time.Duration(r.IntN(2)*r.IntN(90)) * time.Second / time.Duration(1+seed%8/6*50)
 			switch k := r.IntN(12); {
+			case k < 3 && seed%8 > 5:
+				for range 1 + r.IntN(9) {
+					id++
+					p, label := Priority(r.IntN(3)-1), []string{"", "key"}[r.IntN(20)/19]
+					both(func(c *Core) {
+						j := newJob("")
+						j.Priority, j.Key = p, label
+						c.Accept(j, id, now)
+					})
+				}
 			case k < 3:
 				n := 1 + r.IntN(30)
 				both(func(c *Core) {
@@ -193,8 +206,11 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 					b.c.Release(p.stretch)
 					p.stretch = nil
 				}
-				if a.places[i].slot > 0 {
+				if p := a.places[i]; p.slot > 0 {
 					shared++
+					if a.c.Sharing() != Normal {
+						other++
+					}
 				}
 			}
 			if r.IntN(5) == 0 {
@@ -210,4 +226,5 @@ func TestSharedStretchesAreTheSameJobs(t *testing.T) {
 		}
 	}
 	require.Greater(t, shared, 500)
+	require.Greater(t, other, 50)
 }

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -194,4 +195,43 @@ func TestTimeoutThatBeginsDuringATick(t *testing.T) {
 		require.Len(t, stuck.All(), 1)
 		require.InDelta(t, time.Second, stuck.All()[0].Sub(begin), float64(100*time.Millisecond))
 	})
+}
+
+// A job of a higher priority is the next one to start, however many others workers have in
+// hand; and one of a lower priority when it has aged.
+func TestHigherJobsAreNext(t *testing.T) {
+	low, high, record := dray.WithPriority(dray.Low), dray.WithPriority(dray.High), dray.WithLabel("l")
+	for name, row := range map[string]struct {
+		line, next []dray.JobOption
+		after      time.Duration // the job at hand ends
+	}{
+		"plain before low":   {[]dray.JobOption{low}, nil, 0},
+		"a record too":       {[]dray.JobOption{low}, []dray.JobOption{record}, 0},
+		"high before low":    {[]dray.JobOption{low}, []dray.JobOption{high}, 0},
+		"high before plain":  {nil, []dray.JobOption{high}, 0},
+		"high before record": {[]dray.JobOption{record}, []dray.JobOption{high}, 0},
+		"aged low":           {nil, []dray.JobOption{low}, 60 * time.Second},
+		"aged plain":         {[]dray.JobOption{high}, nil, 60 * time.Second},
+		"twice aged":         {[]dray.JobOption{high}, []dray.JobOption{low}, 120 * time.Second},
+	} {
+		for _, workers := range []int{1, 3} {
+			t.Run(fmt.Sprint(name, workers), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					time.Sleep(73*time.Hour + 11*time.Minute + 7)
+					q := kit.Start(t, dray.WithWorkers(workers))
+					require.NoError(t, q.Pause())
+					for range 200 * workers {
+						require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Second); return nil }, row.line...))
+					}
+					require.NoError(t, q.Resume())
+					time.Sleep(3500 * time.Millisecond)
+					begin := time.Now()
+					var started time.Duration
+					require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { started = time.Since(begin); return nil }, row.next...))
+					time.Sleep(150 * time.Second)
+					require.Equal(t, row.after+500*time.Millisecond, started)
+				})
+			})
+		}
+	}
 }
