@@ -56,7 +56,7 @@ func (w *worker) claim() bool {
 	w.claims++
 	w.slot = int(slot) + 1
 	w.hold(fn, record) // before all that could wait for the owner, which may wait for this: see awaitShown
-	if w.engine.heeds.Load() {
+	if w.engine.blocked.Load() {
 		w.engine.poke()
 	}
 	switch {

@@ -157,8 +157,8 @@ func (e *engine) share(now time.Duration) {
 		e.revoked = false
 		e.core.RenewLeases()
 	}
-	if heeds := e.core.Heeds(); heeds != e.heeds.Load() {
-		e.heeds.Store(heeds) // before the gate opens
+	if blocked := e.core.Blocked(); blocked != e.blocked.Load() {
+		e.blocked.Store(blocked) // before the gate opens
 	}
 	e.shared = e.core.Share(e.handler != nil, now)
 	if before != nil && before != e.shared {

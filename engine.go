@@ -52,7 +52,7 @@ type signals struct {
 	coming  atomic.Bool                  // a worker is on the way for plain jobs; set by the owner, cleared by that worker
 	want    atomic.Bool                  // the owner has others, to be told of plain jobs that are not being claimed; set by it
 	beats   atomic.Uint32                // counted by the owner while workers measure stretches, which that ends
-	heeds   atomic.Bool                  // claims are to be told to the owner; set by it
+	blocked atomic.Bool                  // producers wait for room, so that claims are to be told to the owner; set by it
 	strides atomic.Bool                  // such a stretch has begun since the last beat; set by workers, cleared by the owner
 	beating atomic.Bool                  // the owner counts beats; set by it
 }

@@ -149,7 +149,11 @@ func (w *world) checkKeys() {
 	for key, n := range running {
 		w.must(key == "" || n <= limit[key], "%d of key %q run", n, key)
 	}
+	behind := [3]int{}
 	for name, k := range w.c.keys.all() {
+		for _, j := range k.queue.all() {
+			behind[High-j.Priority]++
+		}
 		asleep := 0
 		for _, j := range w.c.waiting.All() {
 			if j.keyed && j.Key == name {
@@ -158,6 +162,7 @@ func (w *world) checkKeys() {
 		}
 		w.must(k.asleep == asleep, "asleep is not k.asleep")
 	}
+	w.must(behind == w.c.behind, "%v stand behind their keys, not %v", behind, w.c.behind)
 	for u, n := range uniques {
 		w.must(n == 1, "waiting jobs with the unique key %q", u)
 	}

@@ -47,7 +47,7 @@ func (c *Core) onlyLane(now time.Duration) *lane {
 		return &c.lanes[first]
 	}
 	h := c.heads([3]*Job{})
-	if h.next(now) != first || !h.alone(first, now) {
+	if !h.alone(first, now) {
 		return nil
 	}
 	for i := first + 1; i < len(c.lanes); i++ {
@@ -80,15 +80,12 @@ func (c *Core) Sharing() Priority {
 
 // light reports whether no rule has to be looked at before a job in line starts nor after a good
 // end of it, but for whether its kind is paused, which Reconsider has asked again. One with a
-// key has its place there already; whether others stand behind it says Heeds.
+// key has its place there already. What stands behind it would come to the end of the lane, so it
+// misses nothing until the next Unshare.
 func (c *Core) light(j *Job) bool {
 	return j.Within == 0 && j.Unique == "" && j.set == nil && j.Group == nil &&
 		j.Ref == nil && j.Task == "" && !j.Roomless && !j.cut && c.asideOf(j) == nil
 }
-
-// Heeds reports whether each claim is to be told, by another Unshare: as callers wait for room,
-// or jobs behind their key.
-func (c *Core) Heeds() bool { return c.Blocked() || c.behind != [3]int{} }
 
 // Lease lets a worker claim from s, until Release.
 func (c *Core) Lease(s *Stretch) { c.lanes[1].list.Lease(s) }

@@ -104,9 +104,6 @@ func (s *sharer) goOn(i int, now time.Duration) {
 		}
 		if fn != nil || j != nil {
 			p.slot, p.fn, p.fresh, p.began, s.claimed = slot+1, fn, true, now, now
-			if s.c.Heeds() {
-				s.change(now, func(*Core) {})
-			}
 			return
 		}
 	}

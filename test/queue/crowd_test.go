@@ -101,20 +101,33 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
-// They start in the order of the line, whatever part of that each is in.
+// They start in the order of the line, whatever part of that each is in; the priorities too.
 func TestCrowdKeepsTheOrder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const n, workers = 5000, 50
-		q := kit.Start(t, dray.WithWorkers(workers))
-		var order kit.Record[int]
-		for i := range n {
-			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { order.Add(i); time.Sleep(time.Millisecond); return nil }))
-		}
-		time.Sleep(time.Minute)
-		for begin, got := range slices.Collect(slices.Chunk(order.All(), workers)) { // of the same millisecond
-			slices.Sort(got)
-			require.Equal(t, begin*workers, got[0])
-			require.Equal(t, (begin+1)*workers-1, got[len(got)-1])
-		}
-	})
+	const n, workers = 5000, 50
+	for name, priority := range map[string]func(i int) dray.Priority{
+		"one":   func(int) dray.Priority { return dray.Normal },
+		"three": func(i int) dray.Priority { return dray.High - dray.Priority(i*3/n) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := kit.Start(t, dray.WithWorkers(workers))
+				require.NoError(t, q.Pause())
+				var order kit.Record[int]
+				for i := range n {
+					var opts []dray.JobOption
+					if p := priority(i); p != dray.Normal {
+						opts = append(opts, dray.WithPriority(p))
+					}
+					require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { order.Add(i); time.Sleep(time.Millisecond); return nil }, opts...))
+				}
+				require.NoError(t, q.Resume())
+				time.Sleep(time.Minute)
+				for begin, got := range slices.Collect(slices.Chunk(order.All(), workers)) { // of the same millisecond
+					slices.Sort(got)
+					require.Equal(t, begin*workers, got[0])
+					require.Equal(t, (begin+1)*workers-1, got[len(got)-1])
+				}
+			})
+		})
+	}
 }

@@ -201,9 +201,10 @@ func TestTimeoutThatBeginsDuringATick(t *testing.T) {
 // hand; and one of a lower priority when it has aged.
 func TestHigherJobsAreNext(t *testing.T) {
 	low, high, record := dray.WithPriority(dray.Low), dray.WithPriority(dray.High), dray.WithLabel("l")
+	const near = 50 * time.Microsecond // the job at hand ends
 	for name, row := range map[string]struct {
 		line, next []dray.JobOption
-		after      time.Duration // the job at hand ends
+		after      time.Duration
 	}{
 		"plain before low":   {[]dray.JobOption{low}, nil, 0},
 		"a record too":       {[]dray.JobOption{low}, []dray.JobOption{record}, 0},
@@ -214,8 +215,9 @@ func TestHigherJobsAreNext(t *testing.T) {
 		"aged plain":         {[]dray.JobOption{high}, nil, 60 * time.Second},
 		"twice aged":         {[]dray.JobOption{high}, []dray.JobOption{low}, 120 * time.Second},
 	} {
-		for _, workers := range []int{1, 3} {
-			t.Run(fmt.Sprint(name, workers), func(t *testing.T) {
+		for i := range 4 {
+			workers, during := 1+i/2*2, i%2 == 0
+			t.Run(fmt.Sprint(name, i), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					time.Sleep(73*time.Hour + 11*time.Minute + 7)
 					q := kit.Start(t, dray.WithWorkers(workers))
@@ -224,12 +226,26 @@ func TestHigherJobsAreNext(t *testing.T) {
 						require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Second); return nil }, row.line...))
 					}
 					require.NoError(t, q.Resume())
-					time.Sleep(3500 * time.Millisecond)
+					time.Sleep(4*time.Second - near)
+					for range 2 { // the owner naps after the first, and is not woken by the second
+						require.NoError(t, q.Enqueue(t.Context(), kit.Nop, row.line...))
+						synctest.Wait()
+					}
 					begin := time.Now()
 					var started time.Duration
-					require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { started = time.Since(begin); return nil }, row.next...))
+					next := func() {
+						require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { started = time.Since(begin); return nil }, row.next...))
+					}
+					if during {
+						duringATick(t, q, next)
+					} else {
+						next()
+					}
+					if name == "aged plain" {
+						require.NoError(t, q.Enqueue(t.Context(), kit.Nop, low))
+					}
 					time.Sleep(150 * time.Second)
-					require.Equal(t, row.after+500*time.Millisecond, started)
+					require.Equal(t, row.after+near, started)
 				})
 			})
 		}
