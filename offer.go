@@ -12,14 +12,22 @@ import (
 // offerPlain is the offer of a plain job that is to be told where it stands. It is
 // not done if that takes more than room: then the job needs a record.
 func (e *engine) offerPlain(fn Func) (r Receipt, done bool) {
-	e.step(func(c *core.Core, now time.Duration) {
-		if e.mail.closed || c.Room() <= 0 {
-			return
-		}
-		e.mail.lastID++
-		r, done = Receipt{ID: ID(e.mail.lastID), Position: c.Post(fn, e.mail.lastID, now)}, true
-	})
-	return r, done
+	q := e.newRequest()
+	q.fn = fn
+	made := e.submit(q, q.postPlain)
+	if r = q.receipt; made {
+		e.forget(q)
+	}
+	return r, r.ID > 0
+}
+
+// acceptPlain is the change that offerPlain makes.
+func (e *engine) acceptPlain(c *core.Core, fn Func, now time.Duration) (r Receipt) {
+	if e.mail.closed || c.Room() <= 0 {
+		return r
+	}
+	e.mail.lastID++
+	return Receipt{ID: ID(e.mail.lastID), Position: c.Post(fn, e.mail.lastID, now)}
 }
 
 // offer puts a job that has rules before the core, and waits for room where the

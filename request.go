@@ -14,6 +14,24 @@ type request struct {
 	change func(c *core.Core, now time.Duration) // dray's own
 	begun  bool                                  // owner's: it is not made again, whatever crashed
 	reply  chan bool                             // capacity 2: true when it was made, false when the owner has ended before
+
+	// Of the calls that are made most often, which so allocate nothing: the changes, immutable,
+	// and what goes in and comes out of them.
+	readStats, postPlain func(c *core.Core, now time.Duration)
+	stats                Stats
+	fn                   Func
+	receipt              Receipt // zero if the job was not accepted
+}
+
+// newRequest returns a request, for submit.
+func (e *engine) newRequest() *request {
+	if r, ok := e.asks.Get().(*request); ok {
+		return r
+	}
+	r := &request{reply: make(chan bool, 2)}
+	r.readStats = func(c *core.Core, now time.Duration) { r.stats = e.stats(c, now) }
+	r.postPlain = func(c *core.Core, now time.Duration) { r.receipt = e.acceptPlain(c, r.fn, now) }
+	return r
 }
 
 // step has one change to the state made, and all that follows from it, by the owner or, where
@@ -23,15 +41,18 @@ type request struct {
 // reach it: the owner dies of it, in the sight of its supervisor. If that
 // happened before the change was begun, it is made all the same.
 func (e *engine) step(change func(c *core.Core, now time.Duration)) {
-	r, _ := e.asks.Get().(*request)
-	if r == nil {
-		r = &request{reply: make(chan bool, 2)}
-	}
-	r.change, r.begun = change, false
-	yield.Here()
-	if e.ask(r) && <-r.reply || e.serveOwn(r) {
+	r := e.newRequest()
+	if e.submit(r, change) {
 		e.forget(r)
 	}
+}
+
+// submit is step with a request that the caller forgets afterwards, unless it reports false:
+// rules are broken such that the change was not made.
+func (e *engine) submit(r *request, change func(c *core.Core, now time.Duration)) (made bool) {
+	r.change, r.begun = change, false
+	yield.Here()
+	return e.ask(r) && <-r.reply || e.serveOwn(r)
 }
 
 // serveOwn waits for the reply to a request where no owner ran, and serves it itself if
@@ -93,7 +114,7 @@ func (e *engine) ask(r *request) (owned bool) {
 }
 
 func (e *engine) forget(r *request) {
-	r.change = nil
+	r.change, r.fn, r.receipt = nil, nil, Receipt{}
 	e.asks.Put(r)
 }
 

@@ -50,8 +50,12 @@ type Latency struct {
 
 // Stats returns one consistent snapshot. Its cost does not depend on the number of jobs.
 func (q *Queue) Stats() Stats {
-	var s Stats
-	q.step(func(c *core.Core, now time.Duration) { s = q.stats(c, now) })
+	r := q.newRequest()
+	made := q.submit(r, r.readStats)
+	s := r.stats
+	if made {
+		q.forget(r)
+	}
 	s.Restarts = q.tree.restarts()
 	return s
 }
@@ -73,9 +77,13 @@ func (e *engine) stats(c *core.Core, now time.Duration) Stats {
 	return s
 }
 
+var percentiles = [...]float64{0.5, 0.9, 0.99}
+
 func latencyOf(h *latency.Histogram) Latency {
 	if h.Count() == 0 {
 		return Latency{}
 	}
-	return Latency{Count: h.Count(), P50: h.Quantile(0.5), P90: h.Quantile(0.9), P99: h.Quantile(0.99), Max: h.Max()}
+	var p [3]time.Duration
+	h.Quantiles(percentiles[:], p[:])
+	return Latency{Count: h.Count(), P50: p[0], P90: p[1], P99: p[2], Max: h.Max()}
 }

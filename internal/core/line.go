@@ -172,15 +172,7 @@ func (l *lane) pop() (Entry, bool) {
 	return l.list.Pop()
 }
 
-// since returns when the first job of the lane became ready.
-func (l *lane) since() (time.Duration, bool) {
-	if j := l.front.first(); j != nil {
-		return j.readyAt, true
-	}
-	return l.listSince()
-}
-
-// listSince is since for those behind the front.
+// listSince returns when the first job behind the front became ready.
 func (l *lane) listSince() (time.Duration, bool) {
 	e, ok := l.list.First()
 	if e.Job != nil {

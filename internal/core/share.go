@@ -34,7 +34,7 @@ func (c *Core) Share(identified bool, now time.Duration) *Stretch {
 // there is none. Others may stand in line, and count as high only later: at c.aged.
 func (c *Core) onlyLane(now time.Duration) *lane {
 	c.aged = 0
-	if !c.Easy() {
+	if c.inLanes() == 0 || !c.Easy() {
 		return nil
 	}
 	first := c.firstLane()

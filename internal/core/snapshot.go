@@ -40,10 +40,12 @@ func (c *Core) Latencies() (wait, run *latency.Histogram) { return &c.wait, &c.r
 // longest: the first of each, and the first behind those that came back to its front.
 func (c *Core) Oldest() (since time.Duration, ok bool) {
 	for i := range c.lanes {
-		for _, first := range []func() (time.Duration, bool){c.lanes[i].since, c.lanes[i].listSince} {
-			if t, there := first(); there && (!ok || t < since) {
-				since, ok = t, true
-			}
+		l := &c.lanes[i]
+		if j := l.front.first(); j != nil && (!ok || j.readyAt < since) {
+			since, ok = j.readyAt, true
+		}
+		if t, there := l.listSince(); there && (!ok || t < since) {
+			since, ok = t, true
 		}
 	}
 	return since, ok

@@ -314,6 +314,9 @@ func (l *List[J]) FirstBare() (e Entry[J], ok bool) {
 
 // First returns the first entry without taking it.
 func (l *List[J]) First() (e Entry[J], ok bool) {
+	if l.n == 0 {
+		return e, false
+	}
 	for e := range l.All() {
 		return e, true
 	}

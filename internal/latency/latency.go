@@ -20,6 +20,7 @@ const (
 // Histogram counts durations. The zero value is empty and ready to use.
 type Histogram struct {
 	count  uint64
+	low    int // no bucket before it has any
 	max    time.Duration
 	bucket [buckets]uint64
 }
@@ -27,9 +28,13 @@ type Histogram struct {
 // Add counts n durations of d each; a negative d counts as zero.
 func (h *Histogram) Add(d time.Duration, n uint64) {
 	d = max(d, 0)
+	i := index(uint64(d))
+	if h.count == 0 || i < h.low {
+		h.low = i
+	}
 	h.count += n
 	h.max = max(h.max, d)
-	h.bucket[index(uint64(d))] += n
+	h.bucket[i] += n
 }
 
 // Count returns how many durations were added.
@@ -38,17 +43,22 @@ func (h *Histogram) Count() uint64 { return h.count }
 // Max returns the longest duration added, exactly.
 func (h *Histogram) Max() time.Duration { return h.max }
 
-// Quantile returns a duration that the share q (0 to 1) of all durations does
-// not exceed: the upper edge of its bucket, and never more than Max.
-func (h *Histogram) Quantile(q float64) time.Duration {
-	rank := max(uint64(math.Ceil(q*float64(h.count))), 1)
-	var seen uint64
-	for i, n := range &h.bucket {
-		if seen += n; seen >= rank {
-			return min(upper(i), h.max)
-		}
+// Quantiles sets out to durations that the shares q (0 to 1, ascending) of all durations do
+// not exceed: the upper edge of their buckets, and never more than Max.
+func (h *Histogram) Quantiles(q []float64, out []time.Duration) {
+	if h.count == 0 {
+		clear(out)
+		return
 	}
-	return h.max
+	i, seen := h.low, h.bucket[h.low]
+	for k := range q {
+		rank := min(max(uint64(math.Ceil(q[k]*float64(h.count))), 1), h.count)
+		for seen < rank {
+			i++
+			seen += h.bucket[i]
+		}
+		out[k] = min(upper(i), h.max)
+	}
 }
 
 // index maps v to its bucket: exact below 8, then 8 buckets per power of two.

@@ -10,6 +10,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Quantile is Quantiles for one share.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	var out [1]time.Duration
+	h.Quantiles([]float64{q}, out[:])
+	return out[0]
+}
+
+// Several at a time are what each is alone, whatever was added in between.
+func TestQuantilesTogether(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 1))
+	var h Histogram
+	shares := []float64{0, 0.1, 0.5, 0.9, 0.99, 1}
+	for range 1000 {
+		h.Add(time.Duration(r.Int64N(1<<r.IntN(50)+1)), r.Uint64N(4))
+		got := make([]time.Duration, len(shares))
+		h.Quantiles(shares, got)
+		for i, q := range shares {
+			require.Equal(t, h.Quantile(q), got[i])
+		}
+	}
+}
+
 func TestEmpty(t *testing.T) {
 	var h Histogram
 	require.Zero(t, h.Count())
