@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray/internal/calendar"
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/restart"
 )
 
@@ -36,7 +37,7 @@ func TestSupervisorBorrowsBus(t *testing.T) {
 		own, borrowed := 0, 0
 		cfg := newSupervisorConfig(OneForOne)
 		cfg.observers = []observer{{func(Event) { own++ }, kindsOf()}}
-		cfg.bus = newBus(common{clock: newClock(), observers: []observer{{func(Event) { borrowed++ }, kindsOf()}}}, "mail")
+		cfg.bus = newBus(common{clock: clock.New(), observers: []observer{{func(Event) { borrowed++ }, kindsOf()}}}, "mail")
 		cfg.children = []Child{{Name: "a", Service: ServiceFunc(func(context.Context) error { return nil })}}
 		s, err := newSupervisor(cfg)
 		require.NoError(t, err)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/clock"
 )
 
 // SharedOption is an option that a queue, a pool and a supervisor all take.
@@ -18,14 +20,14 @@ type SharedOption interface {
 // changed after construction.
 type common struct {
 	name            string
-	clock           *clock
+	clock           *clock.Clock
 	logger          *slog.Logger // nil: discard
 	observers       []observer
 	shutdownTimeout time.Duration
 }
 
 func newCommon(name string) common {
-	return common{name: name, clock: newClock(), shutdownTimeout: defaultShutdownTimeout}
+	return common{name: name, clock: clock.New(), shutdownTimeout: defaultShutdownTimeout}
 }
 
 // defaultShutdownTimeout leaves room for two of it, drain and cancel, within the

@@ -8,6 +8,7 @@ import (
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/jobctx"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // queueValues is the context that Serve was called with, as far as its values go.
@@ -33,7 +34,7 @@ func (w *worker) Bounds() (b jobctx.Bounds) {
 	if u := w.until.Load(); u != nil {
 		b.Deadline, b.Cause = u.at, u.why
 	} else if t := w.timeout.Load(); t > 0 {
-		b.Deadline, b.Cause = w.engine.epoch.Add(core.Sum(time.Duration(w.began.Load()), time.Duration(t))), ErrTimeout
+		b.Deadline, b.Cause = w.engine.epoch.Add(span.Sum(time.Duration(w.began.Load()), time.Duration(t))), ErrTimeout
 	}
 	if cause := core.Cause(w.cause.Load()); cause != core.NotCancelled { //nolint:gosec // it is one
 		b.Ended = causeError(cause)

@@ -3,6 +3,7 @@ package dray
 import (
 	"time"
 
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 )
 
@@ -23,14 +24,14 @@ type outcome struct {
 // A moment is what the events of one step are told by: one look at the clock, at the first
 // of them.
 type moment struct {
-	*reference
+	*clock.Reference
 	now time.Time
 }
 
-func (m *moment) look(c *clock, now time.Duration) {
-	if m.reference == nil {
-		m.reference = c.reference()
-		m.now = m.tell(now)
+func (m *moment) look(c *clock.Clock, now time.Duration) {
+	if m.Reference == nil {
+		m.Reference = c.Reference()
+		m.now = m.Tell(now)
 	}
 }
 
@@ -144,7 +145,7 @@ var (
 
 // eventOf translates an effect for observers.
 func eventOf(f *core.Effect, at *moment) Event {
-	ev := Event{Time: at.now, Job: at.jobInfo(*f.Info), Err: f.Err, Wait: f.Wait, Run: f.Took, task: taskName(f.Job)}
+	ev := Event{Time: at.now, Job: infoOf(at.Reference, *f.Info), Err: f.Err, Wait: f.Wait, Run: f.Took, task: taskName(f.Job)}
 	ev.note, _ = f.Note.(*note)
 	switch f.Kind {
 	case core.HasSettled:

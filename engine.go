@@ -96,7 +96,7 @@ const never = time.Duration(1 << 62)
 func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	e := &engine{
 		common: c,
-		epoch:  c.clock.epoch,
+		epoch:  c.clock.Epoch(),
 		bus:    newBus(c, c.name),
 		wakeup: make(chan struct{}, 1),
 		state:  make(chan struct{}, 1),

@@ -25,13 +25,13 @@ func (q *Queue) Failures() []Failure {
 	var kept []Failure
 	before := uint64(math.MaxUint64)
 	q.inSlices(func(c *core.Core, _ time.Duration) (more bool) {
-		at := q.clock.reference()
+		at := q.clock.Reference()
 		page := c.FailuresBefore(before, slicedReads)
 		for _, f := range page {
 			before = f.Number
 			kept = append(kept, Failure{
-				JobInfo: at.jobInfo(core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
-				Stack: f.Job.Stack, FailedAt: at.tell(f.At),
+				JobInfo: infoOf(at, core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
+				Stack: f.Job.Stack, FailedAt: at.Tell(f.At),
 			})
 		}
 		return len(page) == slicedReads

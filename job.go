@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 )
@@ -115,21 +116,22 @@ type JobInfo struct {
 }
 
 // jobInfo translates the core's view of a job.
-func (e *engine) jobInfo(i core.Info) JobInfo { return e.clock.reference().jobInfo(i) }
+func (e *engine) jobInfo(i core.Info) JobInfo { return infoOf(e.clock.Reference(), i) }
 
-func (r *reference) jobInfo(i core.Info) JobInfo {
+// infoOf tells its times by one reference.
+func infoOf(r *clock.Reference, i core.Info) JobInfo {
 	info := JobInfo{
 		ID: ID(i.ID), Kind: i.Kind, Label: i.Label, Key: i.Key, Priority: Priority(i.Priority),
-		Attempt: i.Attempt, EnqueuedAt: r.tell(i.EnqueuedAt), LastError: i.LastErr,
+		Attempt: i.Attempt, EnqueuedAt: r.Tell(i.EnqueuedAt), LastError: i.LastErr,
 		Done: i.Done, Total: i.Total,
 	}
 	switch i.State {
 	case core.Delayed:
-		info.State, info.RunAt = Delayed, r.tell(i.RunAt)
+		info.State, info.RunAt = Delayed, r.Tell(i.RunAt)
 	case core.Retrying:
-		info.State, info.RunAt = Retrying, r.tell(i.RunAt)
+		info.State, info.RunAt = Retrying, r.Tell(i.RunAt)
 	case core.Running:
-		info.State, info.StartedAt = Running, r.tell(i.StartedAt)
+		info.State, info.StartedAt = Running, r.Tell(i.StartedAt)
 		if i.Stuck {
 			info.State = Stuck
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/jobctx"
@@ -35,7 +36,7 @@ type extra struct {
 	values *jobctx.Values // of the caller's context; nil without
 	task   string         // whose run it is; empty for none, as are those below
 	due    dueTime        // when that run was
-	clock  *clock         // that tells it
+	clock  *clock.Clock   // that tells it
 }
 
 // wrap gives j its extra.
@@ -92,9 +93,9 @@ func withFunc(j *core.Job, fn Func) {
 func (w *worker) job() *Job {
 	r := w.record
 	if r == nil {
-		return &Job{ID: ID(w.id), Attempt: 1, EnqueuedAt: w.engine.clock.tell(w.at), fn: w.fn}
+		return &Job{ID: ID(w.id), Attempt: 1, EnqueuedAt: w.engine.clock.Tell(w.at), fn: w.fn}
 	}
-	j := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: w.engine.clock.tell(r.EnqueuedAt), fn: r.Fn}
+	j := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: w.engine.clock.Tell(r.EnqueuedAt), fn: r.Fn}
 	if x := extraOf(r); x != nil {
 		j.fn, j.levels = x.fn, x.levels
 	}

@@ -69,7 +69,7 @@ func newBus(c common, queue string) (bus *eventbus.Bus[Event]) {
 		Kind: func(e Event) uint8 { return uint8(e.Kind) },
 		Size: sizeOf,
 		Dropped: func(listener string, n uint64) Event {
-			return Event{Kind: EventsDropped, Time: c.clock.now(), Queue: queue, Name: listener, Count: n}
+			return Event{Kind: EventsDropped, Time: c.clock.Now(), Queue: queue, Name: listener, Count: n}
 		},
 		Vital: vital, Limit: maxUndelivered,
 	}, all...)
@@ -133,7 +133,7 @@ func (e *engine) emit(ev Event) {
 func (e *engine) complete(ev Event) Event {
 	ev.Queue = e.name
 	if ev.Time.IsZero() {
-		ev.Time = e.clock.now()
+		ev.Time = e.clock.Now()
 	}
 	return ev
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // A policy is what the job options add up to.
@@ -100,7 +101,7 @@ func (p *policy) check(q *Queue, n int) error {
 	switch {
 	case p.deadline > 0 && p.delay >= p.deadline:
 		return fmt.Errorf("dray: WithDelay(%v): not before WithDeadline(%v)", p.delay, p.deadline)
-	case p.deadline > 0 && !p.runAt.IsZero() && q.clock.until(p.runAt) >= p.deadline:
+	case p.deadline > 0 && !p.runAt.IsZero() && q.clock.Until(p.runAt) >= p.deadline:
 		return fmt.Errorf("dray: WithRunAt(%v): not before WithDeadline(%v)", p.runAt, p.deadline)
 	case p.unique != "" && p.uniquePeriod > 0 && p.uniquePolicy == ReplacePending:
 		return errors.New("dray: WithUniquePeriod: with ReplacePending, and what has settled cannot be replaced")
@@ -248,9 +249,13 @@ func (e *engine) newJob(ctx context.Context, fn Func, kind string, p *policy) *c
 	}
 	switch {
 	case p.delay > 0:
-		j.RunAt = core.Sum(e.now(), p.delay)
+		j.RunAt = span.Sum(e.now(), p.delay)
 	case !p.runAt.IsZero():
 		j.RunAt = e.ahead(p.runAt)
 	}
 	return j
 }
+
+// ahead returns when t is on the core's clock: as far from now as it is by the wall
+// clock, whatever that did since the epoch.
+func (e *engine) ahead(t time.Time) time.Duration { return span.Sum(e.now(), e.clock.Until(t)) }

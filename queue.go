@@ -235,10 +235,10 @@ func (q *Queue) firstJobs(r *core.Reader) (page []JobInfo, left []Leftover, more
 func (q *Queue) readJobs(r *core.Reader) (page []JobInfo, more bool) {
 	infos := make([]core.Info, 0, slicedReads) // before the step, which others wait for
 	q.step(func(c *core.Core, now time.Duration) { infos, more = c.Read(r, infos, now) })
-	at := q.clock.reference()
+	at := q.clock.Reference()
 	page = make([]JobInfo, 0, len(infos))
 	for _, i := range infos {
-		page = append(page, at.jobInfo(i))
+		page = append(page, infoOf(at, i))
 	}
 	return page, more
 }

@@ -100,9 +100,9 @@ func stopped(books Stats, waiting, cut int) Event {
 
 // reportOf makes a report of what waits and of what runs.
 func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
-	at := e.clock.reference()
+	at := e.clock.Reference()
 	for _, j := range waiting {
-		l := Leftover{JobInfo: at.jobInfo(core.Describe(j)), Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)}
+		l := Leftover{JobInfo: infoOf(at, core.Describe(j)), Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)}
 		if p, ok := j.Ref.(promised); ok {
 			l.told = p.handedBack()
 		}
@@ -113,7 +113,7 @@ func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
 		}
 	}
 	for _, i := range c.RunningJobs() {
-		r.Abandoned = append(r.Abandoned, at.jobInfo(i))
+		r.Abandoned = append(r.Abandoned, infoOf(at, i))
 	}
 	return r
 }

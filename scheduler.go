@@ -9,7 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/background"
 	"github.com/a622d8ee/dray/internal/calendar"
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 )
@@ -25,7 +27,7 @@ type Scheduler struct {
 	// while none is held.
 
 	queue  *Queue        // immutable
-	clock  *clock        // immutable: the queue's
+	clock  *clock.Clock  // immutable: the queue's
 	wakeup chan struct{} // to the loop; capacity 1
 	plain  *taskConfig   // immutable: of tasks without options
 
@@ -38,7 +40,7 @@ type Scheduler struct {
 	dueHead     int
 	asker       asker
 	wordHelpers int           // goroutines that ask schedules for their words
-	looked      clocks        // when the loop last compared the clocks
+	looked      clock.Reading // when the loop last compared the clocks
 	grace       time.Duration // how late a calendar run may be besides, as a jump was noticed late
 	begun       bool          // has served before
 	stopped     bool          // nothing comes due, until it serves again
@@ -47,7 +49,7 @@ type Scheduler struct {
 	waitList []*periodicTask // a run of theirs has ended, for which others wait
 	free     []*run          // to be used again, at most maxFree
 
-	background background // goroutines that foreign code keeps
+	background background.Group // goroutines that foreign code keeps
 }
 
 func newScheduler(q *Queue) *Scheduler {
@@ -120,7 +122,7 @@ func (s *Scheduler) register(t *periodicTask, replaces bool) (done bool, err err
 		s.poke() // the loop sleeps for longer than this
 	}
 	if s.queue.wants(TaskScheduled) {
-		s.queue.emit(Event{Kind: TaskScheduled, Name: name, Next: t.nextOf(s.clock.reference())})
+		s.queue.emit(Event{Kind: TaskScheduled, Name: name, Next: t.nextOf(s.clock.Reference())})
 	}
 	return true, nil
 }
@@ -222,7 +224,7 @@ func (s *Scheduler) Resume(name string) error {
 		t.paused = false
 		c.ResumeTask(name)
 		s.wait(t)
-		t.late = t.hasNext && t.key() <= s.look().of(t)
+		t.late = t.hasNext && t.key() <= t.nowOf(s.look())
 		s.arm(t)
 	})
 }
@@ -238,7 +240,7 @@ func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
 		s.mu.Unlock()
 		return nil, ErrNotFound
 	}
-	next := t.nextOf(s.clock.reference())
+	next := t.nextOf(s.clock.Reference())
 	s.mu.Unlock()
 	if next.IsZero() || n <= 0 {
 		return nil, nil
@@ -274,7 +276,7 @@ func (s *Scheduler) infos() []PeriodicInfo {
 	for some := range slices.Chunk(tasks, infosAtOnce) {
 		s.mu.Lock()
 		s.underBoth(func() {
-			now := s.clock.reference()
+			now := s.clock.Reference()
 			for _, t := range some {
 				if !t.gone {
 					infos, described = append(infos, s.info(t, now)), append(described, t)

@@ -4,8 +4,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/background"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 const (
@@ -84,9 +86,9 @@ func (a *asker) dieOfCrash() {
 // ask has the schedule of t asked, whose next run is due or counts no more.
 func (s *Scheduler) ask(t *periodicTask) {
 	now := s.look()
-	q := &question{t: t, began: now.mono}
+	q := &question{t: t, began: now.Mono}
 	if !t.reset {
-		late := minus(now.wall, t.key())
+		late := span.Difference(now.Wall, t.key())
 		q.known = dueRuns{t: t, total: 1, newest: dueTime{named: t.cal.next}, late: late, missed: t.late}
 	}
 	t.asking = q
@@ -132,7 +134,7 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 	a := &s.asker
 	stalled := 0
 	for _, q := range a.asked {
-		since := minus(now, q.began)
+		since := span.Difference(now, q.began)
 		if since < stallAfter {
 			continue
 		}
@@ -146,14 +148,14 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 	}
 	if a.helpers == maxHelpers && stalled == maxHelpers {
 		for _, q := range slices.Concat(a.waiting, a.behind) {
-			if minus(now, q.began) >= askLimit {
+			if span.Difference(now, q.began) >= askLimit {
 				s.hang(q)
 			}
 		}
 	}
 	if a.unasked() > 0 && stalled == a.helpers && a.helpers < maxHelpers {
 		a.helpers++
-		helper := s.background.add("a schedule")
+		helper := s.background.Add("a schedule")
 		guard.Go(func() { s.help(helper) })
 	}
 	s.handOver()
@@ -167,7 +169,7 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 	for _, q := range a.asked {
 		if q.t.hung {
 			hung++
-		} else if left := minus(plus(q.began, askLimit), now); left > 0 {
+		} else if left := span.Difference(span.Sum(q.began, askLimit), now); left > 0 {
 			d = min(d, left)
 		}
 	}
@@ -176,7 +178,7 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 	}
 	if a.helpers == maxHelpers {
 		for _, q := range slices.Concat(a.waiting, a.behind) {
-			if left := minus(plus(q.began, askLimit), now); left > 0 {
+			if left := span.Difference(span.Sum(q.began, askLimit), now); left > 0 {
 				d = min(d, left)
 			}
 		}
@@ -201,14 +203,14 @@ func (s *Scheduler) hang(q *question) {
 }
 
 // help asks schedules until none waits, or one ends the goroutine.
-func (s *Scheduler) help(g *guest) {
+func (s *Scheduler) help(g *background.Guest) {
 	var q *question
 	defer func() {
 		s.helperEnds(q, recover())
-		g.leave()
+		g.Leave()
 	}()
 	for q = s.nextQuestion(nil); q != nil; q = s.nextQuestion(q) {
-		g.rename("schedule of task " + q.t.name)
+		g.Rename("schedule of task " + q.t.name)
 		q.ask(s)
 		guard.Unlabel() // for the next schedule, which is other code
 	}
@@ -225,10 +227,10 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 	if a.unasked() == 0 || s.resting() {
 		return nil
 	}
-	q := a.take(s.look().mono)
+	q := a.take(s.look().Mono)
 	q.keep = q.t.keeps()
 	if h := q.t.heir; h != nil {
-		q.until = s.clock.named(h.since)
+		q.until = s.clock.Named(h.since)
 	}
 	return q
 }
@@ -245,7 +247,7 @@ func (s *Scheduler) takeBack(q *question) {
 		s.answered(q)
 		return
 	}
-	q.began = s.look().mono
+	q.began = s.look().Mono
 	a.behind = append(a.behind, q)
 }
 
@@ -272,7 +274,7 @@ func (s *Scheduler) helperEnds(q *question, thrown any) {
 // ask asks for some of what is due, and what comes then.
 func (q *question) ask(s *Scheduler) {
 	t, r := q.t, &q.result
-	begin, now := time.Now(), s.clock.named(s.look().wall)
+	begin, now := time.Now(), s.clock.Named(s.look().Wall)
 	if q.known.total == 0 {
 		r.next, r.err = ask(t.cal.when, t.in(now), t.cfg.dst)
 		r.done = true
@@ -282,7 +284,7 @@ func (q *question) ask(s *Scheduler) {
 		r.begun, r.next = true, q.known.newest.named
 	}
 	for range asksAtOnce {
-		late := minus(now.Sub(r.next), t.cfg.jitter)
+		late := span.Difference(now.Sub(r.next), t.cfg.jitter)
 		ahead := late < 0 || !q.until.IsZero() && r.next.After(q.until)
 		if r.err != nil || r.next.IsZero() || ahead && r.total > 0 {
 			r.done = true
@@ -366,7 +368,7 @@ func (s *Scheduler) answered(q *question) {
 	}
 	t.reset = false
 	s.setNext(t, next)
-	t.late = t.hasNext && hung && t.key() <= s.look().wall
+	t.late = t.hasNext && hung && t.key() <= s.look().Wall
 	if r.err != nil {
 		s.underBoth(func() { t.lastErr, t.broken = r.err, true })
 	}

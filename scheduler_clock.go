@@ -5,37 +5,19 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/calendar"
+	"github.com/a622d8ee/dray/internal/clock"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
-// plus and minus stop at the ends of what a Duration can say: a time that is further
-// away than 292 years is as far away as can be, never in the opposite direction.
-func plus(t, d time.Duration) time.Duration {
-	sum := t + d
-	switch {
-	case t > 0 && d > 0 && sum < 0:
-		return math.MaxInt64
-	case t < 0 && d < 0 && sum >= 0:
-		return math.MinInt64
-	}
-	return sum
-}
-
-func minus(t, d time.Duration) time.Duration {
-	if d == math.MinInt64 {
-		return plus(plus(t, math.MaxInt64), 1)
-	}
-	return plus(t, -d)
-}
-
-// of returns the clock that the task goes by.
-func (c clocks) of(t *periodicTask) time.Duration {
+// nowOf returns what the clock shows that the task goes by.
+func (t *periodicTask) nowOf(now clock.Reading) time.Duration {
 	if t.cal == nil {
-		return c.mono
+		return now.Mono
 	}
-	return c.wall
+	return now.Wall
 }
 
-func (s *Scheduler) look() clocks { return s.clock.look().clocks }
+func (s *Scheduler) look() clock.Reading { return s.clock.Look().Reading }
 
 // A dueTime is when a run is due: at a time that its schedule has named, which stays
 // that, or else, by Every and RunNow, at a moment, which is told as any other.
@@ -44,9 +26,10 @@ type dueTime struct {
 	moment time.Duration
 }
 
-func (c *clock) tellDue(d dueTime) time.Time {
+// tell tells it.
+func (d dueTime) tell(c *clock.Clock) time.Time {
 	if d.named.IsZero() {
-		return c.tell(d.moment)
+		return c.Tell(d.moment)
 	}
 	return d.named
 }
@@ -70,11 +53,11 @@ const (
 // watch compares the clocks, and has those tasks asked anew that a clock set back
 // concerns. One set forward needs no more than the policy for missed runs, which
 // applies to whatever came due.
-func (s *Scheduler) watch(now clocks) {
+func (s *Scheduler) watch(now clock.Reading) {
 	if now == s.looked {
 		return
 	}
-	by, slept := now.wall-s.looked.wall-(now.mono-s.looked.mono), now.mono-s.looked.mono
+	by, slept := now.Wall-s.looked.Wall-(now.Mono-s.looked.Mono), now.Mono-s.looked.Mono
 	s.looked, s.grace = now, 0
 	if by.Abs() <= jumpTolerance || s.calendar.armed == 0 {
 		return
@@ -118,14 +101,14 @@ func (s *Scheduler) sleep() time.Duration {
 		return never
 	}
 	now := s.look()
-	d := s.asker.sleep(now.mono)
+	d := s.asker.sleep(now.Mono)
 	if e, ok := s.intervals.first(); ok {
-		d = min(d, minus(e.Due, now.mono))
+		d = min(d, span.Difference(e.Due, now.Mono))
 	}
 	if e, ok := s.calendar.first(); ok {
 		d = min(d, watchInterval)
 		if e.Due < math.MaxInt64 { // else it is not due in the time that can be told
-			d = min(d, minus(e.Due, now.wall))
+			d = min(d, span.Difference(e.Due, now.Wall))
 		}
 	}
 	return d

@@ -18,7 +18,7 @@ func skewed(t *testing.T, opts ...Option) (q *Queue, set func(by time.Duration))
 	var skew atomic.Int64
 	q, err := New(opts...)
 	require.NoError(t, err)
-	q.clock.set = func() time.Duration { return time.Duration(skew.Load()) }
+	q.clock.Skew(func() time.Duration { return time.Duration(skew.Load()) })
 	require.NoError(t, q.Start())
 	t.Cleanup(func() { require.NoError(t, q.Close()) })
 	return q, func(by time.Duration) { skew.Add(int64(by)) }

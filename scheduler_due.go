@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 )
 
@@ -20,8 +21,8 @@ type dueRuns struct {
 }
 
 // add adds n runs, the last of which was due at last.
-func (d *dueRuns) add(last dueTime, n uint64, c *clock) {
-	if n > 0 && (d.total == 0 || c.tellDue(last).After(c.tellDue(d.newest))) {
+func (d *dueRuns) add(last dueTime, n uint64, c *clock.Clock) {
+	if n > 0 && (d.total == 0 || last.tell(c).After(d.newest.tell(c))) {
 		d.newest = last
 	}
 	d.total += n
@@ -235,7 +236,7 @@ func (s *Scheduler) enqueued(r *run, id ID) {
 	t.runs++
 	t.setLast(r.due, s.clock)
 	if s.queue.wants(TaskFired) {
-		s.queue.emit(Event{Kind: TaskFired, Name: t.name, Due: s.clock.tellDue(r.due), Job: JobInfo{ID: id}})
+		s.queue.emit(Event{Kind: TaskFired, Name: t.name, Due: r.due.tell(s.clock), Job: JobInfo{ID: id}})
 	}
 }
 
@@ -258,7 +259,7 @@ func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duratio
 // emitSkipped tells observers that n runs were skipped, the last of them due at due.
 func (s *Scheduler) emitSkipped(t *periodicTask, due dueTime, n uint64, why error) {
 	if s.queue.wants(TaskSkipped) {
-		s.queue.emit(Event{Kind: TaskSkipped, Name: t.name, Due: s.clock.tellDue(due), Err: why, Count: n})
+		s.queue.emit(Event{Kind: TaskSkipped, Name: t.name, Due: due.tell(s.clock), Err: why, Count: n})
 	}
 }
 

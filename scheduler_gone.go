@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/agenda"
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 )
 
@@ -18,13 +19,13 @@ type heir struct {
 func (s *Scheduler) replace(old, t *periodicTask) {
 	now := s.look()
 	s.queue.step(func(c *core.Core, _ time.Duration) {
-		old.gone, old.heir = true, &heir{t, now.of(old)}
+		old.gone, old.heir = true, &heir{t, old.nowOf(now)}
 		t.takeOver(old)
 		if old.paused {
 			old.paused = false
 			c.ResumeTask(old.name)
 			s.wait(t)
-			old.late = old.hasNext && old.key() <= now.of(old)
+			old.late = old.hasNext && old.key() <= old.nowOf(now)
 		}
 	})
 	if old.owes() && s.begun {
@@ -63,18 +64,18 @@ func (s *Scheduler) takeUncounted(t *periodicTask) (found dueRuns) {
 		if !t.asking.made {
 			found.add(t.asking.known.newest, t.asking.known.total, s.clock)
 		}
-	case t.next > now.of(t):
+	case t.next > t.nowOf(now):
 	case t.cal != nil:
 		found.add(dueTime{named: t.cal.next}, 1, s.clock)
 	default:
-		age := now.mono - t.next
-		found.add(dueTime{moment: now.mono - age%t.period}, uint64(age/t.period)+1, s.clock)
+		age := now.Mono - t.next
+		found.add(dueTime{moment: now.Mono - age%t.period}, uint64(age/t.period)+1, s.clock)
 	}
 	return found
 }
 
 // takeEarly takes the runs that are due by now and that jitter would delay.
-func (s *Scheduler) takeEarly(now clocks) {
+func (s *Scheduler) takeEarly(now clock.Reading) {
 	for _, t := range s.intervals.early(now) {
 		s.intervalDue(t, now, t.cfg.jitter)
 		s.arm(t)
@@ -85,13 +86,13 @@ func (s *Scheduler) takeEarly(now clocks) {
 }
 
 // early disarms and returns the tasks that have a run which jitter delays.
-func (tt *timetable) early(now clocks) (found []*periodicTask) {
+func (tt *timetable) early(now clock.Reading) (found []*periodicTask) {
 	tt.agenda.Sweep(func(e agenda.Entry[*periodicTask]) bool {
 		t := e.Item
 		if !stands(e) {
 			return false
 		}
-		if t.cfg.jitter == 0 || t.next > now.of(t) {
+		if t.cfg.jitter == 0 || t.next > t.nowOf(now) {
 			return true
 		}
 		t.armed = false

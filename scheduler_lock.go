@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
@@ -17,7 +18,7 @@ type runLock struct {
 	task     string // immutable, as are those up to attempts
 	locker   Locker
 	due      dueTime
-	clock    *clock
+	clock    *clock.Clock
 	fn       Func
 	attempts int // at most
 
@@ -63,7 +64,7 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 			cancel(nil)
 		}
 	}()
-	held, unlock, err := l.locker.Lock(whole, l.task, l.clock.tellDue(l.due))
+	held, unlock, err := l.locker.Lock(whole, l.task, l.due.tell(l.clock))
 	guard.Unlabel() // for the job, which is other code
 	switch {
 	case errors.Is(err, ErrLocked):
@@ -176,9 +177,9 @@ func (l *runLock) runEnded(handedBack bool) {
 	if unlock == nil {
 		return
 	}
-	g := s.background.add("unlock of task " + l.task)
+	g := s.background.Add("unlock of task " + l.task)
 	guard.Go(func() {
-		defer g.leave()
+		defer g.Leave()
 		_ = guarded(unlock) // there is no job any more that this could be told of
 	})
 }

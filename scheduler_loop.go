@@ -3,6 +3,9 @@ package dray
 import (
 	"context"
 	"time"
+
+	"github.com/a622d8ee/dray/internal/clock"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 const (
@@ -58,7 +61,7 @@ func (s *Scheduler) adopt() {
 	for _, t := range s.tasks {
 		if t.cal == nil && t.cfg.lastRun.IsZero() {
 			s.disarm(t)
-			t.next, t.stale = plus(now.mono, t.period), false
+			t.next, t.stale = span.Sum(now.Mono, t.period), false
 			s.arm(t)
 		}
 	}
@@ -99,15 +102,15 @@ func (s *Scheduler) collect() (more bool) {
 	s.watch(now)
 	more = s.takeDue(now)
 	s.handOver()
-	s.seeToAsking(now.mono)
+	s.seeToAsking(now.Mono)
 	return more
 }
 
 // takeDue takes some tasks that are due, and reports whether there were any.
-func (s *Scheduler) takeDue(now clocks) (some bool) {
+func (s *Scheduler) takeDue(now clock.Reading) (some bool) {
 	for range tasksAtOnce {
 		e, ok := s.intervals.first()
-		if !ok || e.Due > now.mono {
+		if !ok || e.Due > now.Mono {
 			break
 		}
 		some = true
@@ -120,7 +123,7 @@ func (s *Scheduler) takeDue(now clocks) (some bool) {
 		}
 	}
 	for range tasksAtOnce {
-		t, ok := s.calendar.pop(now.wall)
+		t, ok := s.calendar.pop(now.Wall)
 		if !ok {
 			break
 		}
@@ -132,14 +135,14 @@ func (s *Scheduler) takeDue(now clocks) (some bool) {
 
 // intervalDue takes the runs of a task of Every that are due, and those whose jitter ends
 // in that time.
-func (s *Scheduler) intervalDue(t *periodicTask, now clocks, early time.Duration) {
-	late := minus(now.mono, t.key())
-	n := int64(plus(late, early) / t.period) // due besides the first, and later
+func (s *Scheduler) intervalDue(t *periodicTask, now clock.Reading, early time.Duration) {
+	late := span.Difference(now.Mono, t.key())
+	n := int64(span.Sum(late, early) / t.period) // due besides the first, and later
 	if t.gone {
-		n = min(n, int64(minus(t.heir.since, t.next)/t.period))
+		n = min(n, int64(span.Difference(t.heir.since, t.next)/t.period))
 	}
 	newest := t.next + t.period*time.Duration(n)
-	t.next, t.stale = plus(newest, t.period), false
+	t.next, t.stale = span.Sum(newest, t.period), false
 	due := dueRuns{
 		t: t, total: uint64(n) + 1, newest: dueTime{moment: newest},
 		late: late - t.period*time.Duration(n), missed: t.late,

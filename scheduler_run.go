@@ -130,7 +130,7 @@ func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 	}
 	whileRunning(c, func(w *worker) {
 		if x := extraOf(w.run.Job); x != nil && x.task != "" {
-			name, due, ok = x.task, x.clock.tellDue(x.due), true
+			name, due, ok = x.task, x.due.tell(x.clock), true
 		}
 	})
 	return name, due, ok

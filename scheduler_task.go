@@ -6,6 +6,8 @@ import (
 
 	"github.com/a622d8ee/dray/internal/agenda"
 	"github.com/a622d8ee/dray/internal/calendar"
+	"github.com/a622d8ee/dray/internal/clock"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // A periodicTask is one registered task. There may be a million, so what only some of
@@ -88,7 +90,7 @@ type PeriodicInfo struct {
 func (t *periodicTask) Before(o *periodicTask) bool { return t.seq < o.seq }
 
 // key is when the next run is to be enqueued.
-func (t *periodicTask) key() time.Duration { return plus(t.next, t.cfg.jitter) }
+func (t *periodicTask) key() time.Duration { return span.Sum(t.next, t.cfg.jitter) }
 
 func (t *periodicTask) schedule() Schedule {
 	if t.cal == nil {
@@ -133,19 +135,19 @@ func (t *periodicTask) takeOver(old *periodicTask) {
 // begin sets the first run. A task that replaces another one makes up for nothing.
 func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 	now := s.look()
-	since := s.clock.named(now.wall)
+	since := s.clock.Named(now.Wall)
 	if last := t.cfg.lastRun; !last.IsZero() && last.Before(since) {
 		since = last
 	}
 	if e, ok := when.(calendar.Every); ok {
 		t.period = time.Duration(e)
-		t.next, t.hasNext = plus(minus(now.mono, s.clock.named(now.wall).Sub(since)), t.period), true
-		if late := minus(now.mono, t.next); replaces && late >= 0 {
-			t.next = plus(now.mono, t.period-late%t.period)
+		t.next, t.hasNext = span.Sum(span.Difference(now.Mono, s.clock.Named(now.Wall).Sub(since)), t.period), true
+		if late := span.Difference(now.Mono, t.next); replaces && late >= 0 {
+			t.next = span.Sum(now.Mono, t.period-late%t.period)
 		}
 	} else {
 		if replaces {
-			since = s.clock.named(now.wall)
+			since = s.clock.Named(now.Wall)
 		}
 		if z, ok := when.(*calendar.Zoned); ok {
 			when = z.With(calendar.DST(t.cfg.dst))
@@ -160,7 +162,7 @@ func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 		}
 		s.setNext(t, next)
 	}
-	t.late = !t.cfg.lastRun.IsZero() && t.key() <= now.of(t)
+	t.late = !t.cfg.lastRun.IsZero() && t.key() <= t.nowOf(now)
 	return nil
 }
 
@@ -177,29 +179,29 @@ func (s *Scheduler) setNext(t *periodicTask, next time.Time) {
 	t.stale = false
 	t.hasNext = !next.IsZero()
 	t.cal.next = next
-	t.next = next.Sub(s.clock.zero) // of a time that is centuries away, as far as that goes
+	t.next = s.clock.WallOf(next) // of a time that is centuries away, as far as that goes
 }
 
 // nextOf returns when the next run is due by the wall clock as it is now.
-func (t *periodicTask) nextOf(now *reference) time.Time {
+func (t *periodicTask) nextOf(now *clock.Reference) time.Time {
 	switch {
 	case !t.hasNext || t.hung:
 		return time.Time{}
 	case t.cal != nil:
 		return t.cal.next
 	}
-	return now.tell(t.next)
+	return now.Tell(t.next)
 }
 
-func (t *periodicTask) setLast(due dueTime, c *clock) {
+func (t *periodicTask) setLast(due dueTime, c *clock.Clock) {
 	t.last, t.hasRun, t.lastNamed = due.moment, true, !due.named.IsZero()
 	if t.lastNamed {
-		t.last = due.named.Sub(c.zero)
+		t.last = c.WallOf(due.named)
 	}
 }
 
 // info returns what is known of t without asking its schedule, in a tick, under mu.
-func (s *Scheduler) info(t *periodicTask, now *reference) PeriodicInfo {
+func (s *Scheduler) info(t *periodicTask, now *clock.Reference) PeriodicInfo {
 	i := PeriodicInfo{
 		Name: t.name, LastError: t.lastErr, Paused: t.paused, Running: t.active != nil,
 		Due: t.due, Runs: t.runs, Waiting: len(t.postponed),
@@ -209,9 +211,9 @@ func (s *Scheduler) info(t *periodicTask, now *reference) PeriodicInfo {
 	}
 	switch {
 	case t.lastNamed:
-		i.Last = s.clock.named(t.last)
+		i.Last = s.clock.Named(t.last)
 	case t.hasRun:
-		i.Last = now.tell(t.last)
+		i.Last = now.Tell(t.last)
 	}
 	if p := t.history; p != nil {
 		i.Overlapped, i.Missed, i.Refused, i.Locked = p.overlapped, p.missed, p.refused, p.locks

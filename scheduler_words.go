@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/background"
 	"github.com/a622d8ee/dray/internal/calendar"
 	"github.com/a622d8ee/dray/internal/guard"
 )
@@ -116,13 +117,13 @@ func (r *wordsRound) startHelper() {
 	defer r.s.mu.Unlock()
 	if len(r.left) > 0 && r.s.wordHelpers < maxHelpers {
 		r.s.wordHelpers++
-		helper := r.s.background.add("String of a schedule")
+		helper := r.s.background.Add("String of a schedule")
 		guard.Go(func() { r.help(helper) })
 	}
 }
 
 // help asks schedules until none is left. One that ends the goroutine has no words.
-func (r *wordsRound) help(g *guest) {
+func (r *wordsRound) help(g *background.Guest) {
 	var a *saying
 	defer func() {
 		r.answered(a)
@@ -130,10 +131,10 @@ func (r *wordsRound) help(g *guest) {
 		r.s.wordHelpers--
 		r.s.mu.Unlock()
 		r.startHelper()
-		g.leave()
+		g.Leave()
 	}()
 	for a = r.next(); a != nil; a = r.next() {
-		g.rename("String of the schedule of task " + a.t.name)
+		g.Rename("String of the schedule of task " + a.t.name)
 		text := ""
 		if guarded(func() { text = a.t.schedule().(fmt.Stringer).String() }) == nil { //nolint:forcetypeassert // describe has seen it
 			a.text = text

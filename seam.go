@@ -27,7 +27,7 @@ func (i inside) Witness(w seam.Witness) {
 	i.q.plain = false // every job takes the way that the witness stands at
 }
 
-func (i inside) Skew(f func() time.Duration) { i.q.clock.set = f }
+func (i inside) Skew(f func() time.Duration) { i.q.clock.Skew(f) }
 
 func (i inside) Started() bool {
 	i.q.life.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/jobctx"
 )
@@ -135,7 +136,9 @@ func (e *engine) timeUp() time.Time { return time.Now().Add(e.shutdownTimeout) }
 // and unlocks have not returned. All that is late is in the log.
 func (q *Queue) awaitUsers(end time.Time) (late []error) {
 	q.stopFetching()
-	late = q.scheduler.background.wait(min(askLimit, q.shutdownTimeout))
+	for _, name := range q.scheduler.background.Wait(min(askLimit, q.shutdownTimeout)) {
+		late = append(late, errs.Wrapf(ErrAbandoned, "%s", name))
+	}
 	q.reportLate(late)
 	q.flushOthers(end)
 	return late

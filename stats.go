@@ -5,6 +5,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/latency"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // Stats is the books of a queue at one moment. In each,
@@ -70,7 +71,7 @@ func (e *engine) stats(c *core.Core, now time.Duration) Stats {
 		Workers: b.Workers, Idle: b.Idle, Capacity: b.Capacity, Paused: b.Paused,
 	}
 	if since, ok := c.Oldest(); ok {
-		s.OldestPending = max(core.Difference(now, since), 0)
+		s.OldestPending = max(span.Difference(now, since), 0)
 	}
 	wait, run := c.Latencies()
 	s.Wait, s.Run = latencyOf(wait), latencyOf(run)

@@ -47,7 +47,7 @@ func (e *engine) reportStuck(f *core.Effect) {
 	if !e.wants(JobStuck) {
 		return
 	}
-	event := Event{Kind: JobStuck, Time: e.clock.now(), Job: e.jobInfo(*f.Info), Err: causeError(f.Cause), task: taskName(f.Run.Job)}
+	event := Event{Kind: JobStuck, Time: e.clock.Now(), Job: e.jobInfo(*f.Info), Err: causeError(f.Cause), task: taskName(f.Run.Job)}
 	e.stuck.add(&stuckJob{event, goid.ID(e.workerAt(f.Run).goid.Load())})
 }
 

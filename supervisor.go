@@ -119,7 +119,7 @@ func newSupervisor(cfg supervisorConfig) (*Supervisor, error) {
 			Name: cfg.name, Strategy: restart.Strategy(cfg.strategy), Auto: restart.AutoShutdown(cfg.auto),
 			Intensity: cfg.limit, Period: cfg.period,
 		},
-		Backoff: cfg.backoff, Emit: cfg.emit(), Tell: cfg.clock.tellTime,
+		Backoff: cfg.backoff, Emit: cfg.emit(), Tell: cfg.clock.TellTime,
 		Panicked: func(v any) error { return &PanicError{Value: v} }, SetStack: setStack, MaxStack: maxStack,
 	})}
 	for _, c := range cfg.children {
@@ -267,7 +267,7 @@ var eventOfChild = [...]EventKind{
 
 // emit returns what makes events of what happens, or nil if nobody listens.
 func (c *supervisorConfig) emit() func(restart.Event, time.Time) {
-	bus, name, queue, tell := c.bus, c.name, c.queue, c.clock.tellTime
+	bus, name, queue, tell := c.bus, c.name, c.queue, c.clock.TellTime
 	if bus == nil {
 		return nil
 	}

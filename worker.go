@@ -104,7 +104,7 @@ const (
 // newWorker returns a worker that does not run yet.
 func (e *engine) newWorker(number int) *worker {
 	w := &worker{engine: e, number: number, lease: make(chan lease, 1), pace: pace{engine: e}}
-	w.contexts = jobctx.NewBook(w, e.clock.tellTime)
+	w.contexts = jobctx.NewBook(w, e.clock.TellTime)
 	w.run.Owner = w
 	return w
 }

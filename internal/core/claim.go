@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/sorted"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // Join adds a worker's place.
@@ -104,7 +105,7 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 func (c *Core) limitTime(r *Run) {
 	if r.Job.Timeout > 0 {
 		r.deadline.Value = r
-		c.deadlines.Add(&r.deadline, Sum(r.StartedAt, r.Job.Timeout))
+		c.deadlines.Add(&r.deadline, span.Sum(r.StartedAt, r.Job.Timeout))
 	}
 }
 
@@ -212,7 +213,7 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 		c.stuck++
 		r.CausedAt = now
 		r.deadline.Value = r
-		c.deadlines.Add(&r.deadline, Sum(now, stuckGrace))
+		c.deadlines.Add(&r.deadline, span.Sum(now, stuckGrace))
 	}
 	r.Cause, r.plain = cause, false
 	c.effect(Effect{Kind: Interrupt, Run: r, Cause: cause})

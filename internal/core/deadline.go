@@ -4,11 +4,12 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/sorted"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // deadline returns until when j may take, if there is such a time.
 func (j *Job) deadline() (at time.Duration, ok bool) {
-	return Sum(j.EnqueuedAt, j.Within), j.Within > 0
+	return span.Sum(j.EnqueuedAt, j.Within), j.Within > 0
 }
 
 // lateAt reports whether j's deadline is over at that time.
@@ -24,7 +25,7 @@ func (r *Run) Until() (at time.Duration, cause Cause) {
 		return 0, NotCancelled
 	}
 	if j.Timeout > 0 {
-		at, cause = Sum(r.StartedAt, j.Timeout), TimedOut
+		at, cause = span.Sum(r.StartedAt, j.Timeout), TimedOut
 	}
 	if d, ok := j.deadline(); ok && (cause == NotCancelled || d < at) {
 		at, cause = d, Expired

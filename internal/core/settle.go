@@ -1,6 +1,10 @@
 package core
 
-import "time"
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/span"
+)
 
 // Settle ends the attempt at place r, which is free afterwards.
 func (c *Core) Settle(r *Run, res Result, now time.Duration) {
@@ -106,12 +110,12 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 		c.endReplaced(j, res, took)
 	case cause == Shutdown:
 		c.cutOff(j, res, took, now)
-	case j.lateAt(Sum(now, res.Snooze)):
+	case j.lateAt(span.Sum(now, res.Snooze)):
 		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
 		c.end(j, Failed, ErrDeadline, took)
 	default:
-		j.RunAt = Sum(now, res.Snooze)
+		j.RunAt = span.Sum(now, res.Snooze)
 		c.again(j, Delayed)
 		c.noteEnd(DidSnooze, j, nil, took, now)
 	}
@@ -120,7 +124,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 // failed ends a failed attempt, or the job if it was the last.
 func (c *Core) failed(j *Job, res Result, cause Cause, took, now time.Duration) {
 	last := res.Final || j.Attempt >= j.MaxAttempts
-	if !last && !c.replaced(j) && j.lateAt(Sum(now, res.Delay)) { // there is no time for another attempt
+	if !last && !c.replaced(j) && j.lateAt(span.Sum(now, res.Delay)) { // there is no time for another attempt
 		last = true
 		if cause != Expired {
 			res.because(ErrDeadline)
@@ -136,7 +140,7 @@ func (c *Core) failed(j *Job, res Result, cause Cause, took, now time.Duration) 
 		c.endReplaced(j, res, took)
 	default:
 		c.counts.Retried++
-		j.RunAt = Sum(now, res.Delay)
+		j.RunAt = span.Sum(now, res.Delay)
 		c.again(j, Retrying)
 		c.noteEnd(DidRetry, j, res.Err, took, now)
 	}

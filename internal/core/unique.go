@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/sorted"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // ErrEvicted is why a job was dropped for want of room.
@@ -45,7 +46,7 @@ func (c *Core) spend(j *Job) {
 	if j.UniqueFor <= 0 {
 		return
 	}
-	s := &spent{key: j.Unique, id: j.ID, until: Sum(j.EnqueuedAt, j.UniqueFor)}
+	s := &spent{key: j.Unique, id: j.ID, until: span.Sum(j.EnqueuedAt, j.UniqueFor)}
 	c.spent.put(j.Unique, s)
 	c.spents.Put(s.freed(), s)
 }

@@ -265,7 +265,7 @@ var table = []mutation{
 	{file: "scheduler.go", old: "\ts.disarm(t)\n\ts.queue.step", new: "\ts.queue.step"},
 	{file: "scheduler.go", old: "s.poke() // the loop", new: "_ = e // the loop"},
 	{file: "scheduler.go", old: "c.PauseTask(name)\n", new: "\n"},
-	{file: "scheduler_clock.go", old: "d = min(d, minus(e.Due, now.mono))", new: "_ = e"},
+	{file: "scheduler_clock.go", old: "d = min(d, span.Difference(e.Due, now.Mono))", new: "_ = e"},
 	{file: "scheduler_due.go", old: "if keep > 1 {", new: "if keep > 2 {"},
 	{file: "scheduler_due.go", old: "if t.active == nil && len(t.postponed) == 0 {", new: "if len(t.postponed) == 0 {"},
 	{file: "scheduler_due.go", old: "t.postponed = append(t.postponed, r)\n", new: "\n"},
@@ -307,7 +307,7 @@ var table = []mutation{
 	{file: "internal/core/deadline.go", old: "ok && t >= at", new: "ok && t > at"},
 	{file: "internal/core/deadline.go", old: "(cause == NotCancelled || d < at)", new: "cause == NotCancelled"},
 	{file: "internal/core/deadline.go", old: "c.expiries.Delete(sorted.Key{Major: int64(at), Minor: j.ID})", new: "_ = at"},
-	{file: "internal/core/settle.go", old: "!c.replaced(j) && j.lateAt(Sum(now, res.Delay))", new: "!c.replaced(j) && j.lateAt(now)"},
+	{file: "internal/core/settle.go", old: "!c.replaced(j) && j.lateAt(span.Sum(now, res.Delay))", new: "!c.replaced(j) && j.lateAt(now)"},
 	{file: "internal/core/settle.go", old: "cause = max(cause, Expired)", new: "cause = Expired"},
 	{file: "internal/core/group.go", old: "s.More = g.offers.n > 0; s.More", new: "s.More = g.offers.n > 0; false"},
 

@@ -1,4 +1,4 @@
-package dray
+package clock
 
 import (
 	"testing"
@@ -10,10 +10,10 @@ import (
 // movedBy returns a clock as if the wall clock had been set by so much since it was made. Its
 // reference tells all moments by so much too late. (One that was set would be right by the
 // monotonic clock: but no function makes a time whose two readings disagree.)
-func movedBy(by time.Duration) *clock {
-	c := newClock()
+func movedBy(by time.Duration) *Clock {
+	c := New()
 	c.zero = c.zero.Add(-by)
-	c.last.Store(&reference{moment: c.epoch.Add(by)})
+	c.last.Store(&Reference{moment: c.epoch.Add(by)})
 	return c
 }
 
@@ -23,12 +23,12 @@ func TestToldByBothClocks(t *testing.T) {
 	for _, by := range []time.Duration{0, time.Hour, -time.Hour, 72 * time.Hour, -72 * time.Hour} {
 		c := movedBy(by)
 		for _, moment := range []time.Duration{-time.Minute, 0, time.Minute} {
-			told := c.tell(moment)
+			told := c.Tell(moment)
 			require.Equal(t, moment, told.Sub(c.epoch), "by the monotonic clock")
 			require.NotEqual(t, told.Round(0), told, "it has a reading of that")
 			require.InDelta(t, time.Now().Round(0).Add(moment-time.Since(c.epoch)).UnixNano(), told.UnixNano(), float64(time.Second))
-			require.Equal(t, told, c.tellTime(told))
-			require.Equal(t, told, c.tell(moment), "told twice, told the same")
+			require.Equal(t, told, c.TellTime(told))
+			require.Equal(t, told, c.Tell(moment), "told twice, told the same")
 		}
 	}
 }
@@ -39,14 +39,15 @@ func TestUnsteadyClock(t *testing.T) {
 	for by, steady := range map[time.Duration]bool{
 		unsteady: true, -unsteady: true, unsteady + 1: false, -unsteady - 1: false,
 	} {
-		r := newClock().last.Load()
-		require.Equal(t, steady, r.agrees(clocks{mono: time.Hour, wall: time.Hour + by}), "%v", by)
+		r := New().last.Load()
+		require.Equal(t, steady, r.agrees(Reading{Mono: time.Hour, Wall: time.Hour + by}), "%v", by)
 	}
 }
 
 // What is further away than a Duration can say is as far away as can be.
 func TestTellTheEndsOfTime(t *testing.T) {
+	const never = time.Duration(1 << 62)
 	c := movedBy(time.Hour)
-	require.True(t, c.tell(1<<63-1).After(c.tell(never)))
-	require.True(t, c.tell(-1<<63).Before(c.tell(-never)))
+	require.True(t, c.Tell(1<<63-1).After(c.Tell(never)))
+	require.True(t, c.Tell(-1<<63).Before(c.Tell(-never)))
 }

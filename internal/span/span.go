@@ -1,12 +1,12 @@
-package core
+// Package span adds durations and takes them apart. Times and durations come from users, who say
+// "never" with the largest there is: what would overflow becomes the most, or least, that there
+// is, 292 years away.
+package span
 
 import (
 	"math"
 	"time"
 )
-
-// Times and durations come from users, who say "never" with the largest there is:
-// what would overflow becomes the most, or least, that there is, 292 years away.
 
 // Sum returns a + b, saturated.
 func Sum(a, b time.Duration) time.Duration {
