@@ -5,6 +5,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/goid"
 )
 
 // An ending is told when its job has settled. It is called in a tick,
@@ -44,7 +45,7 @@ func (e *engine) carryOut(effects []core.Effect, now time.Duration) {
 		}
 		e.do(&effects[i], &at)
 	}
-	e.stuck.start()
+	e.stuck.Start()
 	clear(effects) // whose room is used again, and keeps nothing alive until then
 	e.at("effects")
 }
@@ -157,4 +158,14 @@ func eventOf(f *core.Effect, at *moment) Event {
 		ev.Kind = eventOfEffect[f.Kind]
 	}
 	return ev
+}
+
+// reportStuck has observers told of a stuck job.
+func (e *engine) reportStuck(f *core.Effect) {
+	if !e.wants(JobStuck) {
+		return
+	}
+	e.stuck.Add(f.Info.ID, goid.ID(e.workerAt(f.Run).goid.Load()), Event{
+		Kind: JobStuck, Time: e.clock.Now(), Job: e.jobInfo(*f.Info), Err: causeError(f.Cause), task: taskName(f.Run.Job),
+	})
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/eventbus"
+	"github.com/a622d8ee/dray/internal/stuck"
 	"github.com/a622d8ee/dray/internal/yield"
 )
 
@@ -29,7 +30,7 @@ type engine struct {
 	plain   bool                            // immutable: the queue's defaults ask for nothing that needs a record
 	calls   sync.Pool                       // of *call, for Run
 	fault   atomic.Pointer[func(at string)] // set by tests alone, to crash between two steps
-	stuck   stuckJobs                       // has a lock of its own
+	stuck   *stuck.Jobs[Event]              // immutable: it has a lock of its own
 	asks    sync.Pool                       // of *request
 	timer   *time.Timer                     // immutable; nil in a queue, whose owner has one
 
@@ -105,7 +106,10 @@ func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
 	e.armed = never
 	e.atHand = map[uint32]*worker{}
 	e.idleness = idleness{timeout: idle, look: never}
-	e.stuck.emit = e.emit
+	e.stuck = stuck.New(maxStack, func(ev Event, stack []byte) {
+		ev.Stack = stack
+		e.emit(ev)
+	})
 	cfg.Watched = watchOf(e.bus)
 	cfg.LastStart, cfg.UpdateRuns = e.lastStart, e.updateRuns
 	e.blocks = cfg.Overflow == core.Block

@@ -66,7 +66,7 @@ func (e *engine) reopen(c *core.Core) {
 	c.Halt(false)
 	e.mail.closed = false
 	e.drained = nil // of a wait that was given up
-	e.stuck.open()
+	e.stuck.Open()
 	e.fetchAgain(c)
 }
 

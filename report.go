@@ -37,9 +37,9 @@ type Leftover struct {
 // for the result of one of these jobs that there will be none. Only a queue knows of
 // restarts.
 func (e *engine) leave(restarts uint64) (r Report, last Event) {
-	e.stuck.finish()
+	e.stuck.Finish()
 	e.step(func(c *core.Core, now time.Duration) {
-		e.stuck.close()
+		e.stuck.Close()
 		books := e.stats(c, now)
 		e.release() // the mailbox is closed, and says so at once, however long this takes
 		books.Restarts = restarts

@@ -128,7 +128,7 @@ func (q *Queue) endRun(restart bool) {
 		q.halt(end)
 	}
 	q.stopTree()
-	q.stuck.finish()
+	q.stuck.Finish()
 	switch {
 	case l.hasBegun(): // to shut down, which waits itself
 	case restart:
@@ -205,7 +205,7 @@ func (q *Queue) rest(restart bool) (final bool) {
 			waiting, cut := c.Left()
 			ev := stopped(books, waiting, cut)
 			ev.open = restart
-			q.stuck.close()
+			q.stuck.Close()
 			q.emit(ev)
 		})
 	}

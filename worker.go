@@ -315,7 +315,7 @@ func (w *worker) settle(now time.Duration) {
 		e.core.GoesOn(r, w.fn, r.ID, r.Enqueued, r.StartedAt)
 	}
 	e.measure(w)
-	e.stuck.attemptEnds(ID(r.ID))
+	e.stuck.AttemptEnds(r.ID)
 	if w.stretch != nil {
 		e.core.Release(w.stretch)
 	}

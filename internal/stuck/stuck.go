@@ -1,4 +1,5 @@
-package dray
+// Package stuck finds the stacks of jobs that are stuck.
+package stuck
 
 import (
 	"context"
@@ -7,7 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/goid"
 	"github.com/a622d8ee/dray/internal/guard"
 )
@@ -16,57 +16,58 @@ import (
 // whole process for as long as it takes.
 const stacksEvery = time.Second
 
-// stuckJobs tells observers of jobs that are stuck, with their stacks. Those come out of
+// Jobs tells observers of jobs that are stuck, with their stacks. Those come out of
 // one dump for all the jobs that became stuck since the last one, made on a goroutine
 // that exists only while there are some. A job is told of as soon as its stack is there,
 // and before anything that comes of it: if it ends first, it is told of without.
 //
 // Its lock is taken last but for those of the bus.
-type stuckJobs struct {
-	emit   func(Event)  // immutable
-	untold atomic.Int64 // len(jobs), set with it; read without the lock
+type Jobs[E any] struct {
+	emit   func(event E, stack []byte) // immutable: what is called under mu for each
+	limit  int                         // immutable: of a stack, in bytes
+	untold atomic.Int64                // len(jobs), set with it; read without the lock
 
 	mu       sync.Mutex
-	jobs     map[ID]*stuckJob   // guarded by mu: those not told of
-	waiting  []*stuckJob        // guarded by mu: those for the next dump, in order, and some that have ended
-	looking  []*stuckJob        // guarded by mu: those of the dump that is being made, as waiting
+	jobs     map[uint64]*job[E] // guarded by mu: those not told of
+	waiting  []*job[E]          // guarded by mu: those for the next dump, in order, and some that have ended
+	looking  []*job[E]          // guarded by mu: those of the dump that is being made, as waiting
 	lastDump time.Time          // guarded by mu: when it had ended
 	hasten   context.CancelFunc // guarded by mu: of the goroutine; nil without one
 	ended    chan struct{}      // guarded by mu: closed when that goroutine has ended
-	closed   bool               // guarded by mu: QueueStopped was told, and nothing comes after it
+	closed   bool               // guarded by mu: nothing is told any more
 }
 
-// A stuckJob is one attempt at a job.
-type stuckJob struct {
-	event     Event   // but for the stack; immutable
-	goroutine goid.ID // immutable
+// A job is one attempt at a job. It is immutable.
+type job[E any] struct {
+	id        uint64
+	event     E // but for the stack
+	goroutine goid.ID
 }
 
-// reportStuck has observers told of a stuck job, in a tick.
-func (e *engine) reportStuck(f *core.Effect) {
-	if !e.wants(JobStuck) {
-		return
-	}
-	event := Event{Kind: JobStuck, Time: e.clock.Now(), Job: e.jobInfo(*f.Info), Err: causeError(f.Cause), task: taskName(f.Run.Job)}
-	e.stuck.add(&stuckJob{event, goid.ID(e.workerAt(f.Run).goid.Load())})
+// New returns what has emit called for each job, with the event that Add was given, and its
+// stack, of at most limit bytes, nil if that was not found. Emit must not call back.
+func New[E any](limit int, emit func(event E, stack []byte)) *Jobs[E] {
+	return &Jobs[E]{emit: emit, limit: limit}
 }
 
-func (s *stuckJobs) add(j *stuckJob) {
+// Add has a job told of, unless it ends before the next dump, in a tick.
+func (s *Jobs[E]) Add(id uint64, g goid.ID, event E) {
+	j := &job[E]{id, event, g}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
 	if s.jobs == nil {
-		s.jobs = map[ID]*stuckJob{}
+		s.jobs = map[uint64]*job[E]{}
 	}
-	s.jobs[j.event.Job.ID] = j
+	s.jobs[id] = j
 	s.untold.Store(int64(len(s.jobs)))
 	s.waiting = append(s.waiting, j)
 }
 
-// start sees to it that the stacks are looked up, after all jobs of a step were added.
-func (s *stuckJobs) start() {
+// Start sees to it that the stacks are looked up, after all jobs of a step were added.
+func (s *Jobs[E]) Start() {
 	if s.untold.Load() == 0 {
 		return
 	}
@@ -80,7 +81,7 @@ func (s *stuckJobs) start() {
 }
 
 // run makes dumps until none is needed. When ctx ends it does not wait for the next one.
-func (s *stuckJobs) run(ctx context.Context) {
+func (s *Jobs[E]) run(ctx context.Context) {
 	for d, ok := s.wait(); ok; d, ok = s.wait() {
 		next := time.NewTimer(d)
 		select {
@@ -93,7 +94,7 @@ func (s *stuckJobs) run(ctx context.Context) {
 }
 
 // wait returns when the next dump is due, or ends the goroutine if none is.
-func (s *stuckJobs) wait() (d time.Duration, ok bool) {
+func (s *Jobs[E]) wait() (d time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiting) > 0 {
@@ -106,12 +107,12 @@ func (s *stuckJobs) wait() (d time.Duration, ok bool) {
 }
 
 // look tells of the jobs that wait, if they have not ended.
-func (s *stuckJobs) look() {
+func (s *Jobs[E]) look() {
 	goroutines := s.take()
 	if len(goroutines) == 0 {
 		return
 	}
-	stacks := goid.Stacks(goroutines, maxStack)
+	stacks := goid.Stacks(goroutines, s.limit)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastDump = time.Now()
@@ -122,11 +123,11 @@ func (s *stuckJobs) look() {
 }
 
 // take returns the goroutines of the jobs that wait and have not ended.
-func (s *stuckJobs) take() (goroutines []goid.ID) {
+func (s *Jobs[E]) take() (goroutines []goid.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.waiting {
-		if s.jobs[j.event.Job.ID] == j {
+		if s.jobs[j.id] == j {
 			goroutines = append(goroutines, j.goroutine)
 		}
 	}
@@ -135,24 +136,21 @@ func (s *stuckJobs) take() (goroutines []goid.ID) {
 }
 
 // tell tells of a job, once, under mu.
-func (s *stuckJobs) tell(j *stuckJob, stack []byte) {
-	id := j.event.Job.ID
-	if s.jobs[id] != j {
+func (s *Jobs[E]) tell(j *job[E], stack []byte) {
+	if s.jobs[j.id] != j {
 		return
 	}
-	delete(s.jobs, id)
+	delete(s.jobs, j.id)
 	s.untold.Store(int64(len(s.jobs)))
 	if len(s.jobs) == 0 {
 		s.jobs = nil // which would keep its room
 	}
-	event := j.event
-	event.Stack = stack
-	s.emit(event)
+	s.emit(j.event, stack)
 }
 
-// attemptEnds is called when an attempt has ended and before that is told, in a
+// AttemptEnds is called when an attempt has ended and before that is told, in a
 // tick. From then on a stack of its goroutine may be that of another job.
-func (s *stuckJobs) attemptEnds(id ID) {
+func (s *Jobs[E]) AttemptEnds(id uint64) {
 	if s.untold.Load() == 0 {
 		return
 	}
@@ -163,9 +161,9 @@ func (s *stuckJobs) attemptEnds(id ID) {
 	}
 }
 
-// finish has all be told of now, with one dump more if need be, and returns when the
+// Finish has all be told of now, with one dump more if need be, and returns when the
 // goroutine has ended.
-func (s *stuckJobs) finish() {
+func (s *Jobs[E]) Finish() {
 	s.mu.Lock()
 	hasten, ended := s.hasten, s.ended
 	s.mu.Unlock()
@@ -175,8 +173,9 @@ func (s *stuckJobs) finish() {
 	}
 }
 
-// close is called before QueueStopped is told, in a tick.
-func (s *stuckJobs) close() {
+// Close tells of those that were not told of yet, without their stacks, and of none that comes
+// until Open.
+func (s *Jobs[E]) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range slices.Concat(s.looking, s.waiting) {
@@ -185,8 +184,8 @@ func (s *stuckJobs) close() {
 	s.looking, s.waiting, s.closed = nil, nil, true
 }
 
-// open is called when jobs are run again.
-func (s *stuckJobs) open() {
+// Open ends Close.
+func (s *Jobs[E]) Open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = false
