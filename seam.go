@@ -1,6 +1,7 @@
 package dray
 
 import (
+	"math"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -18,6 +19,25 @@ type inside struct{ q *Queue }
 
 func (i inside) Fault(f func(at string)) {
 	i.q.setFault(f)
+}
+
+func (i inside) Endure() {
+	cfg := i.q.treeConfig()
+	cfg.limit = math.MaxInt
+	tree, err := newSupervisor(cfg)
+	if err != nil {
+		panic(err)
+	}
+	i.q.tree = tree
+}
+
+func (i inside) Rest() { i.q.scheduler.rest() }
+
+func (i inside) Entries() (all, armed int) {
+	s := i.q.scheduler
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.intervals.agenda.Len(), s.intervals.armed
 }
 
 func (i inside) Poke() { i.q.poke() }

@@ -220,7 +220,7 @@ func suitesOf(m mutant) []suite {
 		return []suite{{"-run=Storm|Race|Linearizable|Producers", []string{"-race", "./test/simulation", "./test/queue"}}}
 	}
 	suites := []suite{
-		{"", []string{"."}}, {"", []string{"./test/queue", "./test/policy"}},
+		{"", []string{".", "./test/crash"}}, {"", []string{"./test/queue", "./test/policy"}},
 		{"", []string{"./test/shutdown", "./test/schedule", "./test/supervision"}},
 		{"-skip=" + long, []string{"./test/..."}},
 		{"", []string{"./draytest", "./cron"}}, {"-run=" + long, []string{"./test/simulation"}},

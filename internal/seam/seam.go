@@ -15,6 +15,14 @@ type Queue interface {
 	// with the name of the step; nil ends that. A panic of f is a crash between two
 	// steps; what it may call is nothing of the queue.
 	Fault(f func(at string))
+	// Endure lifts the limit of how often the queue's own tree may be restarted. Call it
+	// before the queue is used.
+	Endure()
+	// Rest has the scheduler let nothing come due any more.
+	Rest()
+	// Entries returns how many entries the scheduler's heap of intervals has, and how many
+	// of them are in use.
+	Entries() (all, armed int)
 	// Poke has the owner take a step now.
 	Poke()
 	// Witness has every accepted job told. Call it before the queue is used.

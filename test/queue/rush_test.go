@@ -245,6 +245,7 @@ func TestHigherJobsAreNext(t *testing.T) {
 						require.NoError(t, q.Enqueue(t.Context(), kit.Nop, low))
 					}
 					time.Sleep(150 * time.Second)
+					synctest.Wait()
 					require.Equal(t, row.after+near, started)
 				})
 			})

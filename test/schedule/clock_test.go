@@ -1,9 +1,10 @@
-package dray
+package schedule_test
 
 import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -11,14 +12,17 @@ import (
 	_ "time/tzdata" // the tests name zones, which not every machine has
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 )
 
 // skewed returns a running queue whose wall clock can be set, and what became of it.
-func skewed(t *testing.T, opts ...Option) (q *Queue, set func(by time.Duration)) {
+func skewed(t *testing.T, opts ...dray.Option) (q *dray.Queue, set func(by time.Duration)) {
 	var skew atomic.Int64
-	q, err := New(opts...)
+	q, err := dray.New(opts...)
 	require.NoError(t, err)
-	q.clock.Skew(func() time.Duration { return time.Duration(skew.Load()) })
+	seam.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
 	require.NoError(t, q.Start())
 	t.Cleanup(func() { require.NoError(t, q.Close()) })
 	return q, func(by time.Duration) { skew.Add(int64(by)) }
@@ -41,7 +45,7 @@ func TestClockJumps(t *testing.T) {
 	for name, c := range map[string]struct {
 		jump    time.Duration
 		every   time.Duration // of the calendar
-		opts    []TaskOption
+		opts    []dray.TaskOption
 		want    []string // when they were due
 		skipped uint64
 	}{
@@ -49,54 +53,54 @@ func TestClockJumps(t *testing.T) {
 		"slewed":                                {900 * time.Millisecond, hour, nil, minutes("11:00", "14:00", hour), 0},
 		"forward over none":                     {20 * time.Minute, hour, nil, minutes("11:00", "14:00", hour), 0},
 		"forward over one":                      {hour, hour, nil, minutes("11:00", "14:00", hour), 0},
-		"forward over one, skip":                {hour, hour, []TaskOption{WithMissed(SkipMissed)}, minutes("12:00", "14:00", hour), 1},
+		"forward over one, skip":                {hour, hour, []dray.TaskOption{dray.WithMissed(dray.SkipMissed)}, minutes("12:00", "14:00", hour), 1},
 		"forward over three":                    {3 * hour, hour, nil, minutes("13:00", "14:00", hour), 2},
-		"forward over three, skip":              {3 * hour, hour, []TaskOption{WithMissed(SkipMissed)}, []string{"14:00"}, 3},
-		"forward over three, all":               {3 * hour, hour, []TaskOption{WithMissed(RunAll(9))}, minutes("11:00", "14:00", hour), 0},
-		"forward over three, two":               {3 * hour, hour, []TaskOption{WithMissed(RunAll(2))}, minutes("12:00", "14:00", hour), 1},
-		"exactly onto one":                      {30 * time.Minute, hour, []TaskOption{WithMissed(SkipMissed)}, minutes("11:00", "14:00", hour), 0},
+		"forward over three, skip":              {3 * hour, hour, []dray.TaskOption{dray.WithMissed(dray.SkipMissed)}, []string{"14:00"}, 3},
+		"forward over three, all":               {3 * hour, hour, []dray.TaskOption{dray.WithMissed(dray.RunAll(9))}, minutes("11:00", "14:00", hour), 0},
+		"forward over three, two":               {3 * hour, hour, []dray.TaskOption{dray.WithMissed(dray.RunAll(2))}, minutes("12:00", "14:00", hour), 1},
+		"exactly onto one":                      {30 * time.Minute, hour, []dray.TaskOption{dray.WithMissed(dray.SkipMissed)}, minutes("11:00", "14:00", hour), 0},
 		"back by an hour":                       {-hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("10:45", "14:00", quarter)...), 0},
 		"back by three hours":                   {-3 * hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("10:45", "14:00", quarter)...), 0},
-		"back by an hour, repeating":            {-hour, quarter, []TaskOption{RepeatFold}, append(minutes("10:15", "10:30", quarter), minutes("09:45", "14:00", quarter)...), 0},
+		"back by an hour, repeating":            {-hour, quarter, []dray.TaskOption{dray.RepeatFold}, append(minutes("10:15", "10:30", quarter), minutes("09:45", "14:00", quarter)...), 0},
 		"back by an hour, its schedule repeats": {-hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("09:45", "14:00", quarter)...), 0},
 		"back by four: it was wrong":            {-4 * hour, quarter, nil, append(minutes("10:15", "10:30", quarter), minutes("06:45", "14:00", quarter)...), 0},
 		"back by four, the given times":         {-4 * hour, 0, nil, []string{"10:15", "11:00"}, 0},
-		"forward over both given times":         {2 * hour, 0, []TaskOption{WithMissed(RunAll(5))}, []string{"10:15", "11:00"}, 0},
-		"forward over the rest, skipped":        {2 * hour, 0, []TaskOption{WithMissed(SkipMissed)}, []string{"10:15"}, 1},
+		"forward over both given times":         {2 * hour, 0, []dray.TaskOption{dray.WithMissed(dray.RunAll(5))}, []string{"10:15", "11:00"}, 0},
+		"forward over the rest, skipped":        {2 * hour, 0, []dray.TaskOption{dray.WithMissed(dray.SkipMissed)}, []string{"10:15"}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(10 * time.Hour) // bubbles begin at midnight UTC
 				var jumps []time.Duration
-				q, set := skewed(t, WithWorkers(1), WithObserver(func(e Event) {
-					if e.Kind == ClockJumped {
+				q, set := skewed(t, dray.WithWorkers(1), dray.WithObserver(func(e dray.Event) {
+					if e.Kind == dray.ClockJumped {
 						jumps = append(jumps, e.By)
 					}
 				}))
 				begin := time.Now()
 				var due []string
 				var ticks []time.Duration
-				when := Schedule(grid(c.every))
+				when := dray.Schedule(grid(c.every))
 				if c.every == 0 {
-					when = At(begin.Add(15*time.Minute), begin.Add(time.Hour))
+					when = dray.At(begin.Add(15*time.Minute), begin.Add(time.Hour))
 				}
-				dst := DST(0)
+				dst := dray.DST(0)
 				if strings.HasSuffix(name, "its schedule repeats") {
-					dst = RepeatFold
+					dst = dray.RepeatFold
 				}
-				require.NoError(t, q.Scheduler().Schedule("calendar", InZone(when, time.UTC, dst), func(ctx context.Context) error {
-					_, d, _ := TaskFrom(ctx)
+				require.NoError(t, q.Scheduler().Schedule("calendar", dray.InZone(when, time.UTC, dst), func(ctx context.Context) error {
+					_, d, _ := dray.TaskFrom(ctx)
 					due = append(due, d.UTC().Format("15:04"))
 					return nil
 				}, c.opts...))
 				if c.every == 0 { // At itself, not in a zone
 					require.NoError(t, q.Scheduler().Schedule("calendar", when, func(ctx context.Context) error {
-						_, d, _ := TaskFrom(ctx)
+						_, d, _ := dray.TaskFrom(ctx)
 						due = append(due, d.UTC().Format("15:04"))
 						return nil
 					}, c.opts...))
 				}
-				require.NoError(t, q.Scheduler().Schedule("interval", Every(20*time.Minute), func(context.Context) error {
+				require.NoError(t, q.Scheduler().Schedule("interval", dray.Every(20*time.Minute), func(context.Context) error {
 					ticks = append(ticks, time.Since(begin))
 					return nil
 				}))
@@ -142,7 +146,7 @@ func TestNoStormAfterAJump(t *testing.T) {
 		q, set := skewed(t)
 		var runs atomic.Int64
 		for i := range 100 {
-			require.NoError(t, q.Scheduler().Schedule(ID(i).String(), grid(time.Minute), func(context.Context) error {
+			require.NoError(t, q.Scheduler().Schedule(dray.ID(i).String(), grid(time.Minute), func(context.Context) error {
 				runs.Add(1)
 				return nil
 			}))
@@ -169,7 +173,7 @@ func TestNextFollowsTheClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, set := skewed(t)
 		nothing := func(context.Context) error { return nil }
-		require.NoError(t, q.Scheduler().Schedule("interval", Every(time.Hour), nothing))
+		require.NoError(t, q.Scheduler().Schedule("interval", dray.Every(time.Hour), nothing))
 		begin := time.Now()
 		set(24 * time.Hour)
 		next, err := q.Scheduler().Preview("interval", 2)
@@ -186,22 +190,18 @@ func TestStaleEntriesAreSwept(t *testing.T) {
 		s := q.Scheduler()
 		nothing := func(context.Context) error { return nil }
 		for i := range 100 {
-			require.NoError(t, s.Schedule(ID(i).String(), Every(time.Hour), nothing))
+			require.NoError(t, s.Schedule(dray.ID(i).String(), dray.Every(time.Hour), nothing))
 		}
 		for range 10_000 {
 			require.NoError(t, s.Pause("5"))
 			require.NoError(t, s.Resume("5"))
 			require.NoError(t, s.Pause("6"))
 			require.NoError(t, s.Resume("6"))
-			require.NoError(t, s.Schedule("7", Every(time.Hour), nothing))
-			require.NoError(t, s.Schedule("x", Every(time.Hour), nothing))
+			require.NoError(t, s.Schedule("7", dray.Every(time.Hour), nothing))
+			require.NoError(t, s.Schedule("x", dray.Every(time.Hour), nothing))
 			require.NoError(t, s.Unschedule("x"))
 		}
-		entries := func() (all, armed int) {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return s.intervals.agenda.Len(), s.intervals.armed
-		}
+		entries := seam.Inside(q).Entries
 		all, armed := entries()
 		require.Less(t, all, 400)
 		require.Equal(t, 100, armed)
@@ -216,15 +216,37 @@ func TestStaleEntriesAreSwept(t *testing.T) {
 // TestJitterIsThatOfTheName: it must not change between versions, nor favour
 // anything in names that differ at the end.
 func TestJitterIsThatOfTheName(t *testing.T) {
-	require.Equal(t, 226394433894*time.Nanosecond, jitterOf("cleanup", time.Hour))
-	require.Equal(t, 18504005706*time.Nanosecond, jitterOf("report", time.Minute))
-	require.Zero(t, jitterOf("cleanup", 0))
-	var buckets [10]int
-	for i := range 10_000 {
-		j := jitterOf("tenant-"+ID(i).String(), time.Hour)
-		require.True(t, j >= 0 && j < time.Hour)
-		buckets[j*10/time.Hour]++
-	}
-	require.Greater(t, slices.Min(buckets[:]), 800, buckets)
-	require.Less(t, slices.Max(buckets[:]), 1200, buckets)
+	synctest.Test(t, func(t *testing.T) {
+		q, _ := skewed(t, dray.WithCapacity(dray.Unbounded))
+		var mu sync.Mutex
+		jitter := map[string]time.Duration{}
+		schedule := func(name string, most time.Duration) {
+			require.NoError(t, q.Scheduler().Schedule(name, dray.Every(24*time.Hour), func(ctx context.Context) error {
+				_, due, _ := dray.TaskFrom(ctx)
+				mu.Lock()
+				defer mu.Unlock()
+				jitter[name] = time.Since(due)
+				return nil
+			}, dray.WithJitter(most)))
+		}
+		schedule("cleanup", time.Hour)
+		schedule("report", time.Minute)
+		schedule("at once", 0)
+		for i := range 10_000 {
+			schedule("tenant-"+dray.ID(i).String(), time.Hour)
+		}
+		time.Sleep(26 * time.Hour)
+		synctest.Wait()
+		require.Equal(t, 226394433894*time.Nanosecond, jitter["cleanup"])
+		require.Equal(t, 18504005706*time.Nanosecond, jitter["report"])
+		require.Zero(t, jitter["at once"])
+		var buckets [10]int
+		for i := range 10_000 {
+			j := jitter["tenant-"+dray.ID(i).String()]
+			require.True(t, j >= 0 && j < time.Hour)
+			buckets[j*10/time.Hour]++
+		}
+		require.Greater(t, slices.Min(buckets[:]), 800, buckets)
+		require.Less(t, slices.Max(buckets[:]), 1200, buckets)
+	})
 }

@@ -1,4 +1,4 @@
-package dray
+package schedule_test
 
 import (
 	"context"
@@ -12,27 +12,30 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 )
 
-// ledger is what an observer can know of one task.
-type ledger struct {
+// taskLedger is what an observer can know of one task.
+type taskLedger struct {
 	fired, ended, overlapped, missed, locked, refused uint64
 }
 
 // note enters an event.
-func (l *ledger) note(e Event) {
+func (l *taskLedger) note(e dray.Event) {
 	switch e.Kind {
-	case TaskFired:
+	case dray.TaskFired:
 		l.fired++
-	case TaskEnded:
+	case dray.TaskEnded:
 		l.ended++
-	case TaskSkipped:
+	case dray.TaskSkipped:
 		switch {
-		case errors.Is(e.Err, ErrOverlap):
+		case errors.Is(e.Err, dray.ErrOverlap):
 			l.overlapped += e.Count
-		case errors.Is(e.Err, ErrMissed):
+		case errors.Is(e.Err, dray.ErrMissed):
 			l.missed += e.Count
-		case errors.Is(e.Err, ErrLocked):
+		case errors.Is(e.Err, dray.ErrLocked):
 			l.locked += e.Count
 		default:
 			l.refused += e.Count
@@ -45,14 +48,14 @@ type fickleLock struct{ n atomic.Int64 }
 
 func (l *fickleLock) Lock(ctx context.Context, _ string, _ time.Time) (context.Context, func(), error) {
 	if l.n.Add(1)%3 == 0 {
-		return nil, nil, ErrLocked
+		return nil, nil, dray.ErrLocked
 	}
 	return ctx, func() {}, nil
 }
 
-func taskOf(e Event) string {
+func taskOf(e dray.Event) string {
 	switch e.Kind {
-	case TaskFired, TaskEnded, TaskSkipped:
+	case dray.TaskFired, dray.TaskEnded, dray.TaskSkipped:
 		return e.Name
 	}
 	return ""
@@ -75,9 +78,9 @@ func daysOfAYear() int {
 // balance: those of each task, those of its events, and those of the queue.
 func TestAYear(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ledgers := map[string]*ledger{}
+		ledgers := map[string]*taskLedger{}
 		var mu sync.Mutex // for ledgers, while the tasks are planted
-		q, set := skewed(t, WithWorkers(8), WithCapacity(20), WithObserver(func(e Event) {
+		q, set := skewed(t, dray.WithWorkers(8), dray.WithCapacity(20), dray.WithObserver(func(e dray.Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			if l := ledgers[taskOf(e)]; l != nil {
@@ -97,14 +100,14 @@ func TestAYear(t *testing.T) {
 			require.NoError(t, q.Scheduler().Resume(i.Name))
 		}
 		time.Sleep(time.Hour)
-		q.scheduler.rest()
+		seam.Inside(q).Rest()
 		time.Sleep(48 * time.Hour) // what runs ends
 		synctest.Wait()
 		var runs, locked uint64
 		for _, i := range q.Scheduler().Tasks() {
 			l := ledgers[i.Name]
 			require.Equal(t, i.Due, i.Runs+i.Skipped+uint64(i.Waiting), "%+v", i)
-			require.Equal(t, ledger{i.Runs, i.Runs, i.Overlapped, i.Missed, i.Locked, i.Refused}, *l, i.Name)
+			require.Equal(t, taskLedger{i.Runs, i.Runs, i.Overlapped, i.Missed, i.Locked, i.Refused}, *l, i.Name)
 			require.Zero(t, i.Waiting, i.Name)
 			require.False(t, i.Running, i.Name)
 			require.Greater(t, i.Runs, uint64(days)/4, i.Name)
@@ -126,30 +129,30 @@ type yearCounts struct {
 }
 
 // neverBegun is how many were cancelled in line.
-func (c *yearCounts) neverBegun(s Stats) uint64 { return s.Cancelled - c.cancel.Load() }
+func (c *yearCounts) neverBegun(s dray.Stats) uint64 { return s.Cancelled - c.cancel.Load() }
 
 var year yearCounts
 
 // plantTasks registers one task of each combination.
-func plantTasks(t *testing.T, q *Queue, ledgers map[string]*ledger) *yearCounts {
+func plantTasks(t *testing.T, q *dray.Queue, ledgers map[string]*taskLedger) *yearCounts {
 	year = yearCounts{}
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
 	lordHowe, err := time.LoadLocation("Australia/Lord_Howe")
 	require.NoError(t, err)
-	schedules := map[string]Schedule{
-		"interval": Every(5*time.Hour + 7*time.Minute), "daily": Daily(2, 30, berlin), "twice": Daily(1, 45, lordHowe, RepeatFold),
+	schedules := map[string]dray.Schedule{
+		"interval": dray.Every(5*time.Hour + 7*time.Minute), "daily": dray.Daily(2, 30, berlin), "twice": dray.Daily(1, 45, lordHowe, dray.RepeatFold),
 		"grid": grid(6 * time.Hour),
 	}
 	for kind, when := range schedules {
-		for o := SkipOverlap; o <= CancelPrevious; o++ {
-			for _, m := range []Missed{SkipMissed, RunOnce, RunAll(3)} {
+		for o := dray.SkipOverlap; o <= dray.CancelPrevious; o++ {
+			for _, m := range []dray.Missed{dray.SkipMissed, dray.RunOnce, dray.RunAll(3)} {
 				name := fmt.Sprint(kind, " ", o, " ", int(m))
-				opts := []TaskOption{WithOverlap(o), WithMissed(m), WithJitter(10 * time.Minute), WithMaxAttempts(2), WithTimeout(30 * time.Hour)}
+				opts := []dray.TaskOption{dray.WithOverlap(o), dray.WithMissed(m), dray.WithJitter(10 * time.Minute), dray.WithMaxAttempts(2), dray.WithTimeout(30 * time.Hour)}
 				if kind == "grid" {
-					opts = append(opts, WithLock(new(fickleLock)))
+					opts = append(opts, dray.WithLock(new(fickleLock)))
 				}
-				ledgers[name] = new(ledger)
+				ledgers[name] = new(taskLedger)
 				require.NoError(t, q.Scheduler().Schedule(name, when, yearJob(uint64(len(ledgers))), opts...))
 			}
 		}
@@ -159,7 +162,7 @@ func plantTasks(t *testing.T, q *Queue, ledgers map[string]*ledger) *yearCounts 
 
 // yearJob returns a job that is mostly quick, sometimes slower than its period,
 // and sometimes fails.
-func yearJob(seed uint64) Func {
+func yearJob(seed uint64) dray.Func {
 	var n atomic.Uint64
 	return func(ctx context.Context) error {
 		year.ran.Add(1)
@@ -171,7 +174,7 @@ func yearJob(seed uint64) Func {
 		select {
 		case <-time.After(d):
 		case <-ctx.Done():
-			if errors.Is(context.Cause(ctx), ErrCancelled) {
+			if errors.Is(context.Cause(ctx), dray.ErrCancelled) {
 				year.cancel.Add(1)
 			}
 			return context.Cause(ctx)
@@ -184,7 +187,7 @@ func yearJob(seed uint64) Func {
 }
 
 // trouble makes one day different from the others.
-func trouble(t *testing.T, q *Queue, set func(time.Duration), r *rand.Rand, day int) {
+func trouble(t *testing.T, q *dray.Queue, set func(time.Duration), r *rand.Rand, day int) {
 	s := q.Scheduler()
 	tasks := s.Tasks()
 	some := tasks[r.IntN(len(tasks))].Name
@@ -198,7 +201,7 @@ func trouble(t *testing.T, q *Queue, set func(time.Duration), r *rand.Rand, day 
 	case 2:
 		for range 2 {
 			if err := s.RunNow(some); err != nil {
-				require.ErrorIs(t, err, ErrOverlap)
+				require.ErrorIs(t, err, dray.ErrOverlap)
 			}
 		}
 	case 3:

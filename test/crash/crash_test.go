@@ -1,4 +1,4 @@
-package dray
+package crash_test
 
 import (
 	"context"
@@ -11,7 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 )
 
 // crashAt makes the engine panic at its n-th step, counted over all goroutines.
@@ -57,10 +58,10 @@ func TestCrashAtEveryStep(t *testing.T) {
 
 // busyMinute runs plain jobs, jobs with options, one that is retried, and one
 // that is running when others crash, and shuts the queue down.
-func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
-	q, err := New(WithWorkers(3), WithObserver(func(Event) {}))
+func busyMinute(t *testing.T, fault func(string)) (*dray.Queue, []atomic.Int64) {
+	q, err := dray.New(dray.WithWorkers(3), dray.WithObserver(func(dray.Event) {}))
 	require.NoError(t, err)
-	q.setFault(fault)
+	seam.Inside(q).Fault(fault)
 	require.NoError(t, q.Start())
 	ran := make([]atomic.Int64, 28)
 	for i := range ran[:24] {
@@ -69,19 +70,19 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 			ran[i].Add(1)
 			return nil
 		}
-		opts := [][]JobOption{nil, {WithKey("k")}, {WithDelay(time.Second)}, {WithPriority(High), WithUnique(fmt.Sprint(i), RejectDuplicate)}}[i%4]
+		opts := [][]dray.JobOption{nil, {dray.WithKey("k")}, {dray.WithDelay(time.Second)}, {dray.WithPriority(dray.High), dray.WithUnique(fmt.Sprint(i), dray.RejectDuplicate)}}[i%4]
 		require.NoError(t, q.Enqueue(t.Context(), count, opts...), "job %d", i)
 		if i%8 == 5 {
 			require.NoError(t, q.Resize(1+i%3)) // so that workers leave, too
 		}
 		time.Sleep(time.Second)
 	}
-	group, err := NewGroup(q, WithCompletion(func(context.Context, error) error { ran[len(ran)-1].Add(1); return nil }))
+	group, err := dray.NewGroup(q, dray.WithCompletion(func(context.Context, error) error { ran[len(ran)-1].Add(1); return nil }))
 	require.NoError(t, err)
-	limit := WithRateLimit(&limiter{})
+	limit := dray.WithRateLimit(&limiter{})
 	for i := range 3 {
 		count := func(context.Context) error { ran[len(ran)-4+i].Add(1); return nil }
-		require.NoError(t, group.Enqueue(t.Context(), count, limit, WithDeadline(time.Minute)))
+		require.NoError(t, group.Enqueue(t.Context(), count, limit, dray.WithDeadline(time.Minute)))
 	}
 	group.Close()
 	failed := false
@@ -91,7 +92,7 @@ func busyMinute(t *testing.T, fault func(string)) (*Queue, []atomic.Int64) {
 			return errors.New("not yet")
 		}
 		return nil
-	}, WithMaxAttempts(2), WithBackoff(Constant(time.Second))))
+	}, dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second))))
 	time.Sleep(time.Minute)
 	report, err := q.Shutdown(t.Context())
 	require.NoError(t, err)
@@ -113,7 +114,15 @@ func (l *limiter) Wait(context.Context) error {
 func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 	for _, workers := range []int{1, 2} { // of two: one leaves, as there is a place too many, else it parks
 		synctest.Test(t, func(t *testing.T) {
-			q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+			var hired atomic.Int64 // those that have not left
+			q, err := dray.New(dray.WithWorkers(2), dray.WithObserver(func(e dray.Event) {
+				switch e.Kind {
+				case dray.WorkerStarted:
+					hired.Add(1)
+				case dray.WorkerStopped:
+					hired.Add(-1)
+				}
+			}))
 			require.NoError(t, err)
 			require.NoError(t, q.Start())
 			nap := func(d time.Duration) {
@@ -133,9 +142,9 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 			time.Sleep(time.Minute)
 			s := q.Stats()
 			require.Equal(t, []int{1, 1}, []int{s.Running, int(s.Restarts)}, "%+v", s)
-			require.LessOrEqual(t, len(q.core.Runs()), workers)
+			require.LessOrEqual(t, hired.Load(), int64(workers))
 			require.Equal(t, workers == 2, s.Processed == 5, "%+v", s)
-			require.ErrorIs(t, q.Close(), ErrStillRunning)
+			require.ErrorIs(t, q.Close(), dray.ErrStillRunning)
 			time.Sleep(time.Hour)
 		})
 	}
@@ -143,25 +152,25 @@ func TestCrashOfAWorkerThatHasDone(t *testing.T) {
 
 // crashInNextTurn lets the turn of the next worker that settles a job crash at its
 // end, when others have been told what came of it.
-func crashInNextTurn(q *Queue) {
+func crashInNextTurn(q *dray.Queue) {
 	settled := false
 	fault := func(at string) {
 		if at == "settle" {
 			settled = true
 		}
 		if at == "effects" && settled {
-			q.setFault(nil)
+			seam.Inside(q).Fault(nil)
 			panic("injected")
 		}
 	}
-	q.step(func(*core.Core, time.Duration) { q.setFault(fault) })
+	seam.Inside(q).Fault(fault)
 }
 
 // TestCrashOfAWorkerThatHasParked: it does not stand among the parked twice, where it
 // would be sent for while it works, and a job would wait beside an idle worker.
 func TestCrashOfAWorkerThatHasParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(2), WithObserver(func(Event) {}))
+		q, err := dray.New(dray.WithWorkers(2), dray.WithObserver(func(dray.Event) {}))
 		require.NoError(t, err)
 		require.NoError(t, q.Start())
 		nap := func(d time.Duration) {
@@ -185,10 +194,10 @@ func TestCrashOfAWorkerThatHasParked(t *testing.T) {
 // TestCrashPastTheIntensity: the queue fails closed, and hands everything back.
 func TestCrashPastTheIntensity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1))
+		q, err := dray.New(dray.WithWorkers(1))
 		require.NoError(t, err)
 		var broken atomic.Bool
-		q.setFault(func(at string) {
+		seam.Inside(q).Fault(func(at string) {
 			if broken.Load() && at == "advance" {
 				panic("rules are broken")
 			}
@@ -203,15 +212,15 @@ func TestCrashPastTheIntensity(t *testing.T) {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 		}
 		broken.Store(true)
-		q.poke()
+		seam.Inside(q).Poke()
 		err = <-served
-		require.ErrorIs(t, err, ErrIntensity)
+		require.ErrorIs(t, err, dray.ErrIntensity)
 		require.ErrorContains(t, err, "rules are broken")
-		require.ErrorIs(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }), ErrClosed)
+		require.ErrorIs(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }), dray.ErrClosed)
 		close(release)
 		broken.Store(false)
 		report, err := q.Shutdown(t.Context())
-		require.ErrorIs(t, err, ErrIntensity)
+		require.ErrorIs(t, err, dray.ErrIntensity)
 		require.Len(t, report.Waiting, 10)
 		s := q.Stats()
 		require.Equal(t, uint64(1), s.Processed)
@@ -224,10 +233,10 @@ func TestCrashPastTheIntensity(t *testing.T) {
 // Shutdown waits for, so it hands them back.
 func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1))
+		q, err := dray.New(dray.WithWorkers(1))
 		require.NoError(t, err)
 		var broken atomic.Bool
-		q.setFault(func(at string) {
+		seam.Inside(q).Fault(func(at string) {
 			if broken.Load() && at == "advance" {
 				panic("rules are broken")
 			}
@@ -237,9 +246,9 @@ func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Minute); return nil }))
 		}
 		synctest.Wait()
-		time.AfterFunc(time.Second, func() { broken.Store(true); q.poke() })
+		time.AfterFunc(time.Second, func() { broken.Store(true); seam.Inside(q).Poke() })
 		report, err := q.Shutdown(t.Context())
-		require.ErrorIs(t, err, ErrIntensity)
+		require.ErrorIs(t, err, dray.ErrIntensity)
 		require.Len(t, report.Waiting, 2)
 		require.Equal(t, uint64(1), q.Stats().Processed, "what ran was waited for")
 	})
@@ -248,16 +257,16 @@ func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
 // TestServeAgainAfterFailure: a supervisor's restart brings a failed queue back.
 func TestServeAgainAfterFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1))
+		q, err := dray.New(dray.WithWorkers(1))
 		require.NoError(t, err)
 		var crashes atomic.Int64
-		q.setFault(func(at string) {
+		seam.Inside(q).Fault(func(at string) {
 			if at == "advance" && crashes.Add(1) <= 4 {
 				panic("rules are broken")
 			}
 		})
 		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
-		sup, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "queue", Service: q}))
+		sup, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(dray.Child{Name: "queue", Service: q}))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -273,10 +282,10 @@ func TestServeAgainAfterFailure(t *testing.T) {
 // gives other children, and is not abandoned for it.
 func TestSupervisorLetsAQueueEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1), WithShutdownTimeout(time.Minute))
+		q, err := dray.New(dray.WithWorkers(1), dray.WithShutdownTimeout(time.Minute))
 		require.NoError(t, err)
 		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(30 * time.Second); return nil }))
-		sup, err := NewSupervisor(OneForOne, WithChildren(Child{Name: "queue", Service: q}))
+		sup, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(dray.Child{Name: "queue", Service: q}))
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -288,32 +297,44 @@ func TestSupervisorLetsAQueueEnd(t *testing.T) {
 	})
 }
 
+// during has f called by the owner before it goes to sleep.
+func during(t *testing.T, q *dray.Queue, f func()) {
+	once := false
+	seam.Inside(q).Fault(func(at string) {
+		if at == "alarm" && !once {
+			once = true
+			f()
+		}
+	})
+	_ = q.Stats()
+	require.True(t, once)
+}
+
 // TestCrashInACall: a caller gets what he asked for though the rules break on his
 // goroutine, before his change or after it, and the owner hears of it at once.
 func TestCrashInACall(t *testing.T) {
 	for _, where := range []string{"collect", "change"} {
 		synctest.Test(t, func(t *testing.T) {
-			q, err := New(WithWorkers(1))
+			q, err := dray.New(dray.WithWorkers(1))
 			require.NoError(t, err)
 			require.NoError(t, q.Start())
 			require.NoError(t, q.Pause())
 			synctest.Wait()
 			once := false
-			q.step(func(*core.Core, time.Duration) {
-				q.setFault(func(at string) {
-					if at == where && !once {
-						once = true
-						panic("injected")
-					}
-				})
-				q.mail.list.PushBare(func(context.Context) error { return nil }, 1, 0) // as post does, without a word to the owner
-				q.mail.lastID = 1
+			during(t, q, func() { // so that it lies in the mailbox, and the owner rests
+				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 			})
-			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil }, WithLabel("x"))
+			seam.Inside(q).Fault(func(at string) {
+				if at == where && !once {
+					once = true
+					panic("injected")
+				}
+			})
+			r, err := q.EnqueueSync(t.Context(), func(context.Context) error { return nil }, dray.WithLabel("x"))
 			require.NoError(t, err)
-			require.Equal(t, Receipt{ID: 2, Position: 2}, r)
+			require.Equal(t, dray.Receipt{ID: 2, Position: 2}, r)
 			synctest.Wait()
-			require.Equal(t, uint64(1), q.tree.restarts(), where)
+			require.Equal(t, uint64(1), q.Stats().Restarts, where)
 			require.NoError(t, q.Close())
 		})
 	}
@@ -327,9 +348,9 @@ func TestCrashWhenATaskIsDue(t *testing.T) {
 			fault, hit := crashAt(n)
 			ran := 0
 			tick := func(context.Context) error { ran++; return nil }
-			q, err := New(WithWorkers(1), WithObserver(func(Event) {}), WithPeriodic("tick", Every(time.Second), tick))
+			q, err := dray.New(dray.WithWorkers(1), dray.WithObserver(func(dray.Event) {}), dray.WithPeriodic("tick", dray.Every(time.Second), tick))
 			require.NoError(t, err)
-			q.setFault(fault)
+			seam.Inside(q).Fault(fault)
 			require.NoError(t, q.Start())
 			time.Sleep(5*time.Second + time.Millisecond)
 			more = hit()

@@ -1,4 +1,4 @@
-package dray
+package crash_test
 
 import (
 	"context"
@@ -9,7 +9,17 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 )
+
+// grid is a calendar schedule: multiples of a duration, in UTC.
+type grid time.Duration
+
+func (g grid) Next(after time.Time) time.Time {
+	return after.Truncate(time.Duration(g)).Add(time.Duration(g))
+}
 
 // TestSchedulerCrashAtEveryStep: wherever the queue crashes, each run that was due
 // is run once; the tasks' books agree with the queue's.
@@ -19,21 +29,21 @@ func TestSchedulerCrashAtEveryStep(t *testing.T) {
 		more := false
 		synctest.Test(t, func(t *testing.T) {
 			fault, hit := crashAt(n)
-			q, err := New(WithWorkers(3), WithObserver(func(Event) {}))
+			q, err := dray.New(dray.WithWorkers(3), dray.WithObserver(func(dray.Event) {}))
 			require.NoError(t, err)
-			q.setFault(fault)
+			seam.Inside(q).Fault(fault)
 			require.NoError(t, q.Start())
 			var mu sync.Mutex
 			ran := map[string]int{}
 			job := func(ctx context.Context) error {
-				name, due, _ := TaskFrom(ctx)
+				name, due, _ := dray.TaskFrom(ctx)
 				mu.Lock()
 				defer mu.Unlock()
 				ran[fmt.Sprint(name, " ", due.Unix())]++
 				return nil
 			}
-			for i, when := range []Schedule{Every(time.Second), Every(2 * time.Second), grid(time.Second), At(time.Now().Add(3 * time.Second))} {
-				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), when, job, WithOverlap(Overlap(i))))
+			for i, when := range []dray.Schedule{dray.Every(time.Second), dray.Every(2 * time.Second), grid(time.Second), dray.At(time.Now().Add(3 * time.Second))} {
+				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), when, job, dray.WithOverlap(dray.Overlap(i))))
 			}
 			time.Sleep(4*time.Second + time.Millisecond)
 			synctest.Wait()

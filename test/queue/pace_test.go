@@ -1,21 +1,26 @@
-package dray
+package queue_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 )
+
+// beat is how often the owner looks at stretches of tiny jobs.
+const beat = time.Millisecond
 
 // TestLongJobsBehindTinyOnes: a worker that no longer reads the clock for each job
 // notices when jobs become long, and measures each of them.
 func TestLongJobsBehindTinyOnes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1), WithCapacity(Unbounded))
+		q, err := dray.New(dray.WithWorkers(1), dray.WithCapacity(dray.Unbounded))
 		require.NoError(t, err)
 		const tiny, long = 100, 20 // the last stretch of tiny ones has room for the long ones
 		for range tiny {
@@ -30,7 +35,7 @@ func TestLongJobsBehindTinyOnes(t *testing.T) {
 			time.Sleep(time.Second)
 			synctest.Wait()
 			for j := range q.Jobs() {
-				if j.State == Running {
+				if j.State == dray.Running {
 					require.WithinDuration(t, begun.Add(time.Duration(i+1)*time.Second), j.StartedAt, beat)
 				}
 			}
@@ -50,26 +55,27 @@ func TestLongJobsBehindTinyOnes(t *testing.T) {
 // TestBeatStopsByItself: the owner does not go on to wake up when no worker is in a stretch.
 func TestBeatStopsByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q, err := New(WithWorkers(1), WithCapacity(Unbounded), WithIdleTimeout(0))
+		q, err := dray.New(dray.WithWorkers(1), dray.WithCapacity(dray.Unbounded), dray.WithIdleTimeout(0))
 		require.NoError(t, err)
 		for range 100 {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 		}
+		var ticks atomic.Int64
+		seam.Inside(q).Fault(func(at string) {
+			if at == "advance" {
+				ticks.Add(1)
+			}
+		})
 		require.NoError(t, q.Start())
 		synctest.Wait()
-		beating, armed := state(q)
-		require.True(t, beating)
-		require.Less(t, armed, never)
-		time.Sleep(3 * beat)
+		before := ticks.Load()
+		time.Sleep(5 * beat)
 		synctest.Wait()
-		beating, armed = state(q)
-		require.False(t, beating)
-		require.Equal(t, never, armed)
+		require.Greater(t, ticks.Load(), before)
+		before = ticks.Load()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		require.Equal(t, before, ticks.Load())
 		require.NoError(t, q.Close())
 	})
-}
-
-func state(q *Queue) (beating bool, armed time.Duration) {
-	q.step(func(*core.Core, time.Duration) { armed = q.armed })
-	return q.beating.Load(), armed
 }

@@ -1,4 +1,4 @@
-package dray
+package crash_test
 
 import (
 	"context"
@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 )
 
 // BenchmarkOwnerRestart is the time from a crash of the owner, its stack captured,
 // to the first thing that its successor does, with so many jobs waiting. The
-// median is reported as p50-ns. A crash needs the engine's hook, so this is here
-// and not in the bench module; beside it, a bare supervised child that panics.
+// median is reported as p50-ns; beside it, a bare supervised child that panics.
 func BenchmarkOwnerRestart(b *testing.B) {
 	for _, waiting := range []int{0, 100_000} {
 		b.Run(fmt.Sprint("waiting=", waiting), func(b *testing.B) { benchOwnerRestart(b, waiting) })
@@ -24,24 +26,22 @@ func BenchmarkOwnerRestart(b *testing.B) {
 }
 
 func benchOwnerRestart(b *testing.B, waiting int) {
-	q, err := New(WithCapacity(Unbounded))
+	q, err := dray.New(dray.WithCapacity(dray.Unbounded))
 	require.NoError(b, err)
-	tree := q.treeConfig()
-	tree.limit = math.MaxInt
-	q.tree, err = newSupervisor(tree)
-	require.NoError(b, err)
+	seam.Inside(q).Endure()
+	epoch := time.Now()
 	var crashed atomic.Int64 // when; zero while there is nothing to measure
 	back := make(chan time.Duration, 1)
 	var armed atomic.Bool
-	q.setFault(func(at string) {
+	seam.Inside(q).Fault(func(at string) {
 		switch {
 		case at != "advance":
 		case armed.CompareAndSwap(true, false):
-			crashed.Store(int64(q.now()))
+			crashed.Store(int64(time.Since(epoch)))
 			panic("a broken rule")
 		default:
 			if t := crashed.Swap(0); t != 0 {
-				back <- q.now() - time.Duration(t)
+				back <- time.Since(epoch) - time.Duration(t)
 			}
 		}
 	})
@@ -53,7 +53,7 @@ func benchOwnerRestart(b *testing.B, waiting int) {
 	var took []time.Duration
 	for b.Loop() {
 		armed.Store(true)
-		q.poke()
+		seam.Inside(q).Poke()
 		took = append(took, <-back)
 	}
 	reportMedian(b, took)
@@ -64,7 +64,7 @@ func benchChildRestart(b *testing.B) {
 	epoch := time.Now()
 	var crashed time.Duration // written before the panic, read by the successor
 	back, die := make(chan time.Duration, 1), make(chan struct{})
-	s, err := NewSupervisor(OneForOne, WithIntensity(math.MaxInt, time.Second), WithChildren(Child{Name: "c", Service: ServiceFunc(
+	s, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(math.MaxInt, time.Second), dray.WithChildren(dray.Child{Name: "c", Service: dray.ServiceFunc(
 		func(ctx context.Context) error {
 			back <- time.Since(epoch) - crashed
 			select {

@@ -1,4 +1,4 @@
-package dray
+package schedule_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
 )
 
 // hundredThousand tasks of 1 to 6 s are what BenchmarkLateness is about.
@@ -32,7 +34,7 @@ func (l *latenesses) note(due time.Time) {
 // and reports how late they were and what each costs in memory. Compare the two
 // of one round only, as the machine has its say:
 //
-//	go test -run '^$' -bench Lateness -benchtime 1x -count 5 .
+//	go test -run '^$' -bench Lateness -benchtime 1x -count 5 ./test/schedule
 func BenchmarkLateness(b *testing.B) {
 	b.Run("AfterFunc", func(b *testing.B) { lateness(b, timersOf) })
 	b.Run("dray", func(b *testing.B) { lateness(b, tasksOf) })
@@ -93,13 +95,13 @@ func timersOf(_ *testing.B, l *latenesses) (stop func()) {
 }
 
 func tasksOf(b *testing.B, l *latenesses) (stop func()) {
-	q, err := New()
+	q, err := dray.New()
 	require.NoError(b, err)
 	require.NoError(b, q.Start())
 	for i := range hundredThousand {
 		period := periodOf(i)
 		due := time.Now().Add(period)
-		err := q.Scheduler().Schedule(fmt.Sprint("task-", i), Every(period), func(context.Context) error {
+		err := q.Scheduler().Schedule(fmt.Sprint("task-", i), dray.Every(period), func(context.Context) error {
 			l.note(due)
 			due = due.Add(period)
 			return nil
@@ -114,7 +116,7 @@ func tasksOf(b *testing.B, l *latenesses) (stop func()) {
 // BenchmarkScheduleUnscheduleMillion is adding and removing a task while there are
 // a million others; see BenchmarkContainerHeapMillion in internal/agenda.
 func BenchmarkScheduleUnscheduleMillion(b *testing.B) {
-	q, err := New()
+	q, err := dray.New()
 	require.NoError(b, err)
 	require.NoError(b, q.Start())
 	defer q.Close()
@@ -123,14 +125,14 @@ func BenchmarkScheduleUnscheduleMillion(b *testing.B) {
 	names := make([]string, 1<<20)
 	for i := range names {
 		names[i] = fmt.Sprint("task-", i)
-		if err := s.Schedule(names[i], Every(time.Hour+time.Duration(i*7919%1_000_003)*time.Millisecond), nothing); err != nil {
+		if err := s.Schedule(names[i], dray.Every(time.Hour+time.Duration(i*7919%1_000_003)*time.Millisecond), nothing); err != nil {
 			b.Fatal(err)
 		}
 	}
 	i := 0
 	for b.Loop() {
 		name := names[i*7919%len(names)]
-		if s.Unschedule(name) != nil || s.Schedule(name, Every(time.Hour+time.Duration(i)*time.Microsecond), nothing) != nil {
+		if s.Unschedule(name) != nil || s.Schedule(name, dray.Every(time.Hour+time.Duration(i)*time.Microsecond), nothing) != nil {
 			b.Fatal("it should be there")
 		}
 		i++
@@ -139,7 +141,7 @@ func BenchmarkScheduleUnscheduleMillion(b *testing.B) {
 
 // BenchmarkPeriodicRun is the whole way of a run, from due to settled.
 func BenchmarkPeriodicRun(b *testing.B) {
-	q, err := New(WithWorkers(1))
+	q, err := dray.New(dray.WithWorkers(1))
 	require.NoError(b, err)
 	require.NoError(b, q.Start())
 	defer q.Close()
@@ -150,7 +152,7 @@ func BenchmarkPeriodicRun(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for i := range tasks {
-		require.NoError(b, q.Scheduler().Schedule(fmt.Sprint(i), Every(time.Microsecond), func(context.Context) error {
+		require.NoError(b, q.Scheduler().Schedule(fmt.Sprint(i), dray.Every(time.Microsecond), func(context.Context) error {
 			if left.Add(-1) == 0 {
 				close(done)
 			}
