@@ -44,6 +44,9 @@ func (e *engine) offer(ctx context.Context, j *core.Job, placed bool) (Receipt, 
 		return Receipt{}, err
 	}
 	o.placed = placed
+	if e.blocks && e.short() {
+		o.me, o.known = goid.Current(), true
+	}
 	var (
 		r       Receipt
 		waiting bool
@@ -55,6 +58,10 @@ func (e *engine) offer(ctx context.Context, j *core.Job, placed bool) (Receipt, 
 			return
 		}
 		r, waiting, err = e.accept(o, c, j, now)
+		if waiting && o.known && e.caller(o.inside, o.me) != nil {
+			c.Reject(j, now)
+			waiting, err = false, ErrQueueFull
+		}
 	})
 	if waiting {
 		return e.awaitRoom(o, j)
@@ -68,7 +75,9 @@ type offer struct {
 	ctx    context.Context
 	done   <-chan struct{}
 	inside jobctx.Context // of the job that ctx comes from, or nil
-	placed bool           // the receipt is to say where the job stands
+	me     goid.ID        // if known: of the caller
+	known  bool
+	placed bool // the receipt is to say where the job stands
 }
 
 // receipt is that for a job which is accepted. The core is asked for its place only if that
@@ -117,6 +126,14 @@ func (e *engine) accept(o offer, c *core.Core, j *core.Job, now time.Duration) (
 	}
 }
 
+// short reports whether there seems to be no room. To ask for the goroutine's number, which
+// is slow, is only worth it then.
+func (e *engine) short() bool {
+	e.mail.mu.Lock()
+	defer e.mail.mu.Unlock()
+	return e.mail.room <= 0
+}
+
 // rejectOwn turns j away, which found no room, if a job of this queue enqueues it: that
 // would wait for its own end.
 func (e *engine) rejectOwn(o offer, j *core.Job) (rejected bool) {
@@ -133,7 +150,7 @@ func (e *engine) rejectOwn(o offer, j *core.Job) (rejected bool) {
 // awaitRoom waits until j, which found no room, has been accepted or refused. If
 // ctx ends at that very moment the core knows which of the two came first.
 func (e *engine) awaitRoom(o offer, j *core.Job) (Receipt, error) {
-	if e.rejectOwn(o, j) {
+	if !o.known && e.rejectOwn(o, j) {
 		return Receipt{}, ErrQueueFull
 	}
 	var err error
