@@ -47,6 +47,9 @@ type Chunk[J any] struct {
 // inUse reports whether somebody else may look at what was in the chunk.
 func (c *Chunk[J]) inUse() bool { return c.leases > 0 || c.kept.Load() }
 
+// usualMarks is how many marks a chunk has room for at first: as many as it has of a burst.
+const usualMarks = 8
+
 // A mark says of the bare entries from slot from on, up to the next mark, that
 // they came at the same time and that their IDs go up by one per slot.
 type mark struct {

@@ -107,7 +107,7 @@ func (l *List[J]) reset() {
 func (l *List[J]) newChunk() *Chunk[J] {
 	c := l.spare
 	if c == nil {
-		return new(Chunk[J])
+		return &Chunk[J]{marks: make([]mark, 0, usualMarks)}
 	}
 	l.spare, c.next = c.next, nil
 	l.spares--
