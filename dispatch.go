@@ -2,6 +2,7 @@ package dray
 
 import (
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -21,7 +22,7 @@ func (e *engine) dispatch(now time.Duration) {
 			continue
 		}
 		free := e.hasFree() && !e.core.Barred()
-		e.want.Store(free)
+		set(&e.want, free)
 		more = free && e.core.CanStart() && e.starting.len() == 0 && !e.coming.Load()
 	}
 	e.share(now)
@@ -157,20 +158,29 @@ func (e *engine) share(now time.Duration) {
 		e.revoked = false
 		e.core.RenewLeases()
 	}
-	if blocked := e.core.Blocked(); blocked != e.blocked.Load() {
-		e.blocked.Store(blocked) // before the gate opens
-	}
+	set(&e.blocked, e.core.Blocked()) // before the gate opens
 	e.shared = e.core.Share(e.handler != nil, now)
 	if before != nil && before != e.shared {
 		before.Dry()
 	}
-	e.more.Store(e.shared != nil && e.core.MoreToShare())
-	e.offered.Store(e.shared)
+	set(&e.more, e.shared != nil && e.core.MoreToShare())
+	if e.shared != nil {
+		e.offered.Store(e.shared)
+	}
+}
+
+// set stores v, which costs more than to find that it is there already.
+func set(b *atomic.Bool, v bool) {
+	if b.Load() != v {
+		b.Store(v)
+	}
 }
 
 // unshare ends that.
 func (e *engine) unshare() {
-	e.offered.Store(nil)
+	if e.shared != nil {
+		e.offered.Store(nil)
+	}
 	claimed, records := e.core.Unshare()
 	e.claims += claimed
 	if claimed > 0 && (records || e.mixed > 0 || e.handler != nil) {

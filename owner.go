@@ -88,7 +88,7 @@ func (e *engine) newRequest() *request {
 		return r
 	}
 	r := &request{reply: make(chan bool, 2)}
-	r.readStats = func(c *core.Core, now time.Duration) { r.stats = e.stats(c, now) }
+	r.readStats = func(c *core.Core, now time.Duration) { e.stats(c, now, &r.stats) }
 	r.postPlain = func(c *core.Core, now time.Duration) { r.receipt = e.acceptPlain(c, r.fn, now) }
 	return r
 }

@@ -203,7 +203,8 @@ func (q *Queue) rest(restart bool) (final bool) {
 	if !l.closing {
 		q.step(func(c *core.Core, now time.Duration) {
 			c.Halt(true)
-			books := q.stats(c, now)
+			var books Stats
+			q.stats(c, now, &books)
 			books.Restarts = q.tree.restarts()
 			waiting, cut := c.Left()
 			ev := stopped(books, waiting, cut)

@@ -200,7 +200,8 @@ func (e *engine) leave(restarts uint64) (r Report, last Event) {
 	e.stuck.Finish()
 	e.step(func(c *core.Core, now time.Duration) {
 		e.stuck.Close()
-		books := e.stats(c, now)
+		var books Stats
+		e.stats(c, now, &books)
 		e.release() // the mailbox is closed, and says so at once, however long this takes
 		books.Restarts = restarts
 		waiting, cut := c.Left()
@@ -228,7 +229,8 @@ func (e *engine) emitLast(last Event, tell bool) {
 		return
 	}
 	e.step(func(c *core.Core, now time.Duration) {
-		books := e.stats(c, now)
+		var books Stats
+		e.stats(c, now, &books)
 		books.Restarts, books.OldestPending = last.Stats.Restarts, last.Stats.OldestPending
 		last.Stats = &books
 		e.bus.Last(e.complete(last))

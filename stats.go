@@ -61,10 +61,10 @@ func (q *Queue) Stats() Stats {
 	return s
 }
 
-func (e *engine) stats(c *core.Core, now time.Duration) Stats {
+func (e *engine) stats(c *core.Core, now time.Duration, s *Stats) {
 	e.measureAll()
 	b := c.Snapshot()
-	s := Stats{
+	*s = Stats{
 		Pending: b.Pending, Delayed: b.Delayed, Retrying: b.Retrying, Running: b.Running, Stuck: b.Stuck,
 		Enqueued: e.mail.lastID, Processed: b.Processed, Failed: b.Failed, Cancelled: b.Cancelled, Evicted: b.Evicted,
 		Rejected: b.Rejected, Retried: b.Retried, Panicked: b.Panicked,
@@ -75,7 +75,6 @@ func (e *engine) stats(c *core.Core, now time.Duration) Stats {
 	}
 	wait, run := c.Latencies()
 	s.Wait, s.Run = latencyOf(wait), latencyOf(run)
-	return s
 }
 
 var percentiles = [...]float64{0.5, 0.9, 0.99}

@@ -340,7 +340,7 @@ var table = []mutation{
 	{file: "dispatch.go", old: "\tw.cause.Store(int32(core.NotCancelled))\n", new: ""},
 	{file: "dispatch.go", old: "\t\tw.until.Store(nil)\n", new: "\t\t_ = w\n"},
 	{file: "dispatch.go", old: "more = free && e.core.CanStart() && e.starting.len() == 0 && !e.coming.Load()", new: "more = false"},
-	{file: "dispatch.go", old: "e.want.Store(free)", new: "e.want.Store(false)"},
+	{file: "dispatch.go", old: "set(&e.want, free)", new: "set(&e.want, false)"},
 	{file: "dispatch.go", old: "if e.core.NextIsLight(now) && (e.starting.len() > 0 || e.coming.Load()) {", new: "if e.coming.Load() {"},
 	{file: "dispatch.go", old: "\t\t\te.idle = append(e.idle, w)\n", new: ""},
 	{file: "dispatch.go", old: "takeClaimed() {\n\te.awaitShown()\n", new: "takeClaimed() {\n"},
