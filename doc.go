@@ -159,7 +159,7 @@ dray's.
 
 Stats.Wait and Stats.Run count every attempt, once it has ended. Jobs are timed one by one
 while they take a microsecond or longer, and in any case if they have a timeout, a deadline, a
-key, a unique key, a priority, a group or a limiter, or if somebody waits for their result. A worker that
+unique key, a group or a limiter, or if somebody waits for their result. A worker that
 finds others shorter reads the clock once for up to 64 of them, and counts each as
 having taken the average. If they took longer after all, one of them is counted
 with the whole time: that is too much by a millisecond at most. Until the last of

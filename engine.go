@@ -141,8 +141,7 @@ func (e *engine) broken() {
 func (e *engine) crash(p *PanicError) {
 	e.mail.mu.Lock()
 	e.mail.crashed = p
-	e.mail.mu.Unlock()
-	e.poke()
+	e.tell()
 }
 
 // at is where tests let the engine crash.

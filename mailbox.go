@@ -166,12 +166,25 @@ func (e *engine) endDirect(w *worker) bool {
 // of the first in any case, as the list is dated by it.
 func (e *engine) posted(first bool) {
 	m := &e.mail
-	wake := m.attended && !m.awake && (m.watched || m.pressing || m.above() || m.eager && !e.coming.Load() || first && !m.napping)
+	if m.awake || !(m.watched || m.pressing || m.above() || m.eager && !e.coming.Load() || first && !m.napping) {
+		m.mu.Unlock()
+		return
+	}
+	e.tell()
+}
+
+// tell unlocks the mailbox, in which something was left, and wakes the owner if it sleeps. It
+// reports whether one runs.
+func (e *engine) tell() (attended bool) {
+	m := &e.mail
+	attended = m.attended
+	wake := attended && !m.awake
 	m.awake = m.awake || wake
 	m.mu.Unlock()
 	if wake {
 		e.wake()
 	}
+	return attended
 }
 
 // above reports whether there is a job in the list that those which are shared may not go before.
@@ -183,21 +196,14 @@ func (m *mailbox) above() bool {
 func (e *engine) poke() {
 	e.mail.mu.Lock()
 	e.mail.poked = true
-	e.mail.mu.Unlock()
-	e.rouse()
+	e.tell()
 }
 
 // rouse tells the owner to look if it sleeps: a tick sees before its end what the caller
 // has done.
 func (e *engine) rouse() {
-	m := &e.mail
-	m.mu.Lock()
-	wake := m.attended && !m.awake
-	m.awake = m.awake || wake
-	m.mu.Unlock()
-	if wake {
-		e.wake()
-	}
+	e.mail.mu.Lock()
+	e.tell()
 }
 
 // wake is for the one who has set awake. An owner that has woken by itself meanwhile
@@ -223,14 +229,7 @@ func (e *engine) giveBack(w *worker) (attended bool) {
 		return true
 	}
 	m.returned = append(m.returned, w)
-	attended = m.attended
-	wake := attended && !m.awake
-	m.awake = m.awake || wake
-	m.mu.Unlock()
-	if wake {
-		e.wake()
-	}
-	return attended
+	return e.tell()
 }
 
 // How long is waited between two looks at a lock that is taken: in turns of

@@ -159,17 +159,9 @@ func (e *engine) withdraw(r *request) (made bool) {
 
 // ask leaves a request in the inbox, and reports whether an owner runs, which then replies.
 func (e *engine) ask(r *request) (owned bool) {
-	m := &e.mail
-	m.mu.Lock()
-	m.asked = append(m.asked, r)
-	owned = m.attended
-	wake := owned && !m.awake
-	m.awake = m.awake || wake
-	m.mu.Unlock()
-	if wake {
-		e.wake()
-	}
-	return owned
+	e.mail.mu.Lock()
+	e.mail.asked = append(e.mail.asked, r)
+	return e.tell()
 }
 
 func (e *engine) forget(r *request) {

@@ -75,11 +75,11 @@ func (c *Core) Easy() bool {
 func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	c.pending--
 	c.running++
-	l := c.lane(priorityOf(e))
-	if l == c.shared {
+	p := priorityOf(e)
+	if p == c.shared {
 		c.claimed = false // whenever others of it were: that is over
 	}
-	l.turned = now
+	c.lane(p).turned = now
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched.has(DidStart) {

@@ -90,7 +90,7 @@ type Core struct {
 
 	some []*Job // empty: room for the jobs of a span, so that they are found without allocating
 
-	shared  *lane         // whose jobs workers claim by themselves, or did last
+	shared  Priority      // whose jobs workers claim by themselves, or did last
 	claimed bool          // jobs of it, since the last start of it was known
 	aged    time.Duration // when another lane counts as high as that; 0: never
 
@@ -115,12 +115,10 @@ type Counts struct {
 
 // New returns a core without workers or jobs.
 func New(cfg Config) *Core {
-	c := &Core{
+	return &Core{
 		cfg: cfg, kinds: make(map[string]*sorted.List[*Job]),
 		pausedKinds: make(map[string]*aside), pausedTasks: make(map[string]*aside),
 	}
-	c.shared = c.lane(Normal)
-	return c
 }
 
 // Collect takes over the plain jobs that have arrived, whole. The mailbox

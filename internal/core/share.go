@@ -16,67 +16,54 @@ type Stretch = fifo.Chunk[Job]
 //
 // If they are to know the IDs of plain jobs it is a stretch for which RunOf says them.
 func (c *Core) Share(identified bool, now time.Duration) *Stretch {
-	l := c.onlyLane(now)
-	if l == nil {
+	p, ok := c.only(now)
+	if !ok {
 		return nil
 	}
-	if l != c.shared {
+	if p != c.shared {
 		c.noteTurn()
-		c.shared = l
+		c.shared = p
 	}
 	if identified {
-		return l.list.OpenRun(c.light)
+		return c.lane(p).list.OpenRun(c.light)
 	}
-	return l.list.Open(c.light)
+	return c.lane(p).list.Open(c.light)
 }
 
-// onlyLane returns the lane that alone jobs are to start from until something changes; nil if
-// there is none. Others may stand in line, and count as high only later: at c.aged.
-func (c *Core) onlyLane(now time.Duration) *lane {
+// only returns the priority of which alone jobs are to start until something changes, if there
+// is one. Others may stand in line, and count as high only later: at c.aged.
+func (c *Core) only(now time.Duration) (p Priority, ok bool) {
 	c.aged = 0
 	if c.inLanes() == 0 || !c.Easy() {
-		return nil
+		return 0, false
 	}
-	first := c.firstLane()
+	first := 0
+	for c.lanes[first].len() == 0 {
+		first++
+	}
 	for i := range c.lanes {
 		if i != first && c.behind[i] > 0 {
-			return nil // it may have been first of its priority for long when its turn comes
+			return 0, false // it may have been first of its priority for long when its turn comes
 		}
 	}
+	p = High - Priority(first) //nolint:gosec // of three
 	if c.inLanes() == c.lanes[first].len() {
-		return &c.lanes[first]
+		return p, true
 	}
 	h := c.heads([3]*Job{})
 	if !h.alone(first, now) {
-		return nil
+		return 0, false
 	}
 	for i := first + 1; i < len(c.lanes); i++ {
 		if at := h.since[i] + ageing*time.Duration(i-first); h.there[i] && (c.aged == 0 || at < c.aged) {
 			c.aged = at
 		}
 	}
-	return &c.lanes[first]
-}
-
-// firstLane returns the highest lane that has jobs, the normal one if none has.
-func (c *Core) firstLane() int {
-	for i := range c.lanes {
-		if c.lanes[i].len() > 0 {
-			return i
-		}
-	}
-	return 1
+	return p, true
 }
 
 // Sharing returns the priority of the jobs that are shared.
-func (c *Core) Sharing() Priority {
-	for i := range c.lanes {
-		if c.shared == &c.lanes[i] {
-			return High - Priority(i) //nolint:gosec // of three
-		}
-	}
-	return Normal
-}
+func (c *Core) Sharing() Priority { return c.shared }
 
 // light reports whether no rule has to be looked at before a job in line starts nor after a good
 // end of it, but for whether its kind is paused, which Reconsider has asked again. One with a
@@ -87,7 +74,7 @@ func (c *Core) light(j *Job) bool {
 		j.Ref == nil && j.Task == "" && !j.Roomless && !j.cut && c.asideOf(j) == nil
 }
 
-// Lease lets a worker claim from s, until Release.
+// Lease lets a worker claim from s, until Release. Any list can use the chunk again.
 func (c *Core) Lease(s *Stretch) { c.lanes[1].list.Lease(s) }
 
 // Release ends that.
@@ -107,7 +94,7 @@ func (c *Core) RenewLeases() {
 // now, and then Claimed.
 func (c *Core) Unshare() (claimed uint32, records bool) {
 	c.aged = 0
-	n, records := c.shared.list.Shut()
+	n, records := c.lane(c.shared).list.Shut()
 	if n > 0 {
 		c.counts.Processed += uint64(n)
 		c.pending -= n
@@ -129,7 +116,7 @@ func (c *Core) Follow(r *Run) {
 // Claimed takes in the records that were claimed: at gives the place where the one from a
 // slot runs, and since when; nil if it has ended well.
 func (c *Core) Claimed(at func(slot uint32) (*Run, time.Duration)) {
-	c.shared.list.Claimed(func(slot uint32, j *Job) {
+	c.lane(c.shared).list.Claimed(func(slot uint32, j *Job) {
 		c.leaveLane(j)
 		if c.held++; !j.started { // as Unshare has counted
 			j.started = true
@@ -160,7 +147,8 @@ func (c *Core) succeed(j *Job) {
 func (c *Core) noteTurn() {
 	if c.claimed {
 		c.claimed = false
-		c.shared.turned = max(c.shared.turned, c.cfg.LastStart())
+		l := c.lane(c.shared)
+		l.turned = max(l.turned, c.cfg.LastStart())
 	}
 }
 
@@ -177,8 +165,8 @@ func (c *Core) Light(r *Run) bool {
 
 // NextIsLight reports whether the next to start is a job which may be shared.
 func (c *Core) NextIsLight(now time.Duration) bool {
-	l := c.onlyLane(now)
-	return l != nil && l.list.FirstIsEasy(c.light)
+	p, ok := c.only(now)
+	return ok && c.lane(p).list.FirstIsEasy(c.light)
 }
 
 // Watches reports whether somebody wants to know of such effects.
@@ -203,4 +191,7 @@ func (c *Core) Finished(n uint64, began time.Duration) {
 func (c *Core) Full() bool { return c.running >= c.Limit() }
 
 // MoreToShare reports whether there may be another stretch behind the one that is shared.
-func (c *Core) MoreToShare() bool { return c.shared.list.More() || c.inLanes() > c.shared.len() }
+func (c *Core) MoreToShare() bool {
+	l := c.lane(c.shared)
+	return l.list.More() || c.inLanes() > l.len()
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // crashAt makes the engine panic at its n-th step, counted over all goroutines.
@@ -297,19 +298,6 @@ func TestSupervisorLetsAQueueEnd(t *testing.T) {
 	})
 }
 
-// during has f called by the owner before it goes to sleep.
-func during(t *testing.T, q *dray.Queue, f func()) {
-	once := false
-	seam.Inside(q).Fault(func(at string) {
-		if at == "alarm" && !once {
-			once = true
-			f()
-		}
-	})
-	_ = q.Stats()
-	require.True(t, once)
-}
-
 // TestCrashInACall: a caller gets what he asked for though the rules break on his
 // goroutine, before his change or after it, and the owner hears of it at once.
 func TestCrashInACall(t *testing.T) {
@@ -321,7 +309,7 @@ func TestCrashInACall(t *testing.T) {
 			require.NoError(t, q.Pause())
 			synctest.Wait()
 			once := false
-			during(t, q, func() { // so that it lies in the mailbox, and the owner rests
+			kit.DuringATick(t, q, func() { // so that it lies in the mailbox, and the owner rests
 				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 			})
 			seam.Inside(q).Fault(func(at string) {

@@ -12,14 +12,8 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/test/kit"
 )
-
-// grid is a calendar schedule: multiples of a duration, in UTC.
-type grid time.Duration
-
-func (g grid) Next(after time.Time) time.Time {
-	return after.Truncate(time.Duration(g)).Add(time.Duration(g))
-}
 
 // TestSchedulerCrashAtEveryStep: wherever the queue crashes, each run that was due
 // is run once; the tasks' books agree with the queue's.
@@ -42,7 +36,7 @@ func TestSchedulerCrashAtEveryStep(t *testing.T) {
 				ran[fmt.Sprint(name, " ", due.Unix())]++
 				return nil
 			}
-			for i, when := range []dray.Schedule{dray.Every(time.Second), dray.Every(2 * time.Second), grid(time.Second), dray.At(time.Now().Add(3 * time.Second))} {
+			for i, when := range []dray.Schedule{dray.Every(time.Second), dray.Every(2 * time.Second), kit.Grid(time.Second), dray.At(time.Now().Add(3 * time.Second))} {
 				require.NoError(t, q.Scheduler().Schedule(fmt.Sprint(i), when, job, dray.WithOverlap(dray.Overlap(i))))
 			}
 			time.Sleep(4*time.Second + time.Millisecond)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/seam"
 	"github.com/a622d8ee/dray/internal/yield"
 )
 
@@ -150,4 +151,27 @@ func CountsAllocations(t *testing.T) {
 	if yield.Stress {
 		t.Skip("what is allocated under the tag stress is not what users get")
 	}
+}
+
+// DuringATick has f called by the owner of q when that has nothing more to do but to go to sleep.
+func DuringATick(t testing.TB, q *dray.Queue, f func()) {
+	t.Helper()
+	once := false
+	seam.Inside(q).Fault(func(at string) {
+		if at == "alarm" && !once {
+			once = true
+			f()
+		}
+	})
+	defer seam.Inside(q).Fault(nil)
+	_ = q.Stats()
+	require.True(t, once)
+}
+
+// A Grid is a calendar schedule: multiples of a duration, in UTC.
+type Grid time.Duration
+
+// Next returns the multiple after that.
+func (g Grid) Next(after time.Time) time.Time {
+	return after.Truncate(time.Duration(g)).Add(time.Duration(g))
 }

@@ -162,20 +162,6 @@ func TestPlainJobDuringATick(t *testing.T) {
 	})
 }
 
-// duringATick has f called by the owner when that has nothing more to do but to go to sleep.
-func duringATick(t *testing.T, q *dray.Queue, f func()) {
-	once := false
-	seam.Inside(q).Fault(func(at string) {
-		if at == "alarm" && !once {
-			once = true
-			f()
-		}
-	})
-	defer seam.Inside(q).Fault(nil)
-	_ = q.Stats()
-	require.True(t, once)
-}
-
 // A job that starts just before the owner goes to sleep is watched: it is told that it
 // runs on after its timeout.
 func TestTimeoutThatBeginsDuringATick(t *testing.T) {
@@ -189,7 +175,7 @@ func TestTimeoutThatBeginsDuringATick(t *testing.T) {
 		require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { close(next); time.Sleep(time.Hour); return nil }, dray.WithTimeout(time.Second)))
 		require.NoError(t, q.Resume())
 		time.Sleep(time.Minute)
-		duringATick(t, q, func() { close(end); <-next })
+		kit.DuringATick(t, q, func() { close(end); <-next })
 		begin := time.Now()
 		time.Sleep(2 * time.Hour)
 		require.Len(t, stuck.All(), 1)
@@ -237,7 +223,7 @@ func TestHigherJobsAreNext(t *testing.T) {
 						require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { started = time.Since(begin); return nil }, row.next...))
 					}
 					if during {
-						duringATick(t, q, next)
+						kit.DuringATick(t, q, next)
 					} else {
 						next()
 					}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // skewed returns a running queue whose wall clock can be set, and what became of it.
@@ -80,7 +81,7 @@ func TestClockJumps(t *testing.T) {
 				begin := time.Now()
 				var due []string
 				var ticks []time.Duration
-				when := dray.Schedule(grid(c.every))
+				when := dray.Schedule(kit.Grid(c.every))
 				if c.every == 0 {
 					when = dray.At(begin.Add(15*time.Minute), begin.Add(time.Hour))
 				}
@@ -132,13 +133,6 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
-// grid is a calendar schedule: multiples of a duration, in UTC.
-type grid time.Duration
-
-func (g grid) Next(after time.Time) time.Time {
-	return after.Truncate(time.Duration(g)).Add(time.Duration(g))
-}
-
 // TestNoStormAfterAJump: a hundred tasks a minute, over a week's sleep, give a
 // hundred runs to make up for it, and none doubled.
 func TestNoStormAfterAJump(t *testing.T) {
@@ -146,7 +140,7 @@ func TestNoStormAfterAJump(t *testing.T) {
 		q, set := skewed(t)
 		var runs atomic.Int64
 		for i := range 100 {
-			require.NoError(t, q.Scheduler().Schedule(dray.ID(i).String(), grid(time.Minute), func(context.Context) error {
+			require.NoError(t, q.Scheduler().Schedule(dray.ID(i).String(), kit.Grid(time.Minute), func(context.Context) error {
 				runs.Add(1)
 				return nil
 			}))

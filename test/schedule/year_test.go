@@ -15,6 +15,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/test/kit"
 )
 
 // taskLedger is what an observer can know of one task.
@@ -142,7 +143,7 @@ func plantTasks(t *testing.T, q *dray.Queue, ledgers map[string]*taskLedger) *ye
 	require.NoError(t, err)
 	schedules := map[string]dray.Schedule{
 		"interval": dray.Every(5*time.Hour + 7*time.Minute), "daily": dray.Daily(2, 30, berlin), "twice": dray.Daily(1, 45, lordHowe, dray.RepeatFold),
-		"grid": grid(6 * time.Hour),
+		"grid": kit.Grid(6 * time.Hour),
 	}
 	for kind, when := range schedules {
 		for o := dray.SkipOverlap; o <= dray.CancelPrevious; o++ {
