@@ -55,10 +55,9 @@ func (w *worker) claim() bool {
 	}
 	w.claims++
 	w.slot = int(slot) + 1
+	keyed := w.record != nil && w.record.Key != ""
 	w.hold(fn, record) // before all that could wait for the owner, which may wait for this: see awaitShown
-	if w.engine.blocked.Load() {
-		w.engine.poke()
-	}
+	w.tellOfClaim(keyed)
 	switch {
 	case !due:
 		w.pace.left--
@@ -72,6 +71,15 @@ func (w *worker) claim() bool {
 		w.pace.alone()
 	}
 	return true
+}
+
+// tellOfClaim has the owner look at a claim that something waits for: producers for room, or jobs for
+// the place in its key of the job before.
+func (w *worker) tellOfClaim(keyed bool) {
+	e := w.engine
+	if e.blocked.Load() || keyed && e.crowded.Load() && e.crowded.Swap(false) {
+		e.poke()
+	}
 }
 
 // claimElsewhere claims a job of a stretch that the worker has no lease for. If many workers have long

@@ -158,7 +158,8 @@ func (e *engine) share(now time.Duration) {
 		e.revoked = false
 		e.core.RenewLeases()
 	}
-	set(&e.blocked, e.core.Blocked()) // before the gate opens
+	set(&e.blocked, e.core.Blocked()) // this and the next before the gate opens
+	set(&e.crowded, e.core.Crowded())
 	e.shared = e.core.Share(e.handler != nil, now)
 	if before != nil && before != e.shared {
 		before.Dry()

@@ -62,6 +62,9 @@ func (c *Core) only(now time.Duration) (p Priority, ok bool) {
 	return p, true
 }
 
+// Crowded reports whether jobs stand behind their keys.
+func (c *Core) Crowded() bool { return c.behind[0]+c.behind[1]+c.behind[2] > 0 }
+
 // Sharing returns the priority of the jobs that are shared.
 func (c *Core) Sharing() Priority { return c.shared }
 
