@@ -8,58 +8,10 @@ import (
 
 	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/jobctx"
-	"github.com/a622d8ee/dray/internal/span"
 )
-
-// queueValues is the context that Serve was called with, as far as its values go.
-type queueValues struct{ context.Context }
-
-// beginContext gives the job at hand its context.
-func (w *worker) beginContext() {
-	queue := w.engine.base.Load()
-	if w.record == nil && w.base == queue && w.contexts.Again(w.mark()) {
-		return
-	}
-	base := context.Context(queue)
-	w.base = queue
-	if x := extraOf(w.record); x != nil && x.values != nil {
-		base = x.values.Over(base)
-		w.base = nil
-	}
-	w.contexts.Begin(base, w.mark())
-}
-
-// Bounds is what ends the context of the job at hand.
-func (w *worker) Bounds() (b jobctx.Bounds) {
-	if u := w.until.Load(); u != nil {
-		b.Deadline, b.Cause = u.at, u.why
-	} else if t := w.timeout.Load(); t > 0 {
-		b.Deadline, b.Cause = w.engine.epoch.Add(span.Sum(time.Duration(w.began.Load()), time.Duration(t))), ErrTimeout
-	}
-	if cause := core.Cause(w.cause.Load()); cause != core.NotCancelled { //nolint:gosec // it is one
-		b.Ended = causeError(cause)
-	}
-	return b
-}
-
-// workerOf returns the worker that o is: in this package all owners of contexts are.
-func workerOf(o jobctx.Owner) *worker { return o.(*worker) } //nolint:forcetypeassert // see above
-
-// causeError is what context.Cause says inside the job.
-func causeError(c core.Cause) error {
-	switch c {
-	case core.TimedOut:
-		return ErrTimeout
-	case core.Expired:
-		return ErrDeadline
-	case core.Shutdown:
-		return ErrShutdown
-	default:
-		return ErrCancelled
-	}
-}
 
 // The methods of a user's context are user code. They are called on the goroutine of
 // the call that was given it, outside of every lock, and before anything is done that
@@ -103,23 +55,6 @@ func contextThrew(err *error) {
 	}
 }
 
-// whileRunning has the owner call do with the worker that runs c's job, or reports false if
-// that has ended.
-func whileRunning(c jobctx.Context, do func(w *worker)) (ok bool) {
-	o := jobctx.OwnerOf(c)
-	if o == nil {
-		return false
-	}
-	w := workerOf(o)
-	w.engine.step(func(*core.Core, time.Duration) {
-		if ok = jobctx.Running(c); ok {
-			w.engine.updateRuns()
-			do(w)
-		}
-	})
-	return ok
-}
-
 // JobFrom returns the job that ctx, or a context derived from it, belongs to. It
 // reports false outside a job, and once the attempt has ended.
 func JobFrom(ctx context.Context) (info JobInfo, ok bool) {
@@ -127,7 +62,7 @@ func JobFrom(ctx context.Context) (info JobInfo, ok bool) {
 	if c == nil {
 		return JobInfo{}, false
 	}
-	ok = whileRunning(c, func(w *worker) { info = w.engine.jobInfo(core.InfoOfRun(&w.run)) })
+	ok = engine.WhileRunning(c, func(h engine.Host, r *core.Run) { info = hostOf(h).jobInfo(core.InfoOfRun(r)) })
 	return info, ok
 }
 
@@ -139,12 +74,9 @@ func Progress(ctx context.Context, done, total int64) {
 	if c == nil {
 		return
 	}
-	whileRunning(c, func(w *worker) {
-		e := w.engine
-		e.pin(&w.run)
-		e.core.Progress(&w.run, done, total)
-		if e.wants(JobProgress) {
-			e.emit(Event{Kind: JobProgress, Job: e.jobInfo(core.InfoOfRun(&w.run))})
+	engine.Progress(c, done, total, func(h engine.Host, r *core.Run) {
+		if h := hostOf(h); h.wants(JobProgress) {
+			h.emit(Event{Kind: JobProgress, Job: h.jobInfo(core.InfoOfRun(r))})
 		}
 	})
 }
@@ -167,7 +99,7 @@ type Handler func(ctx context.Context, j *Job) error
 // must call next at most once, on the goroutine on which it is called.
 type Middleware func(next Handler) Handler
 
-// An extra is what the engine needs to run a job that has more than a function.
+// An extra is what is needed to run a job that has more than a function.
 type extra struct {
 	fn     Func           // without the middleware
 	levels []Handler      // as Job's
@@ -187,6 +119,9 @@ func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is
 	x.attach(j)
 }
 
+// Values are those of the context that the job was enqueued with.
+func (x *extra) Values() *jobctx.Values { return x.values }
+
 // attach makes x the extra of j, which then runs by it.
 func (x *extra) attach(j *core.Job) {
 	j.Extra = x
@@ -197,7 +132,8 @@ func (x *extra) attach(j *core.Job) {
 
 // run is the job where the queue has no middleware: the context is as the worker gave it.
 func (x *extra) run(ctx context.Context) error {
-	return x.levels[0](ctx, workerOf(jobctx.OwnerOf(ctx.(jobctx.Context))).job()) //nolint:forcetypeassert // see there
+	h, j := engine.JobOf(ctx.(jobctx.Context)) //nolint:forcetypeassert // see there
+	return x.levels[0](ctx, hostOf(h).jobOf(j))
 }
 
 // extraOf returns j's extra, or nil.
@@ -227,17 +163,17 @@ func withFunc(j *core.Job, fn Func) {
 	}
 }
 
-// job makes what the middleware sees of the worker's job.
-func (w *worker) job() *Job {
-	r := w.record
+// jobOf makes what the middleware sees of the worker's job.
+func (h *host) jobOf(j engine.Job) *Job {
+	r := j.Record
 	if r == nil {
-		return &Job{ID: ID(w.id), Attempt: 1, EnqueuedAt: w.engine.clock.Tell(w.at), fn: w.fn}
+		return &Job{ID: ID(j.ID), Attempt: 1, EnqueuedAt: h.clock.Tell(j.At), fn: j.Fn}
 	}
-	j := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: w.engine.clock.Tell(r.EnqueuedAt), fn: r.Fn}
+	seen := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: h.clock.Tell(r.EnqueuedAt), fn: Func(r.Fn)}
 	if x := extraOf(r); x != nil {
-		j.fn, j.levels = x.fn, x.levels
+		seen.fn, seen.levels = x.fn, x.levels
 	}
-	return j
+	return seen
 }
 
 // level returns what the middleware of one level is around: that of the next, if

@@ -19,7 +19,7 @@ var (
 	ErrClosed = errs.ErrClosed // "dray: closed"
 	// ErrQueueFull is returned by the enqueue calls under [Reject], and under
 	// [Block] where waiting could never end: from inside a job of the same queue.
-	ErrQueueFull = errors.New("dray: queue full")
+	ErrQueueFull = errs.ErrQueueFull // "dray: queue full"
 	// ErrDuplicate is returned where a name or a unique key is already taken:
 	// by an enqueue call under [RejectDuplicate], by [Handle], [Supervisor.Add]
 	// and [Queue.Restore].
@@ -46,7 +46,7 @@ var (
 	ErrReplaced = core.ErrReplaced
 	// ErrGroupDone is returned by an enqueue call whose [WithGroup] is complete, or
 	// was cancelled.
-	ErrGroupDone = errors.New("dray: group takes no more jobs")
+	ErrGroupDone = errs.ErrGroupDone // "dray: group takes no more jobs"
 	// ErrIntensity is returned by [Supervisor.Serve], and by [Queue.Serve] for
 	// the queue's own tree, when children crashed more often than the restart
 	// intensity allows. It wraps the last failure.

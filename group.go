@@ -77,7 +77,7 @@ func NewGroup(q *Queue, opts ...GroupOption) (_ *Group, err error) {
 		return nil, errNilQueue
 	}
 	g := &Group{queue: q, done: make(chan struct{})}
-	g.core.Ref = g
+	g.core.Ref = ends{g}
 	for _, o := range opts {
 		if o == nil {
 			return nil, errors.New("dray: nil group option")
@@ -105,7 +105,7 @@ func (g *Group) Close() {
 // [Queue.CancelKey]. It returns how many jobs it cancelled. The group is
 // complete when those that were running have returned.
 func (g *Group) Cancel() int {
-	return g.queue.cancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelGroup(&g.core, s, now) })
+	return g.queue.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelGroup(&g.core, s, now) })
 }
 
 // Done returns a channel that is closed when the group is complete. Its completion
@@ -129,8 +129,11 @@ func (g *Group) Wait(ctx context.Context) error {
 	return causeOf(ctx)
 }
 
-// add is told the error of a job that has settled, in a tick.
-func (g *Group) add(err error) {
+// ends is a group as the engine sees it.
+type ends struct{ *Group }
+
+// Add is told the error of a job that has settled, in a tick.
+func (g ends) Add(err error) {
 	switch {
 	case err == nil:
 	case len(g.errs) < maxGroupErrs:
@@ -140,8 +143,8 @@ func (g *Group) add(err error) {
 	}
 }
 
-// finish is told that the group is complete, in a tick.
-func (g *Group) finish() {
+// Finish is told that the group is complete, in a tick.
+func (g ends) Finish() {
 	errs := g.errs
 	if g.more > 0 {
 		errs = append(errs, fmt.Errorf("dray: and %d more errors", g.more))
@@ -152,12 +155,4 @@ func (g *Group) finish() {
 	g.err = errors.Join(errs...)
 	g.errs = nil
 	close(g.done)
-}
-
-// groupOf returns the group of a job, or nil.
-func groupOf(c *core.Group) *Group {
-	if c == nil {
-		return nil
-	}
-	return c.Ref.(*Group) //nolint:forcetypeassert // NewGroup sets it
 }

@@ -115,10 +115,7 @@ type JobInfo struct {
 	Done, Total int64
 }
 
-// jobInfo translates the core's view of a job.
-func (e *engine) jobInfo(i core.Info) JobInfo { return infoOf(e.clock.Reference(), i) }
-
-// infoOf tells its times by one reference.
+// infoOf translates the core's view of a job, whose times it tells by one reference.
 func infoOf(r *clock.Reference, i core.Info) JobInfo {
 	info := JobInfo{
 		ID: ID(i.ID), Kind: i.Kind, Label: i.Label, Key: i.Key, Priority: Priority(i.Priority),
@@ -209,23 +206,6 @@ func Exponential(base, maximum time.Duration) Backoff {
 
 // defaultBackoff is for jobs with several attempts and no backoff of their own.
 var defaultBackoff = Exponential(time.Second, time.Minute)
-
-// thrownDelay is what counts for a backoff function that throws.
-const thrownDelay = time.Second
-
-// delayBefore asks j's backoff function, which is user code.
-func delayBefore(j *core.Job) (d time.Duration) {
-	defer func() {
-		if recover() != nil {
-			d = thrownDelay
-		}
-	}()
-	backoff := j.Backoff
-	if backoff == nil {
-		backoff = defaultBackoff
-	}
-	return min(max(backoff(j.Attempt), 0), maxDelay)
-}
 
 // A Kind is a named sort of job with a typed payload and one handler: see
 // [Handle]. It may be used concurrently.

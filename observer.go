@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
-	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/eventbus"
 )
 
@@ -332,41 +331,41 @@ func watchOf(bus *eventbus.Bus[Event]) (w core.Watch) {
 }
 
 // wants reports whether an observer or the log has asked for events of that kind.
-func (e *engine) wants(k EventKind) bool { return e.bus.Wants(uint8(k)) }
+func (h *host) wants(k EventKind) bool { return h.bus.Wants(uint8(k)) }
 
 // emit hands an event of the queue or pool to those who have asked for its kind. One
 // without a time happens now.
-func (e *engine) emit(ev Event) {
-	if e.wants(ev.Kind) {
-		e.bus.Emit(e.complete(ev))
+func (h *host) emit(ev Event) {
+	if h.wants(ev.Kind) {
+		h.bus.Emit(h.complete(ev))
 	}
 }
 
-func (e *engine) complete(ev Event) Event {
-	ev.Queue = e.name
+func (h *host) complete(ev Event) Event {
+	ev.Queue = h.name
 	if ev.Time.IsZero() {
-		ev.Time = e.clock.Now()
+		ev.Time = h.clock.Now()
 	}
 	return ev
 }
 
 // reportLate has the log name what has not returned.
-func (e *engine) reportLate(late []error) {
+func (h *host) reportLate(late []error) {
 	for _, err := range late {
-		e.emit(Event{Kind: notReturned, Err: err})
+		h.emit(Event{Kind: notReturned, Err: err})
 	}
 }
 
 // flushOthers lets observers hear of everything until then, and has the log name those that
 // have not returned. It does not wait for those that wait for the end themselves.
-func (e *engine) flushOthers(until time.Time) {
-	e.reportLate(lateErrors(flushed(graceUntil(until), e.bus.FlushOthers)))
+func (h *host) flushOthers(until time.Time) {
+	h.reportLate(abandonedBy(flushed(graceUntil(until), h.bus.FlushOthers)))
 }
 
 // flush lets observers hear of the end, until then. The error names what user code has
 // not returned: observers, and limiters.
-func (e *engine) flush(until time.Time) []error {
-	return slices.Concat(e.lost(), lateErrors(flushed(until, e.bus.Flush)))
+func (h *host) flush(until time.Time) []error {
+	return slices.Concat(abandonedBy(h.engine.Lost()), abandonedBy(flushed(until, h.bus.Flush)))
 }
 
 func flushed(until time.Time, flush func(context.Context) []string) []string {
@@ -381,11 +380,4 @@ func graceUntil(t time.Time) time.Time {
 		return least
 	}
 	return t
-}
-
-func lateErrors(names []string) (all []error) {
-	for _, name := range names {
-		all = append(all, errs.Wrapf(ErrAbandoned, "%s", name))
-	}
-	return all
 }

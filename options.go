@@ -284,3 +284,17 @@ func WithPriority(p Priority) JobOption {
 		return nil
 	})
 }
+
+// defaultIdleTimeout is long against the pauses within ordinary work, so that hardly
+// a worker is started twice for it, and short against the life of a service.
+const defaultIdleTimeout = time.Minute
+
+// WithIdleTimeout lets workers leave that have had nothing to do for d, so that a
+// burst leaves no goroutines behind; they are started again when needed. The last to
+// become idle is the first to get a job, so those leave that are not needed, however
+// busy the others are. A worker leaves at most d later than it could. Stats.Workers
+// and Stats.Idle do not change by it, as they say how many jobs may run.
+// Defaults to 1 m, also in a [Pool]; at most a year; 0: never.
+func WithIdleTimeout(d time.Duration) Option {
+	return queueOption(func(c *config) error { c.idleTimeout = d; return checkDelay("WithIdleTimeout", d) })
+}

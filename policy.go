@@ -163,6 +163,20 @@ func WithGroup(g *Group) JobOption {
 	})
 }
 
+// A Limiter hands out tokens: see [WithRateLimit]. A *rate.Limiter of
+// golang.org/x/time/rate is one.
+//
+// Wait returns nil once there is a token for the caller, or an error: it is then
+// reported in a [RateLimitFailed] event and asked again a second later, while the
+// jobs wait. A panic counts as an error. Wait is called on a goroutine of its own,
+// one call at a time for each queue, only while a job waits for a token, for one
+// token ahead of what is running. It must return when ctx ends, which it does with
+// the queue's shutdown; one that does not is left behind. A call under way when the
+// last job has ended that wanted a token goes on, and keeps the limiter until it returns.
+type Limiter interface {
+	Wait(ctx context.Context) error
+}
+
 // WithRateLimit lets a job start only with a token of l, for each of its attempts.
 // Unlike other options those of queue, kind and call add up: a job needs a token of
 // each of them. They are asked in order: the call's, then the kind's, then the
@@ -234,7 +248,7 @@ func (o middlewareOption) applyJob(p *policy) error {
 }
 
 // newJob makes the record of a job, which ctx enqueues.
-func (e *engine) newJob(ctx context.Context, fn Func, kind string, p *policy) *core.Job {
+func (h *host) newJob(ctx context.Context, fn Func, kind string, p *policy) *core.Job {
 	j := &core.Job{
 		Fn: fn, Kind: kind, Label: p.label, Key: p.key, KeyLimit: p.keyLimit,
 		Unique: p.unique, UniquePolicy: core.UniquePolicy(p.uniquePolicy), UniqueFor: p.uniquePeriod,
@@ -249,13 +263,15 @@ func (e *engine) newJob(ctx context.Context, fn Func, kind string, p *policy) *c
 	}
 	switch {
 	case p.delay > 0:
-		j.RunAt = span.Sum(e.now(), p.delay)
+		j.RunAt = span.Sum(h.engine.Now(), p.delay)
 	case !p.runAt.IsZero():
-		j.RunAt = e.ahead(p.runAt)
+		j.RunAt = h.ahead(p.runAt)
 	}
 	return j
 }
 
 // ahead returns when t is on the core's clock: as far from now as it is by the wall
 // clock, whatever that did since the epoch.
-func (e *engine) ahead(t time.Time) time.Duration { return span.Sum(e.now(), e.clock.Until(t)) }
+func (h *host) ahead(t time.Time) time.Duration {
+	return span.Sum(h.engine.Now(), h.clock.Until(t))
+}

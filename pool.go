@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/guard"
 )
 
@@ -21,7 +22,7 @@ type poolConfig struct{ common }
 // idle is refused. Make one with [NewPool]. All methods may be called
 // concurrently. A [Queue] has workers of its own and needs no Pool.
 type Pool struct {
-	*engine
+	*host
 	mu      sync.Mutex
 	started bool          // under mu
 	closed  bool          // under mu
@@ -50,10 +51,10 @@ func NewPool(workers int, opts ...PoolOption) (_ *Pool, err error) {
 		}
 	}
 	p := &Pool{over: make(chan struct{})}
-	p.engine = newEngine(cfg.common, core.Config{Workers: workers, Capacity: Unbounded, NoLine: true}, defaultIdleTimeout)
-	p.timer = time.AfterFunc(never, p.advance)
-	p.timer.Stop()
-	p.step(func(c *core.Core, _ time.Duration) { p.reopen(c); c.Open() })
+	p.host = newHost(cfg.common, nil, engine.Config{
+		Core: core.Config{Workers: workers, Capacity: Unbounded, NoLine: true}, IdleTimeout: defaultIdleTimeout, Pool: true,
+	})
+	p.step(func(c *core.Core, _ time.Duration) { p.engine.Reopen(c); c.Open() })
 	return p, nil
 }
 
@@ -72,14 +73,14 @@ func (p *Pool) Run(ctx context.Context, fn Func) error {
 	if err != nil {
 		return err
 	}
-	t := &Task[struct{}]{queue: p.engine}
+	t := &Task[struct{}]{queue: p.host}
 	s := &submitted[struct{}]{t, func(c context.Context) (struct{}, error) {
 		return struct{}{}, fn(valuesFrom{c, ctx})
 	}}
 	if err := p.take(s.run, s); err != nil {
 		return err
 	}
-	_, err = t.await(ctx, done, p.engine)
+	_, err = t.await(ctx, done, p.host)
 	return err
 }
 
@@ -94,7 +95,7 @@ func (p *Pool) RunAsync(fn Func) error {
 }
 
 // take gives fn to an idle worker, if there is one.
-func (p *Pool) take(fn Func, end ending) error {
+func (p *Pool) take(fn Func, end engine.Ending) error {
 	return p.stepOpen(func(c *core.Core) error {
 		if p.idle(c) == 0 {
 			return ErrNoWorkers
@@ -102,10 +103,9 @@ func (p *Pool) take(fn Func, end ending) error {
 		j := p.newJob(context.Background(), fn, "", &policy{maxAttempts: 1})
 		if end != nil {
 			j.Ref = end
-			end.accepted(ID(p.mail.lastID + 1))
+			end.Accepted(p.engine.LastID() + 1)
 		}
-		p.mail.lastID++
-		c.Accept(j, p.mail.lastID, p.now())
+		c.Accept(j, p.engine.TakeID(), p.engine.Now())
 		return nil
 	})
 }
@@ -119,7 +119,7 @@ func (p *Pool) Idle() int {
 }
 
 func (p *Pool) idle(c *core.Core) int {
-	if p.mail.closed || p.hold {
+	if p.engine.Closed() || p.hold {
 		return 0
 	}
 	s := c.Snapshot()
@@ -144,7 +144,7 @@ func (p *Pool) Start() error {
 	p.step(func(c *core.Core, _ time.Duration) {
 		if p.hold {
 			p.hold = false
-			p.reopen(c)
+			p.engine.Reopen(c)
 			c.Open()
 		}
 	})
@@ -225,7 +225,7 @@ func (p *Pool) serveNothing(restart bool) error {
 func (p *Pool) rest(restart bool) {
 	p.step(func(*core.Core, time.Duration) { p.hold = true })
 	if !restart {
-		p.refuse()
+		p.engine.Refuse()
 	}
 }
 
@@ -243,8 +243,8 @@ func (p *Pool) endRun(restart bool) {
 	p.rest(restart)
 	p.mu.Unlock()
 	end := p.timeUp()
-	p.halt(end)
-	p.close()
+	p.engine.HaltTaken(end)
+	p.engine.Close()
 	p.mu.Lock()
 	p.started, p.ending, p.halted = false, nil, true
 	p.mu.Unlock()
@@ -266,7 +266,7 @@ func (p *Pool) Close() error {
 	p.mu.Unlock()
 	p.excuseCaller(nil)
 	if first {
-		p.refuse()
+		p.engine.Refuse()
 		guard.Go(p.end)
 	}
 	<-p.over
@@ -290,10 +290,10 @@ func (p *Pool) end() {
 	p.mu.Unlock()
 	end := p.timeUp()
 	if !halted {
-		p.halt(end)
+		p.engine.HaltTaken(end)
 	}
-	p.close()
-	p.timer.Stop()
+	p.engine.Close()
+	p.engine.StopTimer()
 	r, last := p.leave(0)
 	if len(r.Abandoned) > 0 {
 		p.err = ErrStillRunning
@@ -302,24 +302,6 @@ func (p *Pool) end() {
 	p.emitLast(last, true)
 	p.flushBy = graceUntil(end)
 	close(p.over)
-}
-
-// halt cancels what the pool has taken, and waits for it until then. What
-// has not started yet does so first, as nothing else would become of it: it was taken for
-// a worker that is free, or, if there are fewer by now, gets that of another one.
-func (p *Pool) halt(until time.Time) {
-	started := make(chan struct{})
-	p.step(func(c *core.Core, now time.Duration) {
-		c.InterruptAll(now)
-		p.engine.started = started
-	})
-	timeout := time.NewTimer(time.Until(until))
-	defer timeout.Stop()
-	select {
-	case <-started:
-	case <-timeout.C:
-	}
-	p.engine.halt(until)
 }
 
 // valuesFrom is a context with the values of another one.

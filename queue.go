@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/seam"
 )
 
@@ -18,7 +19,7 @@ import (
 // anyone at any time: concurrently, before the start, after the end, and from
 // inside a job of the queue.
 type Queue struct {
-	*engine
+	*host
 	scheduler *Scheduler    // immutable
 	tree      *Supervisor   // immutable: owner, pool, scheduler
 	jobs      policy        // immutable: the queue's defaults
@@ -43,9 +44,13 @@ func New(opts ...Option) (_ *Queue, err error) {
 			return nil, err
 		}
 	}
-	q := &Queue{engine: newEngine(cfg.common, cfg.core(), cfg.idleTimeout), jobs: cfg.jobs, kinds: map[string]policy{}}
-	if q.handler, err = chain(cfg.middleware, level(0)); err != nil {
+	handler, err := chain(cfg.middleware, level(0))
+	if err != nil {
 		return nil, err
+	}
+	q := &Queue{
+		host: newHost(cfg.common, handler, engine.Config{Core: cfg.core(), IdleTimeout: cfg.idleTimeout}),
+		jobs: cfg.jobs, kinds: map[string]policy{},
 	}
 	q.plain = !cfg.jobs.set
 	q.scheduler = newScheduler(q)
@@ -74,7 +79,7 @@ func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 		return err
 	}
 	if len(opts) == 0 && q.plain {
-		if posted, closed := q.post(fn); posted {
+		if posted, closed := q.engine.Post(fn); posted {
 			return nil
 		} else if closed {
 			return ErrClosed
@@ -90,8 +95,8 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 		return Receipt{}, err
 	}
 	if fn != nil && len(opts) == 0 && q.plain {
-		if r, done := q.offerPlain(fn); done {
-			return r, nil
+		if r, done := q.engine.OfferPlain(fn); done {
+			return Receipt{ID(r.ID), r.Position}, nil
 		}
 	}
 	return q.enqueue(ctx, fn, "", &q.jobs, true, nil, opts)
@@ -100,7 +105,7 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 // enqueue is the way of every job that needs a record: one with options, of a
 // kind, or whose caller wants to know more than that it was accepted, such as where it is placed.
 func (q *Queue) enqueue(
-	ctx context.Context, fn Func, kind string, base *policy, placed bool, end ending, opts []JobOption,
+	ctx context.Context, fn Func, kind string, base *policy, placed bool, end engine.Ending, opts []JobOption,
 ) (Receipt, error) {
 	if fn == nil {
 		return Receipt{}, ErrNilFunc
@@ -162,31 +167,18 @@ func (q *Queue) pause(change func(*core.Core) bool, event EventKind, kind string
 	})
 }
 
-// stepOpen is step for changes that a closed queue refuses.
-func (e *engine) stepOpen(change func(*core.Core) error) error {
-	err := errBroken
-	e.step(func(c *core.Core, _ time.Duration) {
-		if e.mail.closed {
-			err = ErrClosed
-		} else {
-			err = change(c)
-		}
-	})
-	return err
-}
-
 // Resize sets the number of workers, 1 to 1,048,576. When there are too many,
 // those that are free leave at once and the others after the job they run.
 func (q *Queue) Resize(workers int) error { return q.resize(workers) }
 
-func (e *engine) resize(workers int) error {
+func (h *host) resize(workers int) error {
 	if err := checkWorkers(workers); err != nil {
 		return err
 	}
-	return e.stepOpen(func(c *core.Core) error {
+	return h.stepOpen(func(c *core.Core) error {
 		c.Resize(workers)
-		e.dismiss()
-		e.emit(Event{Kind: QueueResized, Count: uint64(workers)})
+		h.engine.Dismiss()
+		h.emit(Event{Kind: QueueResized, Count: uint64(workers)})
 		return nil
 	})
 }
@@ -233,7 +225,7 @@ func (q *Queue) firstJobs(r *core.Reader) (page []JobInfo, left []Leftover, more
 
 // readJobs reads a page of the jobs that are there.
 func (q *Queue) readJobs(r *core.Reader) (page []JobInfo, more bool) {
-	infos := make([]core.Info, 0, slicedReads) // before the step, which others wait for
+	infos := make([]core.Info, 0, engine.SlicedReads) // before the step, which others wait for
 	q.step(func(c *core.Core, now time.Duration) { infos, more = c.Read(r, infos, now) })
 	at := q.clock.Reference()
 	page = make([]JobInfo, 0, len(infos))
@@ -266,19 +258,19 @@ func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
 // the empty key. Very many are cancelled a few at a time, so that no other call has to wait:
 // meanwhile others may start, and end otherwise. It looks at no other jobs.
 func (q *Queue) CancelKey(key string) int {
-	return q.cancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKey(key, s, now) })
+	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKey(key, s, now) })
 }
 
 // CancelKind is [Queue.CancelKey] for all jobs of a kind. It returns 0 for a kind
 // that was never registered.
 func (q *Queue) CancelKind(kind string) int {
-	return q.cancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKind(kind, s, now) })
+	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKind(kind, s, now) })
 }
 
 // cancel is Queue.Cancel.
-func (e *engine) cancel(id ID) error {
+func (h *host) cancel(id ID) error {
 	found := false
-	e.step(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
+	h.step(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
 	if !found {
 		return ErrNotFound
 	}
@@ -286,7 +278,7 @@ func (e *engine) cancel(id ID) error {
 }
 
 // count makes a change that says how many it concerned.
-func (e *engine) count(change func(*core.Core, time.Duration) int) (n int) {
-	e.step(func(c *core.Core, now time.Duration) { n = change(c, now) })
+func (h *host) count(change func(*core.Core, time.Duration) int) (n int) {
+	h.step(func(c *core.Core, now time.Duration) { n = change(c, now) })
 	return n
 }

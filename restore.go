@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
@@ -54,13 +55,13 @@ func (q *Queue) Restore(r Report) error {
 func (q *Queue) restoreAll(left []Leftover, jobs []*core.Job, interrupted int) error {
 	var all []error
 	i := 0
-	err := errBroken
-	q.inSlices(func(c *core.Core, _ time.Duration) (more bool) {
-		if err = nil; c.Sealed() || i == 0 && q.mail.closed {
+	err := engine.ErrBroken
+	q.engine.InSlices(func(c *core.Core, _ time.Duration) (more bool) {
+		if err = nil; c.Sealed() || i == 0 && q.engine.Closed() {
 			err = ErrClosed
 			return false
 		}
-		for end := min(i+slicedJobs, len(left)); i < end; i++ {
+		for end := min(i+engine.SlicedJobs, len(left)); i < end; i++ {
 			l := left[i]
 			begun := l.record == nil && (i < interrupted || l.Attempt > 0 || l.State == Retrying)
 			if err := q.restore(c, l, jobs[i], begun); err != nil {
@@ -80,15 +81,14 @@ func (q *Queue) restoreAll(left []Leftover, jobs []*core.Job, interrupted int) e
 
 func (q *Queue) restore(c *core.Core, l Leftover, j *core.Job, begun bool) error {
 	switch {
-	case c.Holds(j.Unique, q.now()) || l.taken != nil && l.taken.Load():
+	case c.Holds(j.Unique, q.engine.Now()) || l.taken != nil && l.taken.Load():
 		return ErrDuplicate
 	case l.told != nil && !l.told.CompareAndSwap(false, true):
 		return nil
 	case l.taken != nil && l.taken.Swap(true): // by another queue, just now
 		return ErrDuplicate
 	}
-	q.mail.lastID++
-	c.Restore(j, l.record, begun, q.mail.lastID, q.now())
+	c.Restore(j, l.record, begun, q.engine.TakeID(), q.engine.Now())
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (q *Queue) revive(l Leftover) (*core.Job, error) {
 		j.Kind = l.Kind
 	}
 	j.Attempt = l.Attempt
-	if now := q.now(); l.EnqueuedAt.IsZero() {
+	if now := q.engine.Now(); l.EnqueuedAt.IsZero() {
 		j.EnqueuedAt = now
 	} else {
 		j.EnqueuedAt = min(q.ahead(l.EnqueuedAt), now)
@@ -192,9 +192,9 @@ type Failure struct {
 func (q *Queue) Failures() []Failure {
 	var kept []Failure
 	before := uint64(math.MaxUint64)
-	q.inSlices(func(c *core.Core, _ time.Duration) (more bool) {
+	q.engine.InSlices(func(c *core.Core, _ time.Duration) (more bool) {
 		at := q.clock.Reference()
-		page := c.FailuresBefore(before, slicedReads)
+		page := c.FailuresBefore(before, engine.SlicedReads)
 		for _, f := range page {
 			before = f.Number
 			kept = append(kept, Failure{
@@ -202,7 +202,7 @@ func (q *Queue) Failures() []Failure {
 				Stack: f.Job.Stack, FailedAt: at.Tell(f.At),
 			})
 		}
-		return len(page) == slicedReads
+		return len(page) == engine.SlicedReads
 	})
 	return kept
 }
@@ -226,15 +226,15 @@ func (q *Queue) Requeue(id ID) error {
 func (q *Queue) RequeueAll() (requeued int, err error) {
 	var all []error
 	var after, upTo uint64
-	q.inSlices(func(c *core.Core, _ time.Duration) (more bool) {
-		if q.mail.closed {
+	q.engine.InSlices(func(c *core.Core, _ time.Duration) (more bool) {
+		if q.engine.Closed() {
 			all = append(all, ErrClosed)
 			return false
 		}
 		if upTo == 0 {
 			upTo = c.LastFailure()
 		}
-		for range slicedJobs {
+		for range engine.SlicedJobs {
 			f, ok := c.FailureAfter(after)
 			if !ok || f.Number > upTo {
 				return false
@@ -252,14 +252,14 @@ func (q *Queue) RequeueAll() (requeued int, err error) {
 }
 
 func (q *Queue) requeue(c *core.Core, id ID) error {
-	v, found := c.Requeue(uint64(id), q.mail.lastID+1, q.now())
+	v, found := c.Requeue(uint64(id), q.engine.LastID()+1, q.engine.Now())
 	switch {
 	case !found:
 		return ErrNotFound
 	case v == core.Duplicate:
 		return ErrDuplicate
 	}
-	q.mail.lastID++
+	q.engine.TakeID()
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/a622d8ee/dray/internal/calendar"
 	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
@@ -58,7 +59,7 @@ func newScheduler(q *Queue) *Scheduler {
 		plain: &taskConfig{policy: q.jobs, missed: RunOnce},
 	}
 	s.plain.template = q.newJob(context.Background(), nil, "", &s.plain.policy)
-	q.followUp = s.followUp
+	q.step(func(*core.Core, time.Duration) { q.engine.FollowUp(s.followUp) })
 	return s
 }
 
@@ -104,7 +105,7 @@ func (s *Scheduler) register(t *periodicTask, replaces bool) (done bool, err err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := t.name
-	if s.queue.isClosed() {
+	if s.queue.engine.IsClosed() {
 		return true, ErrClosed
 	}
 	if (s.tasks[name] != nil) != replaces {
@@ -189,13 +190,13 @@ func (s *Scheduler) change(name string, do func(t *periodicTask, c *core.Core, n
 // [ErrDuplicate], [ErrGroupDone], and under [AllowOverlap] [ErrQueueFull], where
 // they refuse any job. What is not [ErrNotFound] or [ErrClosed] counts as skipped.
 func (s *Scheduler) RunNow(name string) error {
-	refused := errBroken
+	refused := engine.ErrBroken
 	if err := s.change(name, func(t *periodicTask, c *core.Core, now time.Duration) {
-		if refused = ErrClosed; !s.queue.mail.closed {
+		if refused = ErrClosed; !s.queue.engine.Closed() {
 			t.due++
 			refused = s.fire(c, t, dueRun{at: dueTime{moment: now}, manual: true}, now)
 		}
-	}); err != nil && s.queue.isClosed() {
+	}); err != nil && s.queue.engine.IsClosed() {
 		return ErrClosed
 	} else if err != nil {
 		return err

@@ -164,7 +164,7 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 // sleep returns for how long no schedule needs to be looked after. A helper may take a
 // question at any time, so while one is not known to hang it is looked after regularly.
 func (a *asker) sleep(now time.Duration) time.Duration {
-	d := never
+	d := span.Never
 	hung := 0
 	for _, q := range a.asked {
 		if q.t.hung {

@@ -98,7 +98,7 @@ func (s *Scheduler) sleep() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.resting() {
-		return never
+		return span.Never
 	}
 	now := s.look()
 	d := s.asker.sleep(now.Mono)
@@ -116,4 +116,4 @@ func (s *Scheduler) sleep() time.Duration {
 
 // resting reports whether nothing comes due: after the scheduler has been told to
 // stop, or while the queue takes no jobs. What would have, has when that is over.
-func (s *Scheduler) resting() bool { return s.stopped || s.queue.isClosed() }
+func (s *Scheduler) resting() bool { return s.stopped || s.queue.engine.IsClosed() }

@@ -45,7 +45,7 @@ func (s *Scheduler) handOver() {
 		before = s.dueHead
 		s.queue.step(func(c *core.Core, now time.Duration) {
 			for range runsAtOnce {
-				if s.dueHead == len(s.due) || s.queue.mail.closed {
+				if s.dueHead == len(s.due) || s.queue.engine.Closed() {
 					return
 				}
 				d := s.due[s.dueHead]
@@ -208,7 +208,7 @@ func (s *Scheduler) cancelPrevious(c *core.Core, t *periodicTask, now time.Durat
 func (s *Scheduler) enqueue(c *core.Core, t *periodicTask, due dueRun, now time.Duration) error {
 	r := s.makeRun(t, due)
 	r.record.Roomless = !t.waits()
-	id := s.queue.mail.lastID + 1
+	id := s.queue.engine.LastID() + 1
 	if err := s.offer(c, &r.record, id, now); err != nil {
 		t.past().refused++
 		s.emitSkipped(t, r.due, 1, err)
@@ -228,7 +228,7 @@ func (s *Scheduler) makeRun(t *periodicTask, due dueRun) *run {
 // enqueued is what follows once a run is a job.
 func (s *Scheduler) enqueued(r *run, id ID) {
 	t := r.t
-	s.queue.mail.lastID = uint64(id)
+	s.queue.engine.TakeID()
 	r.link()
 	if r.record.Roomless {
 		t.waiting = r
@@ -267,7 +267,7 @@ func (s *Scheduler) emitSkipped(t *periodicTask, due dueTime, n uint64, why erro
 func (s *Scheduler) wait(t *periodicTask) {
 	if len(t.postponed) > 0 {
 		s.waitList = append(s.waitList, t)
-		s.queue.runsEnded = true
+		s.queue.engine.CallFollowUp()
 	}
 }
 
@@ -281,7 +281,6 @@ func (s *Scheduler) followUp(c *core.Core, now time.Duration) {
 		}
 	}
 	s.waitList = nil
-	s.queue.runsEnded = false
 }
 
 // handBack makes jobs of all runs that are due or postponed, so that a shutdown which
@@ -298,7 +297,7 @@ func (s *Scheduler) handBack() {
 		s.due, s.dueHead = nil, 0
 		for _, t := range tasks {
 			for _, due := range t.postponed {
-				r, id := s.makeRun(t, due), s.queue.mail.lastID+1
+				r, id := s.makeRun(t, due), s.queue.engine.LastID()+1
 				c.AcceptAnyway(&r.record, id, now)
 				s.enqueued(r, ID(id))
 			}

@@ -29,7 +29,7 @@ type schedulerLoop struct{ *Scheduler }
 // Serve is the loop, until ctx ends.
 func (s schedulerLoop) Serve(ctx context.Context) error {
 	s.adopt()
-	timer := time.NewTimer(never)
+	timer := time.NewTimer(span.Never)
 	defer timer.Stop()
 	for {
 		for more := true; more; {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/jobctx"
 )
 
@@ -96,26 +97,26 @@ func (r *run) makeRecord(manual bool) {
 	}
 }
 
-// accepted is there for the engine; the scheduler sees to that itself.
-func (r *run) accepted(ID) {}
+// Accepted is there for the engine; the scheduler sees to that itself.
+func (r *run) Accepted(uint64) {}
 
-// settled is told the end of the run, or that it is handed back.
-func (r *run) settled(o outcome) {
+// Settled is told the end of the run, or that it is handed back.
+func (r *run) Settled(o engine.Outcome) {
 	s, t := r.s, r.t
 	r.unlink()
 	if t.waiting == r {
 		t.waiting = nil
 	}
-	handedBack := o.state < core.Processed
+	handedBack := o.State < core.Processed
 	if !handedBack && !t.broken && !t.hung {
-		t.lastErr = o.err
+		t.lastErr = o.Err
 	}
-	s.queue.emit(Event{Kind: TaskEnded, Name: t.name, Job: JobInfo{ID: o.id}, Err: o.err})
+	s.queue.emit(Event{Kind: TaskEnded, Name: t.name, Job: JobInfo{ID: ID(o.ID)}, Err: o.Err})
 	if r.lock != nil {
 		r.lock.runEnded(handedBack)
 	}
 	s.wait(t)
-	if o.state == core.Processed {
+	if o.State == core.Processed {
 		s.recycle(r)
 	}
 }
@@ -128,8 +129,8 @@ func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 	if c == nil {
 		return "", time.Time{}, false
 	}
-	whileRunning(c, func(w *worker) {
-		if x := extraOf(w.run.Job); x != nil && x.task != "" {
+	engine.WhileRunning(c, func(_ engine.Host, r *core.Run) {
+		if x := extraOf(r.Job); x != nil && x.task != "" {
 			name, due, ok = x.task, x.due.tell(x.clock), true
 		}
 	})

@@ -4,9 +4,6 @@ import (
 	"math"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/core"
-	"github.com/a622d8ee/dray/internal/goid"
-	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/seam"
 )
 
@@ -18,7 +15,7 @@ func init() { seam.Inside = func(queue any) seam.Queue { return inside{queue.(*Q
 type inside struct{ q *Queue }
 
 func (i inside) Fault(f func(at string)) {
-	i.q.setFault(f)
+	i.q.engine.SetFault(f)
 }
 
 func (i inside) Endure() {
@@ -40,7 +37,7 @@ func (i inside) Entries() (all, armed int) {
 	return s.intervals.agenda.Len(), s.intervals.armed
 }
 
-func (i inside) Poke() { i.q.poke() }
+func (i inside) Poke() { i.q.engine.Poke() }
 
 func (i inside) Witness(w seam.Witness) {
 	i.q.witness = &w
@@ -67,53 +64,5 @@ func (i inside) RunNext() bool {
 	if i.Started() {
 		panic("dray: the queue runs its jobs itself")
 	}
-	e := i.q.engine
-	w := e.newWorker(0)
-	claimed := false
-	e.step(func(c *core.Core, now time.Duration) {
-		if e.mail.closed {
-			return
-		}
-		c.Advance(now)
-		c.Halt(false)
-		c.Open()
-		c.Join(&w.run)
-		if claimed = c.Claim(&w.run, now); claimed {
-			e.start(w)
-		} else {
-			c.Leave(&w.run)
-		}
-		c.Halt(true)
-	})
-	if !claimed {
-		return false
-	}
-	done := make(chan struct{})
-	guard.Go(func() { w.lend(done) })
-	<-done
-	return true
-}
-
-// lend is main for a worker that somebody waits for.
-func (w *worker) lend(done chan struct{}) {
-	defer func() {
-		if w.left {
-			close(done)
-		} else {
-			guard.Go(func() { w.lend(done) }) // after a Goexit
-		}
-	}()
-	w.goid.Store(uint64(goid.Current()))
-	for !w.left {
-		w.serve()
-	}
-}
-
-// setFault has f called between any two steps.
-func (e *engine) setFault(f func(at string)) {
-	if f == nil {
-		e.fault.Store(nil)
-		return
-	}
-	e.fault.Store(&f)
+	return i.q.engine.RunNext()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
 )
@@ -107,7 +108,7 @@ func (q *Queue) serveNothing(restart bool) error {
 	defer l.mu.Unlock()
 	err := l.idle()
 	if err == nil && !restart {
-		q.refuse()
+		q.engine.Refuse()
 	}
 	return err
 }
@@ -128,10 +129,10 @@ func (q *Queue) endRun(restart bool) {
 	cut, reason := q.drainRun(restart)
 	end := q.timeUp()
 	if cut {
-		q.halt(end)
+		q.engine.Halt(end)
 	}
 	q.stopTree()
-	q.stuck.Finish()
+	q.engine.FinishStuck()
 	switch {
 	case l.hasBegun(): // to shut down, which waits itself
 	case restart:
@@ -179,11 +180,11 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 		return true, ErrRestart
 	}
 	q.scheduler.finish()
-	q.refuse()
+	q.engine.Refuse()
 	drain := time.NewTimer(q.shutdownTimeout)
 	defer drain.Stop()
 	select {
-	case <-q.awaitIdle():
+	case <-q.engine.AwaitIdle():
 		return false, nil
 	case <-drain.C:
 		return true, context.DeadlineExceeded
@@ -203,13 +204,12 @@ func (q *Queue) rest(restart bool) (final bool) {
 	if !l.closing {
 		q.step(func(c *core.Core, now time.Duration) {
 			c.Halt(true)
-			var books Stats
-			q.stats(c, now, &books)
+			books := q.readStats(c, now)
 			books.Restarts = q.tree.restarts()
 			waiting, cut := c.Left()
 			ev := stopped(books, waiting, cut)
 			ev.open = restart
-			q.stuck.Close()
+			q.engine.EndStuck()
 			q.emit(ev)
 		})
 	}
@@ -302,8 +302,8 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	tree, stop := context.WithCancel(values)
 	l.serving, l.rested, l.stop, l.ended, l.failure = true, false, stop, make(chan struct{}), nil
 	q.step(func(c *core.Core, _ time.Duration) {
-		q.base.Store(&queueValues{values})
-		q.reopen(c)
+		q.engine.SetValues(values)
+		q.engine.Reopen(c)
 		q.emit(Event{Kind: QueueStarted, Count: uint64(c.Snapshot().Workers)})
 	})
 	return func() error { return q.grow(tree) }, nil
@@ -325,7 +325,7 @@ func (q *Queue) grow(tree context.Context) error {
 	}
 	q.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })
 	l.failure = errs.Wrapf(err, "queue %s", q.name)
-	q.refuse()
+	q.engine.Refuse()
 	return l.failure
 }
 
@@ -337,7 +337,7 @@ func (q *Queue) treeConfig() supervisorConfig {
 	cfg.name, cfg.clock = q.name, q.clock
 	cfg.bus, cfg.queue = q.bus, q.name
 	cfg.children = []Child{
-		{Name: "owner", Service: owner{q.engine}},
+		{Name: "owner", Service: q.engine},
 		{Name: "pool", Service: crew{q.engine}},
 		{Name: "scheduler", Service: schedulerLoop{q.scheduler}},
 	}
@@ -349,15 +349,15 @@ func (q *Queue) Children() []ChildInfo { return q.tree.Children() }
 
 // A crew is the pool as a child of the queue: while it is served, workers may
 // claim jobs. Its workers are one-for-one: one that dies is replaced at once, by
-// itself (see worker.depart). When the crew is stopped because the owner crashed,
+// itself (see engine.Worker). When the crew is stopped because the owner crashed,
 // workers that are in the middle of a job finish it, and its successor takes
 // them over.
-type crew struct{ *engine }
+type crew struct{ engine *engine.Engine }
 
 // Serve lets the workers work until ctx ends.
 func (c crew) Serve(ctx context.Context) error {
-	c.open()
-	defer c.close()
+	c.engine.Open()
+	defer c.engine.Close()
 	<-ctx.Done()
 	return nil
 }

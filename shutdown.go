@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/jobctx"
@@ -83,7 +84,7 @@ func (q *Queue) wrapUp(inside jobctx.Context) {
 	q.excuseCaller(inside)
 	if first {
 		q.scheduler.finish()
-		q.refuse()
+		q.engine.Refuse()
 		if !ending {
 			guard.Go(q.wind)
 		}
@@ -118,13 +119,13 @@ func (q *Queue) wind() {
 	}
 	cut, reason := false, error(nil)
 	select {
-	case <-q.awaitIdle():
+	case <-q.engine.AwaitIdle():
 	case <-l.forced:
 		cut, reason = true, l.reason
 	}
 	end := q.timeUp()
 	if cut {
-		q.halt(end)
+		q.engine.Halt(end)
 	}
 	q.stopTree()
 	q.conclude(cut, reason, true, end)
@@ -132,7 +133,17 @@ func (q *Queue) wind() {
 
 // timeUp is when the time is over that jobs have once they are cancelled, and observers
 // once there is nothing to wait for any more.
-func (e *engine) timeUp() time.Time { return time.Now().Add(e.shutdownTimeout) }
+func (h *host) timeUp() time.Time { return time.Now().Add(h.shutdownTimeout) }
+
+// excuseCaller finds out whether it is called by a job or an observer, for which the rest of
+// the shutdown then does not wait. The call may have been given the context inside.
+func (h *host) excuseCaller(inside jobctx.Context) {
+	h.bus.Exempt()
+	h.engine.ExcuseCaller(inside)
+}
+
+// stopFetching has the log name the limiters that have not returned.
+func (h *host) stopFetching() { h.reportLate(abandonedBy(h.engine.StopFetching())) }
 
 // awaitUsers waits for what else of the users' is under way: limiters, schedules, unlocks,
 // and observers, which hear of everything that was before. It returns which of the schedules
@@ -196,54 +207,49 @@ type Leftover struct {
 // leave closes the books: it collects what is left, and tells those who wait
 // for the result of one of these jobs that there will be none. Only a queue knows of
 // restarts.
-func (e *engine) leave(restarts uint64) (r Report, last Event) {
-	e.stuck.Finish()
-	e.step(func(c *core.Core, now time.Duration) {
-		e.stuck.Close()
-		var books Stats
-		e.stats(c, now, &books)
-		e.release() // the mailbox is closed, and says so at once, however long this takes
+func (h *host) leave(restarts uint64) (r Report, last Event) {
+	h.engine.FinishStuck()
+	h.step(func(c *core.Core, now time.Duration) {
+		h.engine.EndStuck()
+		books := h.readStats(c, now)
+		h.engine.Release() // the mailbox is closed, and says so at once, however long this takes
 		books.Restarts = restarts
 		waiting, cut := c.Left()
 		left := c.Seal(now)
-		e.base.Store(&queueValues{context.Background()}) // what still runs has a page with its own
-		r = e.reportOf(c, left)
+		h.engine.SetValues(context.Background()) // what still runs has a page with its own
+		r = h.reportOf(c, left)
 		last = stopped(books, waiting, cut)
 		for _, j := range left {
 			handBack(c, j)
 		}
 	})
-	// Nothing follows any more. An engine is kept by jobs that do not return: it must not
-	// lead to the queue, which keeps the report.
-	e.step(func(*core.Core, time.Duration) {
-		e.followUp = func(*core.Core, time.Duration) { e.runsEnded = false }
-	})
+	// Nothing follows any more, and a scheduler's function would lead to the queue.
+	h.step(func(*core.Core, time.Duration) { h.engine.FollowUp(func(*core.Core, time.Duration) {}) })
 	return r, last
 }
 
 // emitLast tells what leave has returned, unless that is not to be told, and nothing after
 // it. The books are those of now, as what still runs may have ended meanwhile, and that is told.
-func (e *engine) emitLast(last Event, tell bool) {
+func (h *host) emitLast(last Event, tell bool) {
 	if !tell {
-		e.bus.Close()
+		h.bus.Close()
 		return
 	}
-	e.step(func(c *core.Core, now time.Duration) {
-		var books Stats
-		e.stats(c, now, &books)
+	h.step(func(c *core.Core, now time.Duration) {
+		books := h.readStats(c, now)
 		books.Restarts, books.OldestPending = last.Stats.Restarts, last.Stats.OldestPending
 		last.Stats = &books
-		e.bus.Last(e.complete(last))
+		h.bus.Last(h.complete(last))
 	})
 }
 
 // handBack tells those who have to do with a job that it is in a report.
 func handBack(c *core.Core, j *core.Job) {
-	if end, ok := j.Ref.(ending); ok {
-		end.settled(outcome{id: ID(j.ID), state: j.State, err: ErrShutdown})
+	if end, ok := j.Ref.(engine.Ending); ok {
+		end.Settled(engine.Outcome{ID: j.ID, State: j.State, Err: ErrShutdown})
 	}
-	if g := groupOf(j.Group); g != nil {
-		g.add(ErrShutdown)
+	if g := engine.GroupOf(j.Group); g != nil {
+		g.Add(ErrShutdown)
 		c.HandBack(j)
 	}
 }
@@ -261,8 +267,8 @@ func stopped(books Stats, waiting, cut int) Event {
 }
 
 // reportOf makes a report of what waits and of what runs.
-func (e *engine) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
-	at := e.clock.Reference()
+func (h *host) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
+	at := h.clock.Reference()
 	for _, j := range waiting {
 		l := Leftover{JobInfo: infoOf(at, core.Describe(j)), Func: funcOf(j), record: j.HandedBack(), taken: new(atomic.Bool)}
 		if p, ok := j.Ref.(promised); ok {

@@ -4,8 +4,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
-	"github.com/a622d8ee/dray/internal/latency"
-	"github.com/a622d8ee/dray/internal/span"
+	"github.com/a622d8ee/dray/internal/engine"
 )
 
 // Stats is the books of a queue at one moment. In each,
@@ -51,39 +50,24 @@ type Latency struct {
 
 // Stats returns one consistent snapshot. Its cost does not depend on the number of jobs.
 func (q *Queue) Stats() Stats {
-	r := q.newRequest()
-	made := q.submit(r, r.readStats)
-	s := r.stats
-	if made {
-		q.forget(r)
-	}
+	s := statsOf(q.engine.Books())
 	s.Restarts = q.tree.restarts()
 	return s
 }
 
-func (e *engine) stats(c *core.Core, now time.Duration, s *Stats) {
-	e.measureAll()
-	b := c.Snapshot()
-	*s = Stats{
-		Pending: b.Pending, Delayed: b.Delayed, Retrying: b.Retrying, Running: b.Running, Stuck: b.Stuck,
-		Enqueued: e.mail.lastID, Processed: b.Processed, Failed: b.Failed, Cancelled: b.Cancelled, Evicted: b.Evicted,
-		Rejected: b.Rejected, Retried: b.Retried, Panicked: b.Panicked,
-		Workers: b.Workers, Idle: b.Idle, Capacity: b.Capacity, Paused: b.Paused,
-	}
-	if since, ok := c.Oldest(); ok {
-		s.OldestPending = max(span.Difference(now, since), 0)
-	}
-	wait, run := c.Latencies()
-	s.Wait, s.Run = latencyOf(wait), latencyOf(run)
+// readStats reads the books in a step.
+func (h *host) readStats(c *core.Core, now time.Duration) Stats {
+	var b engine.Books
+	h.engine.Read(c, now, &b)
+	return statsOf(b)
 }
 
-var percentiles = [...]float64{0.5, 0.9, 0.99}
-
-func latencyOf(h *latency.Histogram) Latency {
-	if h.Count() == 0 {
-		return Latency{}
+func statsOf(b engine.Books) Stats {
+	return Stats{
+		Pending: b.Pending, Delayed: b.Delayed, Retrying: b.Retrying, Running: b.Running, Stuck: b.Stuck,
+		Enqueued: b.Enqueued, Processed: b.Processed, Failed: b.Failed, Cancelled: b.Cancelled, Evicted: b.Evicted,
+		Rejected: b.Rejected, Retried: b.Retried, Panicked: b.Panicked,
+		Workers: b.Workers, Idle: b.Idle, Capacity: b.Capacity, Paused: b.Paused,
+		OldestPending: b.Oldest, Wait: Latency(b.Wait), Run: Latency(b.Run),
 	}
-	var p [3]time.Duration
-	h.Quantiles(percentiles[:], p[:])
-	return Latency{Count: h.Count(), P50: p[0], P90: p[1], P99: p[2], Max: h.Max()}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 )
 
 // A Task is the handle of a submitted job: see [Submit]. All methods may be
@@ -15,7 +16,7 @@ type Task[R any] struct {
 	id atomic.Uint64
 
 	mu    sync.Mutex
-	queue *engine       // nil once it has ended: a result that is kept keeps nothing else
+	queue *host         // nil once it has ended: a result that is kept keeps nothing else
 	done  chan struct{} // made when first asked for
 	ended bool
 	told  *atomic.Bool // once its job was handed back: see promised
@@ -43,7 +44,7 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	if err := endOf(ctx); err != nil {
 		return nil, err
 	}
-	t := &Task[R]{queue: q.engine}
+	t := &Task[R]{queue: q.host}
 	s := &submitted[R]{t, fn}
 	r, err := q.enqueue(ctx, s.run, "", &q.jobs, false, s, opts)
 	if err != nil {
@@ -56,11 +57,11 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 }
 
 // await waits for the result of the task, or cancels it when ctx ends, whose Done is done.
-func (t *Task[R]) await(ctx context.Context, done <-chan struct{}, e *engine) (R, error) {
+func (t *Task[R]) await(ctx context.Context, done <-chan struct{}, h *host) (R, error) {
 	if waited(t.Done(), done) {
 		return t.result(), t.err
 	}
-	if e.cancel(t.ID()) != nil && waited(t.Done(), done) { // it has ended by now
+	if h.cancel(t.ID()) != nil && waited(t.Done(), done) { // it has ended by now
 		return t.result(), t.err
 	}
 	return *new(R), causeOf(ctx)
@@ -102,30 +103,30 @@ func (t *Task[R]) set(v R) {
 	}
 }
 
-// accepted is told the ID, in a tick or under the mailbox's lock.
-func (s *submitted[R]) accepted(id ID) { s.task.id.Store(uint64(id)) }
+// Accepted is told the ID, in a tick or under the mailbox's lock.
+func (s *submitted[R]) Accepted(id uint64) { s.task.id.Store(id) }
 
-// settled is told the end, in a tick.
-func (s *submitted[R]) settled(o outcome) {
+// Settled is told the end, in a tick.
+func (s *submitted[R]) Settled(o engine.Outcome) {
 	if t := s.task; t != nil {
 		s.task = nil
 		t.settled(o)
 	}
 }
 
-func (t *Task[R]) settled(o outcome) {
+func (t *Task[R]) settled(o engine.Outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return
 	}
-	t.ended, t.err, t.queue = true, o.err, nil
+	t.ended, t.err, t.queue = true, o.Err, nil
 	if t.done != nil {
 		close(t.done)
 	}
 }
 
-// handedBack is called in a tick, before settled.
+// handedBack is called in a tick, before Settled.
 func (s *submitted[R]) handedBack() *atomic.Bool {
 	t := s.task
 	t.mu.Lock()
@@ -226,7 +227,7 @@ func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, erro
 	if err != nil {
 		return zero, err
 	}
-	return t.await(ctx, done, q.engine)
+	return t.await(ctx, done, q.host)
 }
 
 // A call is what Run needs beside the function itself: a job and where to wait
@@ -248,16 +249,16 @@ type runner interface {
 }
 
 // call runs b as a plain job, until ctx ends, whose Done is done.
-func (e *engine) call(ctx context.Context, done <-chan struct{}, b runner) error {
-	c := e.newCall(b)
-	if !e.postCall(c) {
-		if _, err := e.offer(ctx, &c.job, false); err != nil {
+func (h *host) call(ctx context.Context, done <-chan struct{}, b runner) error {
+	c := h.newCall(b)
+	if !h.engine.PostDirect(&c.job) {
+		if _, err := h.offer(ctx, &c.job, false); err != nil {
 			return err
 		}
 	}
 	if !c.await(done) {
 		cancelled := false
-		e.step(func(k *core.Core, now time.Duration) {
+		h.step(func(k *core.Core, now time.Duration) {
 			cancelled = k.CancelJob(&c.job, now)
 			c.forsaken = cancelled
 		})
@@ -269,7 +270,7 @@ func (e *engine) call(ctx context.Context, done <-chan struct{}, b runner) error
 	if err == nil {
 		c.body = nil
 		c.job.Renew()
-		e.calls.Put(c) // nobody else has kept the job
+		h.calls.Put(c) // nobody else has kept the job
 	}
 	return err
 }
@@ -283,8 +284,8 @@ func (c *call) await(done <-chan struct{}) bool {
 	return waited(c.done, done) // which is sent to, once
 }
 
-func (e *engine) newCall(b runner) *call {
-	c, ok := e.calls.Get().(*call)
+func (h *host) newCall(b runner) *call {
+	c, ok := h.calls.Get().(*call)
 	if !ok {
 		c = &call{done: make(chan struct{}, 1)}
 		fn := func(ctx context.Context) error { return c.body.run(ctx) }
@@ -294,7 +295,8 @@ func (e *engine) newCall(b runner) *call {
 	return c
 }
 
-func (*call) accepted(ID) {}
+// Accepted is there for the engine.
+func (*call) Accepted(uint64) {}
 
 // handedBack: a Run that ends with a shutdown is told so.
 func (*call) handedBack() *atomic.Bool {
@@ -303,16 +305,16 @@ func (*call) handedBack() *atomic.Bool {
 	return told
 }
 
-// settled is told the end, in a tick or, of a job that was handed over, by its worker.
-func (c *call) settled(o outcome) {
+// Settled is told the end, in a tick or, of a job that was handed over, by its worker.
+func (c *call) Settled(o engine.Outcome) {
 	if len(c.done) > 0 {
 		return
 	}
 	c.body.seal(c.forsaken)
-	if o.state == core.Cancelled || o.state == core.Evicted { // it will never be run, and may still stand in a line
+	if o.State == core.Cancelled || o.State == core.Evicted { // it will never be run, and may still stand in a line
 		c.body = nil
 	}
-	c.err = o.err
+	c.err = o.Err
 	c.done <- struct{}{}
 }
 

@@ -4,278 +4,28 @@ import (
 	"bytes"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
-	"github.com/a622d8ee/dray/internal/goid"
-	"github.com/a622d8ee/dray/internal/guard"
-	"github.com/a622d8ee/dray/internal/jobctx"
-	"github.com/a622d8ee/dray/internal/yield"
 )
 
-// A worker runs one job at a time. It gets a job from the owner, with the right to go on
-// with the plain ones behind it; when that is over it goes back, with what came of the last.
-// Whatever a job does: a panic is recovered; a runtime.Goexit ends the goroutine, whose last
-// act is to start a successor that takes over the worker as it is.
-type worker struct {
-	engine *engine       // immutable
-	number int           // immutable, from 1
-	lease  chan lease    // capacity 1; closed when there is no more use for the worker
-	goid   atomic.Uint64 // the goid.ID of the goroutine it runs on, 0 before; read by calls that ask whether they are on it
+// This file has what a worker (see package engine) asks of a job that has not ended well. It is
+// user code: a panic or Goexit in here is the worker's to see to.
 
-	// The owner's.
-	run       core.Run
-	stretch   *core.Stretch // of the lease, if that has one
-	seen      uint32        // claims, when it was last looked which job is at hand
-	mixed     bool          // counted in engine.mixed
-	idleSince time.Duration // when it was last given no job
-
-	contexts *jobctx.Book                 // of its jobs, beside which it shows a mark: see there
-	began    atomic.Int64                 // when the last stretch of jobs began that it has claimed itself; set by it
-	timeout  atomic.Int64                 // of its job, from began on; 0: none, or see until; set by it before the job, or by the owner
-	until    atomic.Pointer[until]        // when its job's context ends by itself; set by the owner before the job, nil: never
-	from     atomic.Pointer[core.Stretch] // where it claims; set by it before the mark of a job from there, or by the owner
-	pinned   atomic.Bool                  // it is to come back after the job at hand; set by the owner
-	cause    atomic.Int32                 // core.Cause of the end of its job's context; set by the owner, also while the job runs
-
-	// The worker's own while it has a lease, and the owner's when it has gone back.
-	granted lease         // that it has
-	fn      Func          // of the job at hand
-	record  *core.Job     // of the job at hand; nil of a plain one
-	base    *queueValues  // that the contexts have by now; nil: those of one job
-	slot    int           // of the job at hand, if it has claimed that, from 1; 0 of the first of a lease
-	id      uint64        // of the job at hand, if it is a plain one and middleware is to be told
-	at      time.Duration // as id: when it was enqueued
-	limited time.Duration // timeout, to be compared with
-	claims  uint32        // ever; wraps
-	held    bool          // the job at hand has not begun
-	inJob   bool          // foreign code is running
-	away    bool          // it has gone back to the owner, and has no lease; its own
-	left    bool          // the engine has no more use for it
-	end     endKind       // of the job at hand, which is then to be settled
-	ended   time.Duration // when that was
-	result  core.Result   // of the job at hand, where end is otherwise
-	pace    pace
-}
-
-// A lease is a job, and what a worker may go on with after a good end of it.
-type lease struct {
-	fn      Func
-	job     *core.Job     // nil for a plain one
-	stretch *core.Stretch // to claim others from; nil: none
-	coming  bool          // others may be needed for it
-	began   time.Duration
-	waited  time.Duration
-	id      uint64
-	at      time.Duration // when it was enqueued
-}
-
-// until is when the context of a job ends by itself, and why.
-type until struct {
-	at  time.Time
-	why error
-}
-
-// A mark is what a worker shows beside its job's context: how many jobs it has claimed
-// ever, and the slot of the one at hand, as worker.slot.
-type mark uint64
-
-const slotBits = 16
-
-func (w *worker) mark() uint64 { return uint64(w.claims)<<slotBits | uint64(w.slot) }
-
-// look returns the mark of a worker.
-func (w *worker) look() mark { return mark(w.contexts.Mark()) }
-
-func (m mark) claims() uint32 { return uint32(m >> slotBits) }
-func (m mark) slot() uint32   { return uint32(m & (1<<slotBits - 1)) }
-
-// endKind is whether and how a job has ended.
-type endKind uint8
-
-const (
-	notYet    endKind = iota
-	well              // it returned nil
-	otherwise         // see worker.result
-)
-
-// newWorker returns a worker that does not run yet.
-func (e *engine) newWorker(number int) *worker {
-	w := &worker{engine: e, number: number, lease: make(chan lease, 1), pace: pace{engine: e}}
-	w.contexts = jobctx.NewBook(w, e.clock.TellTime)
-	w.run.Owner = w
-	return w
-}
-
-// hire starts a worker, which waits for a job. It is called by the owner.
-func (e *engine) hire() *worker {
-	e.hired++
-	w := e.newWorker(e.hired)
-	e.core.Join(&w.run)
-	e.emit(Event{Kind: WorkerStarted, Worker: w.number})
-	guard.Go(w.main)
-	return w
-}
-
-// main is the worker's goroutine.
-func (w *worker) main() {
-	defer w.depart()
-	w.goid.Store(uint64(goid.Current()))
-	for !w.left {
-		w.serve()
-	}
-}
-
-// depart notices that the goroutine ends before its time, which only a Goexit in
-// a job can bring about, and has another one go on in its place.
-func (w *worker) depart() {
-	if !w.left {
-		e := w.engine
-		e.emit(Event{Kind: WorkerStopped, Worker: w.number, Err: ErrGoexit})
-		e.emit(Event{Kind: WorkerStarted, Worker: w.number})
-		guard.Go(w.main)
-	}
-}
-
-// serve runs jobs until there is no more use for the worker, or until one throws.
-// The one deferred call serves all jobs, so that a job that returns pays nothing.
-func (w *worker) serve() {
-	defer w.contain()
-	for w.next() {
-		w.perform()
-	}
-	w.left = true
-}
-
-// next goes on with the lease, or waits for another one.
-func (w *worker) next() bool {
-	return w.held || !w.away && w.end == well && w.claim() || w.await()
-}
-
-// hold has the worker run fn next.
-func (w *worker) hold(fn Func, record *core.Job) {
-	w.fn, w.record, w.end, w.held = fn, record, notYet, true
-	w.beginContext()
-}
-
-// await gives the worker back, and waits for a lease.
-func (w *worker) await() bool {
-	attended := true
-	if !w.away && w.end != notYet {
-		w.ended, w.away = w.engine.now(), true
-		if w.record != nil {
-			w.pace.left++ // the core measures it
-		}
-		w.pace.flush(w.ended)
-		yield.Here()
-		attended = w.engine.giveBack(w)
-		yield.Here()
-		w.engine.at("worker")
-	}
-	l, ok := w.receive(attended)
-	if !ok {
-		return false
-	}
-	w.granted, w.slot, w.away = l, 0, false
-	if l.coming {
-		w.arrive()
-	}
-	w.pace.first(l)
-	w.id, w.at = l.id, l.at
-	w.hold(l.fn, l.job)
-	w.granted.fn, w.granted.job = nil, nil // the lease may last far longer than its first job
-	return true
-}
-
-// receive waits for a lease; where no owner runs not without doing what that would.
-func (w *worker) receive(attended bool) (l lease, ok bool) {
-	if !attended {
-		select {
-		case l, ok = <-w.lease:
-			return l, ok
-		case <-w.engine.state:
-			w.engine.serveOnce()
-		}
-	}
-	l, ok = <-w.lease
-	return l, ok
-}
-
-// arrive tells the owner that the worker sent for has come, if it has others to send.
-func (w *worker) arrive() {
-	e := w.engine
-	yield.Here()
-	e.coming.Store(false)
-	yield.Here()
-	if e.want.Load() {
-		e.rouse()
-	}
-}
-
-// perform runs the job and takes down how it ended.
-func (w *worker) perform() {
-	ctx := w.contexts.Current()
-	w.held, w.inJob = false, true
-	var err error
-	if w.engine.handler == nil {
-		err = w.fn(ctx)
-	} else {
-		err = w.engine.handler(ctx, w.job())
-	}
-	w.inJob = false
-	w.end = well
-	if err != nil {
-		w.conclude(err, core.Error)
-	}
-	guard.Unlabel()
-}
-
-// contain, deferred, is where everything ends that does not return.
-func (w *worker) contain() {
-	if w.left {
-		return
-	}
-	v := recover() // nil: a Goexit, which no recover stops
-	switch {
-	case !w.inJob && v != nil:
-		w.engine.crash(newPanicError(v))
-	case w.inJob && v != nil:
-		w.inJob = false
-		w.conclude(newPanicError(v), core.Panic)
-	case w.inJob:
-		w.inJob = false
-		w.conclude(ErrGoexit, core.Error)
-	}
-	guard.Unlabel()
-}
-
-// conclude takes down that the job has failed. From the first line on it is
-// certain to be settled, even if a method of err ends the goroutine.
-func (w *worker) conclude(err error, kind core.ResultKind) {
-	w.end = otherwise
-	w.result = core.Result{Kind: core.Error, Err: ErrGoexit, Delay: thrownDelay}
-	w.result = w.judge(err, kind)
-	if w.mayRetry() {
-		w.result.Delay = thrownDelay // unless the backoff returns
-		w.result.Delay = delayBefore(w.record)
-	}
-}
-
-// judge looks at the error of a job and says what it comes to. It is the only
+// Judge looks at the error of a job and says what it comes to. It is the only
 // place that calls methods of such an error.
-func (w *worker) judge(err error, kind core.ResultKind) core.Result {
-	if p, ok := err.(*PanicError); ok && kind == core.Panic { //nolint:errorlint // contain's
+func (h hooks) Judge(err error, thrown bool) core.Result {
+	if p, ok := err.(*PanicError); ok && thrown { //nolint:errorlint // Caught's
 		p.text = errs.Text(p.Value)
 	}
 	f, safe := inspect(err)
-	r := core.Result{Kind: kind, Err: safe}
+	r := core.Result{Kind: core.Error, Err: safe}
 	switch {
-	case f.thrown:
+	case thrown || f.thrown: // a snooze that is thrown is a panic
 		r.Kind = core.Panic
-	case kind == core.Panic: // a snooze that is thrown is a panic
-	case f.snooze != nil && !w.engine.pooled():
+	case f.snooze != nil && !h.pooled:
 		r.Kind, r.Snooze = core.Snooze, f.snooze.delay
 	case err == error(f.discard): //nolint:errorlint // else what it is wrapped in says more
 		r.Err = f.discard.reason()
@@ -285,48 +35,24 @@ func (w *worker) judge(err error, kind core.ResultKind) core.Result {
 	if r.Kind == core.Panic {
 		r.Stack = f.panic.Stack
 	}
-	if w.engine.bus != nil {
+	if h.bus != nil {
 		r.Note = new(f.note)
 	}
 	return r
 }
 
-// mayRetry reports whether the result may be followed by another attempt. A snooze
-// may if it came after the timeout, which only the core knows for sure.
-func (w *worker) mayRetry() bool {
-	j := w.record
-	return j != nil && j.Attempt < j.MaxAttempts && !w.result.Final && (w.result.Kind != core.Snooze || j.Timeout > 0)
-}
-
-// settle hands the result of the job at hand to the core. It is called by the owner.
-func (w *worker) settle(now time.Duration) {
-	if w.end == notYet {
-		return
-	}
-	e, r := w.engine, &w.run
-	if w.slot > 0 {
-		began := time.Duration(w.began.Load())
-		if w.record == nil {
-			at := w.from.Load().Identify(uint32(w.slot - 1))
-			e.core.GoesOn(r, w.fn, at.ID, at.At, began)
+// Delay asks j's backoff function.
+func (hooks) Delay(j *core.Job) (d time.Duration) {
+	defer func() {
+		if recover() != nil {
+			d = engine.ThrownDelay
 		}
-		e.lastClaim = max(e.lastClaim, began)
-	} else if w.record == nil {
-		e.core.GoesOn(r, w.fn, r.ID, r.Enqueued, r.StartedAt)
+	}()
+	backoff := j.Backoff
+	if backoff == nil {
+		backoff = defaultBackoff
 	}
-	e.measure(w)
-	e.stuck.AttemptEnds(r.ID)
-	if w.stretch != nil {
-		e.core.Release(w.stretch)
-	}
-	e.unmix(w)
-	w.fn, w.record, w.granted, w.stretch, w.slot = nil, nil, lease{}, nil, 0
-	e.core.Settle(r, w.result, min(w.ended, now))
-	w.end = notYet
-	if w.result.Kind != core.OK {
-		w.result = core.Result{}
-	}
-	e.at("settle")
+	return min(max(backoff(j.Attempt), 0), maxDelay)
 }
 
 // maxStack bounds the stacks kept in errors and events.

@@ -37,6 +37,42 @@ func (r *Result) because(cause error) {
 	r.Err = &Caused{cause, r.Err}
 }
 
+// Err is what context.Cause says inside a job whose context ends for it.
+func (c Cause) Err() error {
+	switch c {
+	case TimedOut:
+		return ErrTimeout
+	case Expired:
+		return ErrDeadline
+	case Shutdown:
+		return ErrShutdown
+	default:
+		return ErrCancelled
+	}
+}
+
+// Refused is why the job was not accepted that the effect is about.
+func (f *Effect) Refused() error {
+	switch f.Why {
+	case KeyTaken:
+		return errs.ErrDuplicate
+	case GroupOver:
+		return errs.ErrGroupDone
+	case NoRoom:
+		return errs.ErrQueueFull
+	default:
+		return errs.ErrClosed
+	}
+}
+
+// Ended is the error that the settled job leaves behind, nil if it was processed.
+func (f *Effect) Ended() error {
+	if f.Job.State == Processed || f.Err != nil {
+		return f.Err
+	}
+	return ErrCancelled
+}
+
 // error is what an attempt's error is to tell beside itself: a shutdown is no
 // failure of the job's, which will run again.
 func (c Cause) error() error {

@@ -19,6 +19,8 @@ var (
 	ErrAbandoned = errors.New("dray: abandoned")
 	ErrRestart   = errors.New("dray: restart")
 	ErrShutdown  = errors.New("dray: shut down")
+	ErrQueueFull = errors.New("dray: queue full")
+	ErrGroupDone = errors.New("dray: group takes no more jobs")
 )
 
 // Prefix begins the text of every error of dray, and comes once in a chain: an error

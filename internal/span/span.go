@@ -31,3 +31,6 @@ func Difference(a, b time.Duration) time.Duration {
 		return d
 	}
 }
+
+// Never is later than any timer: 146 years.
+const Never = time.Duration(1 << 62)

@@ -22,15 +22,14 @@ const stacksEvery = time.Second
 // and before anything that comes of it: if it ends first, it is told of without.
 //
 // Its lock is taken last but for those of the bus.
-type Jobs[E any] struct {
-	emit   func(event E, stack []byte) // immutable: what is called under mu for each
-	limit  int                         // immutable: of a stack, in bytes
-	untold atomic.Int64                // len(jobs), set with it; read without the lock
+type Jobs struct {
+	limit  int          // immutable: of a stack, in bytes
+	untold atomic.Int64 // len(jobs), set with it; read without the lock
 
 	mu       sync.Mutex
-	jobs     map[uint64]*job[E] // guarded by mu: those not told of
-	waiting  []*job[E]          // guarded by mu: those for the next dump, in order, and some that have ended
-	looking  []*job[E]          // guarded by mu: those of the dump that is being made, as waiting
+	jobs     map[uint64]*job    // guarded by mu: those not told of
+	waiting  []*job             // guarded by mu: those for the next dump, in order, and some that have ended
+	looking  []*job             // guarded by mu: those of the dump that is being made, as waiting
 	lastDump time.Time          // guarded by mu: when it had ended
 	hasten   context.CancelFunc // guarded by mu: of the goroutine; nil without one
 	ended    chan struct{}      // guarded by mu: closed when that goroutine has ended
@@ -38,28 +37,26 @@ type Jobs[E any] struct {
 }
 
 // A job is one attempt at a job. It is immutable.
-type job[E any] struct {
+type job struct {
 	id        uint64
-	event     E // but for the stack
+	tell      func(stack []byte) // called once, under Jobs.mu
 	goroutine goid.ID
 }
 
-// New returns what has emit called for each job, with the event that Add was given, and its
-// stack, of at most limit bytes, nil if that was not found. Emit must not call back.
-func New[E any](limit int, emit func(event E, stack []byte)) *Jobs[E] {
-	return &Jobs[E]{emit: emit, limit: limit}
-}
+// New returns one that tells of stacks of at most limit bytes.
+func New(limit int) *Jobs { return &Jobs{limit: limit} }
 
-// Add has a job told of, unless it ends before the next dump, in a tick.
-func (s *Jobs[E]) Add(id uint64, g goid.ID, event E) {
-	j := &job[E]{id, event, g}
+// Add has tell called with the stack of a job, nil if that was not found or the job has ended
+// before the next dump. It must not call back. It is called in a tick.
+func (s *Jobs) Add(id uint64, g goid.ID, tell func(stack []byte)) {
+	j := &job{id, tell, g}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return
 	}
 	if s.jobs == nil {
-		s.jobs = map[uint64]*job[E]{}
+		s.jobs = map[uint64]*job{}
 	}
 	s.jobs[id] = j
 	s.untold.Store(int64(len(s.jobs)))
@@ -67,7 +64,7 @@ func (s *Jobs[E]) Add(id uint64, g goid.ID, event E) {
 }
 
 // Start sees to it that the stacks are looked up, after all jobs of a step were added.
-func (s *Jobs[E]) Start() {
+func (s *Jobs) Start() {
 	if s.untold.Load() == 0 {
 		return
 	}
@@ -81,7 +78,7 @@ func (s *Jobs[E]) Start() {
 }
 
 // run makes dumps until none is needed. When ctx ends it does not wait for the next one.
-func (s *Jobs[E]) run(ctx context.Context) {
+func (s *Jobs) run(ctx context.Context) {
 	for d, ok := s.wait(); ok; d, ok = s.wait() {
 		next := time.NewTimer(d)
 		select {
@@ -94,7 +91,7 @@ func (s *Jobs[E]) run(ctx context.Context) {
 }
 
 // wait returns when the next dump is due, or ends the goroutine if none is.
-func (s *Jobs[E]) wait() (d time.Duration, ok bool) {
+func (s *Jobs) wait() (d time.Duration, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.waiting) > 0 {
@@ -107,7 +104,7 @@ func (s *Jobs[E]) wait() (d time.Duration, ok bool) {
 }
 
 // look tells of the jobs that wait, if they have not ended.
-func (s *Jobs[E]) look() {
+func (s *Jobs) look() {
 	goroutines := s.take()
 	if len(goroutines) == 0 {
 		return
@@ -123,7 +120,7 @@ func (s *Jobs[E]) look() {
 }
 
 // take returns the goroutines of the jobs that wait and have not ended.
-func (s *Jobs[E]) take() (goroutines []goid.ID) {
+func (s *Jobs) take() (goroutines []goid.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range s.waiting {
@@ -136,7 +133,7 @@ func (s *Jobs[E]) take() (goroutines []goid.ID) {
 }
 
 // tell tells of a job, once, under mu.
-func (s *Jobs[E]) tell(j *job[E], stack []byte) {
+func (s *Jobs) tell(j *job, stack []byte) {
 	if s.jobs[j.id] != j {
 		return
 	}
@@ -145,12 +142,12 @@ func (s *Jobs[E]) tell(j *job[E], stack []byte) {
 	if len(s.jobs) == 0 {
 		s.jobs = nil // which would keep its room
 	}
-	s.emit(j.event, stack)
+	j.tell(stack)
 }
 
 // AttemptEnds is called when an attempt has ended and before that is told, in a
 // tick. From then on a stack of its goroutine may be that of another job.
-func (s *Jobs[E]) AttemptEnds(id uint64) {
+func (s *Jobs) AttemptEnds(id uint64) {
 	if s.untold.Load() == 0 {
 		return
 	}
@@ -163,7 +160,7 @@ func (s *Jobs[E]) AttemptEnds(id uint64) {
 
 // Finish has all be told of now, with one dump more if need be, and returns when the
 // goroutine has ended.
-func (s *Jobs[E]) Finish() {
+func (s *Jobs) Finish() {
 	s.mu.Lock()
 	hasten, ended := s.hasten, s.ended
 	s.mu.Unlock()
@@ -175,7 +172,7 @@ func (s *Jobs[E]) Finish() {
 
 // Close tells of those that were not told of yet, without their stacks, and of none that comes
 // until Open.
-func (s *Jobs[E]) Close() {
+func (s *Jobs) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range slices.Concat(s.looking, s.waiting) {
@@ -185,7 +182,7 @@ func (s *Jobs[E]) Close() {
 }
 
 // Open ends Close.
-func (s *Jobs[E]) Open() {
+func (s *Jobs) Open() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = false

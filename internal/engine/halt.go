@@ -1,4 +1,4 @@
-package dray
+package engine
 
 import (
 	"time"
@@ -6,14 +6,15 @@ import (
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/goid"
 	"github.com/a622d8ee/dray/internal/jobctx"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // This file has how an engine is opened, halted and closed, for queues and pools.
 
-// awaitIdle returns a channel that is closed once nothing runs or can start.
-func (e *engine) awaitIdle() <-chan struct{} {
+// AwaitIdle returns a channel that is closed once nothing runs or can start.
+func (e *Engine) AwaitIdle() <-chan struct{} {
 	idle := make(chan struct{})
-	e.step(func(*core.Core, time.Duration) {
+	e.Step(func(*core.Core, time.Duration) {
 		if e.drained == nil {
 			e.drained = idle
 		} else {
@@ -23,28 +24,28 @@ func (e *engine) awaitIdle() <-chan struct{} {
 	return idle
 }
 
-// open lets workers claim jobs.
-func (e *engine) open() { e.step(func(c *core.Core, _ time.Duration) { c.Open() }) }
+// Open lets workers claim jobs.
+func (e *Engine) Open() { e.Step(func(c *core.Core, _ time.Duration) { c.Open() }) }
 
-// close lets no worker claim another job, and waits for the idle ones to have
+// Close lets no worker claim another job, and waits for the idle ones to have
 // left. Those that run a job go on, and leave after it or, if the engine is open
 // again by then, stay.
-func (e *engine) close() {
+func (e *Engine) Close() {
 	vacated := make(chan struct{})
-	e.step(func(c *core.Core, _ time.Duration) {
+	e.Step(func(c *core.Core, _ time.Duration) {
 		c.Close()
 		if e.vacated == nil {
 			e.vacated = vacated
 		} else {
 			vacated = e.vacated
 		}
-		e.dismiss()
+		e.Dismiss()
 	})
 	<-vacated
 }
 
-// dismiss has those idle workers leave for whom there is no use.
-func (e *engine) dismiss() {
+// Dismiss, in a step, has those idle workers leave for whom there is no use.
+func (e *Engine) Dismiss() {
 	for len(e.idle) > 0 && (e.core.Closed() || e.core.Surplus()) {
 		last := len(e.idle) - 1
 		w := e.idle[last]
@@ -53,16 +54,16 @@ func (e *engine) dismiss() {
 	}
 }
 
-// refuse closes the mailbox: from here on every offer is turned away.
-func (e *engine) refuse() {
-	e.step(func(c *core.Core, _ time.Duration) {
+// Refuse closes the mailbox: from here on every offer is turned away.
+func (e *Engine) Refuse() {
+	e.Step(func(c *core.Core, _ time.Duration) {
 		e.mail.closed = true
 		c.Refuse()
 	})
 }
 
-// reopen is where a run begins, be it the first or another one.
-func (e *engine) reopen(c *core.Core) {
+// Reopen, in a step, is where a run begins, be it the first or another one.
+func (e *Engine) Reopen(c *core.Core) {
 	c.Halt(false)
 	e.mail.closed = false
 	e.drained = nil // of a wait that was given up
@@ -70,27 +71,26 @@ func (e *engine) reopen(c *core.Core) {
 	e.fetchAgain(c)
 }
 
-// halt starts no more jobs, cancels the running ones, and waits for them until then.
-func (e *engine) halt(until time.Time) {
-	e.step(func(c *core.Core, now time.Duration) {
+// Halt starts no more jobs, cancels the running ones, and waits for them until then.
+func (e *Engine) Halt(until time.Time) {
+	e.Step(func(c *core.Core, now time.Duration) {
 		c.Halt(true)
 		c.InterruptAll(now)
 	})
 	timeout := time.NewTimer(time.Until(until))
 	defer timeout.Stop()
 	select {
-	case <-e.awaitIdle():
+	case <-e.AwaitIdle():
 	case <-timeout.C:
 	}
 }
 
-// excuseCaller finds out whether it is called by a job or an observer of this engine, for
+// ExcuseCaller finds out whether it is called by a job of this engine, for
 // which the rest of the shutdown then does not wait. The call may have been given the
 // context inside.
-func (e *engine) excuseCaller(inside jobctx.Context) {
-	e.bus.Exempt()
+func (e *Engine) ExcuseCaller(inside jobctx.Context) {
 	me := goid.Current()
-	e.step(func(c *core.Core, _ time.Duration) {
+	e.Step(func(c *core.Core, _ time.Duration) {
 		if w := e.caller(inside, me); w != nil {
 			e.updateRuns()
 			e.pin(&w.run)
@@ -102,9 +102,9 @@ func (e *engine) excuseCaller(inside jobctx.Context) {
 // caller returns, for the owner, the worker whose job makes a call, or nil. If
 // that was given a context of a job which runs here, it is that job; else it is the
 // one that runs on the goroutine of the call.
-func (e *engine) caller(inside jobctx.Context, me goid.ID) *worker {
+func (e *Engine) caller(inside jobctx.Context, me goid.ID) *Worker {
 	if inside != nil {
-		if w, ok := jobctx.OwnerOf(inside).(*worker); ok && w.engine == e && w.contexts.Runs(inside) {
+		if w, ok := jobctx.OwnerOf(inside).(*Worker); ok && w.engine == e && w.contexts.Runs(inside) {
 			return w
 		}
 	}
@@ -112,7 +112,7 @@ func (e *engine) caller(inside jobctx.Context, me goid.ID) *worker {
 }
 
 // workerOn returns the worker that runs on the given goroutine, or nil.
-func (e *engine) workerOn(id goid.ID) *worker {
+func (e *Engine) workerOn(id goid.ID) *Worker {
 	for _, r := range e.core.Runs() {
 		if w := e.workerAt(r); id.Is(goid.ID(w.goid.Load())) {
 			return w
@@ -121,29 +121,15 @@ func (e *engine) workerOn(id goid.ID) *worker {
 	return nil
 }
 
-// isClosed reports whether new jobs are refused.
-func (e *engine) isClosed() bool {
+// IsClosed reports whether new jobs are refused.
+func (e *Engine) IsClosed() bool {
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
 	return e.mail.closed
 }
 
 // workerAt returns the worker whose place r is.
-func (*engine) workerAt(r *core.Run) *worker { return r.Owner.(*worker) } //nolint:forcetypeassert // hire sets it
-
-// defaultIdleTimeout is long against the pauses within ordinary work, so that hardly
-// a worker is started twice for it, and short against the life of a service.
-const defaultIdleTimeout = time.Minute
-
-// WithIdleTimeout lets workers leave that have had nothing to do for d, so that a
-// burst leaves no goroutines behind; they are started again when needed. The last to
-// become idle is the first to get a job, so those leave that are not needed, however
-// busy the others are. A worker leaves at most d later than it could. Stats.Workers
-// and Stats.Idle do not change by it, as they say how many jobs may run.
-// Defaults to 1 m, also in a [Pool]; at most a year; 0: never.
-func WithIdleTimeout(d time.Duration) Option {
-	return queueOption(func(c *config) error { c.idleTimeout = d; return checkDelay("WithIdleTimeout", d) })
-}
+func (*Engine) workerAt(r *core.Run) *Worker { return r.Owner.(*Worker) } //nolint:forcetypeassert // hire sets it
 
 // maxDismissed bounds the idle workers that leave at once, as they do so under the
 // lock that all wait for.
@@ -158,7 +144,7 @@ type idleness struct {
 }
 
 // park notes that w is idle from now on, and lies on top of the idle ones.
-func (e *engine) park(w *worker, now time.Duration) {
+func (e *Engine) park(w *Worker, now time.Duration) {
 	w.idleSince = now
 	e.idle = append(e.idle, w)
 	if e.idleness.timeout > 0 {
@@ -167,7 +153,7 @@ func (e *engine) park(w *worker, now time.Duration) {
 }
 
 // dismissIdle has those workers leave that have been idle for long enough.
-func (e *engine) dismissIdle(now time.Duration) {
+func (e *Engine) dismissIdle(now time.Duration) {
 	if now < e.idleness.look {
 		return
 	}
@@ -176,7 +162,7 @@ func (e *engine) dismissIdle(now time.Duration) {
 		n++
 	}
 	leaving := e.takeIdle(n)
-	e.idleness.look = never
+	e.idleness.look = span.Never
 	if len(e.idle) > 0 {
 		e.idleness.look = e.idle[0].idleSince + e.idleness.timeout
 	}
@@ -186,21 +172,42 @@ func (e *engine) dismissIdle(now time.Duration) {
 }
 
 // letGo takes away the place of a worker, which then leaves.
-func (e *engine) letGo(w *worker) {
+func (e *Engine) letGo(w *Worker) {
 	e.core.Leave(&w.run)
 	e.departed += w.claims
 	w.contexts.Leave()
-	e.emit(Event{Kind: WorkerStopped, Worker: w.number})
+	e.host.WorkerStopped(w.number, nil)
 	close(w.lease)
 }
 
 // takeIdle takes the n workers that have been idle for longest. The room that a
 // burst needed goes with them.
-func (e *engine) takeIdle(n int) []*worker {
+func (e *Engine) takeIdle(n int) []*Worker {
 	if n == 0 {
 		return nil
 	}
 	leaving := e.idle[:n]
-	e.idle = append([]*worker(nil), e.idle[n:]...)
+	e.idle = append([]*Worker(nil), e.idle[n:]...)
 	return leaving
 }
+
+// HaltTaken is Halt for a pool, in which what has been taken starts first, as nothing else would
+// become of it: it was taken for a worker that is free, or, if there are fewer by now, gets that
+// of another one.
+func (e *Engine) HaltTaken(until time.Time) {
+	started := make(chan struct{})
+	e.Step(func(c *core.Core, now time.Duration) {
+		c.InterruptAll(now)
+		e.started = started
+	})
+	timeout := time.NewTimer(time.Until(until))
+	defer timeout.Stop()
+	select {
+	case <-started:
+	case <-timeout.C:
+	}
+	e.Halt(until)
+}
+
+// StopTimer ends a pool's timer, when nothing more is to come of time.
+func (e *Engine) StopTimer() { e.timer.Stop() }

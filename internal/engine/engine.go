@@ -1,4 +1,6 @@
-package dray
+// Package engine has the owner of a queue's state, the mailbox by which that is reached, and the
+// workers that run the jobs. What its users see of it is the affair of the Host.
+package engine
 
 import (
 	"context"
@@ -6,36 +8,35 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
-	"github.com/a622d8ee/dray/internal/eventbus"
+	"github.com/a622d8ee/dray/internal/span"
 	"github.com/a622d8ee/dray/internal/stuck"
 	"github.com/a622d8ee/dray/internal/yield"
 )
 
-// An engine is the state of a queue or pool. It belongs to one goroutine at a time: the
+// An Engine is the state of a queue or pool. It belongs to one goroutine at a time: the
 // owner's, while one runs, and otherwise that of a caller who wants something. All others
 // leave messages in the inbox: producers their jobs, callers requests, workers themselves.
 // The state outlives its owner: when that crashes, its successor finds it as the last
 // complete step left it.
 //
 // Foreign code is never called by the owner, nor while the inbox is locked.
-type engine struct {
-	common                                  // immutable
+type Engine struct {
+	host    Host                            // immutable
+	clock   *clock.Clock                    // immutable
 	epoch   time.Time                       // immutable: the clock's; the core's time is the monotonic distance from here
-	bus     *eventbus.Bus[Event]            // immutable; nil when nobody listens
-	handler Handler                         // immutable: the middleware around every job; nil without
+	wrapped bool                            // immutable: there is middleware around every job
 	wakeup  chan struct{}                   // to the owner; capacity 1
 	state   chan struct{}                   // capacity 1: whoever takes the token out has the owner's fields to itself until it is back
 	blocks  bool                            // immutable: an offer may wait for room
-	plain   bool                            // immutable: the queue's defaults ask for nothing that needs a record
-	calls   sync.Pool                       // of *call, for Run
 	fault   atomic.Pointer[func(at string)] // set by tests alone, to crash between two steps
-	stuck   *stuck.Jobs[Event]              // immutable: it has a lock of its own
+	stuck   *stuck.Jobs                     // immutable: it has a lock of its own
 	asks    sync.Pool                       // of *request
-	timer   *time.Timer                     // immutable; nil in a queue, whose owner has one
+	timer   *time.Timer                     // immutable: of a pool, which has no owner; nil in a queue, whose owner has one
 
-	base     atomic.Pointer[queueValues]           // values for the jobs; set by the owner, read by workers
-	followUp func(c *core.Core, now time.Duration) // the scheduler's, called by the owner where runsEnded, as it is set
+	base     atomic.Pointer[values]                // for the jobs; set by the owner, read by workers
+	followUp func(c *core.Core, now time.Duration) // called by the owner after CallFollowUp; the owner's
 
 	_ apart
 	owned
@@ -54,7 +55,7 @@ type signals struct {
 	want    atomic.Bool                  // the owner has others, to be told of plain jobs that are not being claimed; set by it
 	beats   atomic.Uint32                // counted by the owner while workers measure stretches, which that ends
 	blocked atomic.Bool                  // producers wait for room, so that claims are to be told to the owner; set by it
-	crowded atomic.Bool                  // jobs stand behind their keys, so that a claim after a job with a key is to be told to the owner; set by it, cleared by the worker that tells
+	crowded atomic.Bool                  // jobs stand behind keys: a claim after one with a key is to be told; set by the owner, cleared by who tells
 	strides atomic.Bool                  // such a stretch has begun since the last beat; set by workers, cleared by the owner
 	beating atomic.Bool                  // the owner counts beats; set by it
 }
@@ -66,12 +67,12 @@ type owned struct {
 	holding   bool               // mail.mu
 	inbox     core.Mailbox       // taken from the mailbox, not in the core yet
 	todo      batch[*request]    // the same of requests, or not replied to yet
-	returned  batch[*worker]     // the same of workers
-	starting  batch[*worker]     // that have claimed a job, and are to be told
-	idle      []*worker          // without a job, the last to become so on top
+	returned  batch[*Worker]     // the same of workers
+	starting  batch[*Worker]     // that have claimed a job, and are to be told
+	idle      []*Worker          // without a job, the last to become so on top
 	shared    *core.Stretch      // that workers claim from between two ticks, or did until this one; nil: none
 	mixed     int                // workers with a lease that began with a record, as far as the core knows
-	atHand    map[uint32]*worker // in unshare: those who have claimed something, by slot
+	atHand    map[uint32]*Worker // in unshare: those who have claimed something, by slot
 	revoked   bool               // no lease is to be worth anything from the next share on
 	claims    uint32             // from such, ever; wraps
 	departed  uint32             // of those, by workers that have left
@@ -86,67 +87,75 @@ type owned struct {
 	tokens    tokens
 	idleness  idleness
 
-	runsEnded bool // runs of periodic tasks, for which others wait; set in a tick, cleared at its end
+	following bool // followUp is to be called; set in a tick, cleared at its end
 }
 
 // apart keeps what different processors write in different cache lines.
 type apart [128]byte
 
-// never is later than any timer: 146 years.
-const never = time.Duration(1 << 62)
+// A Config is what an engine is made of.
+type Config struct {
+	Core        core.Config   // but for LastStart and UpdateRuns, which the engine sets
+	Clock       *clock.Clock  // whose epoch is the core's zero
+	IdleTimeout time.Duration // after which idle workers leave; 0: never
+	Wrapped     bool          // every job is run by Host.Perform
+	Pool        bool          // there is no owner, and nothing waits in line: all is done by callers and a timer
+	MaxStack    int           // of a stuck job, in bytes
+}
 
-func newEngine(c common, cfg core.Config, idle time.Duration) *engine {
-	e := &engine{
-		common: c,
-		epoch:  c.clock.Epoch(),
-		bus:    newBus(c, c.name),
+// New returns an engine that is halted and closed: it takes jobs, and starts none.
+func New(h Host, cfg Config) *Engine {
+	e := &Engine{
+		host: h, clock: cfg.Clock, epoch: cfg.Clock.Epoch(), wrapped: cfg.Wrapped,
 		wakeup: make(chan struct{}, 1),
 		state:  make(chan struct{}, 1),
+		stuck:  stuck.New(cfg.MaxStack),
 	}
-	e.base.Store(&queueValues{context.Background()})
-	e.armed = never
-	e.atHand = map[uint32]*worker{}
-	e.idleness = idleness{timeout: idle, look: never}
-	e.stuck = stuck.New(maxStack, func(ev Event, stack []byte) {
-		ev.Stack = stack
-		e.emit(ev)
-	})
-	cfg.Watched = watchOf(e.bus)
-	cfg.LastStart, cfg.UpdateRuns = e.lastStart, e.updateRuns
-	e.blocks = cfg.Overflow == core.Block
-	e.core = core.New(cfg)
-	e.core.Halt(true) // until a pool serves
+	e.SetValues(context.Background())
+	e.armed = span.Never
+	e.atHand = map[uint32]*Worker{}
+	e.idleness = idleness{timeout: cfg.IdleTimeout, look: span.Never}
+	e.followUp = func(*core.Core, time.Duration) {}
+	cfg.Core.LastStart, cfg.Core.UpdateRuns = e.lastStart, e.updateRuns
+	e.blocks = cfg.Core.Overflow == core.Block
+	e.core = core.New(cfg.Core)
+	e.core.Halt(true)
 	e.mail.room = e.core.Room()
 	e.mail.watched = e.core.Watches(core.DidEnqueue)
+	if cfg.Pool {
+		e.timer = time.AfterFunc(span.Never, e.advance)
+		e.timer.Stop()
+	}
 	e.state <- struct{}{}
 	return e
 }
 
-func (e *engine) now() time.Duration { return time.Since(e.epoch) }
+// Now is the core's time.
+func (e *Engine) Now() time.Duration { return time.Since(e.epoch) }
 
 // serveOnce is a tick of a caller, who has taken the state.
-func (e *engine) serveOnce() {
+func (e *Engine) serveOnce() {
 	defer func() { e.state <- struct{}{} }()
 	defer e.broken()
 	e.tick(false)
 }
 
 // broken, deferred, leaves a panic to the owner.
-func (e *engine) broken() {
+func (e *Engine) broken() {
 	if v := recover(); v != nil {
-		e.crash(newPanicError(v))
+		e.crash(e.host.Caught(v))
 	}
 }
 
 // crash leaves a broken rule to the owner, to die of.
-func (e *engine) crash(p *PanicError) {
+func (e *Engine) crash(err error) {
 	e.mail.mu.Lock()
-	e.mail.crashed = p
+	e.mail.crashed = err
 	e.tell()
 }
 
 // at is where tests let the engine crash.
-func (e *engine) at(where string) {
+func (e *Engine) at(where string) {
 	if f := e.fault.Load(); f != nil {
 		(*f)(where)
 	}
@@ -157,7 +166,7 @@ func (e *engine) at(where string) {
 // place to another at once, so that a crash in the middle loses nothing and doubles
 // nothing: the next tick goes on. The mailbox is locked only where others' jobs and what is
 // done here must not cross.
-func (e *engine) tick(due bool) (more bool) {
+func (e *Engine) tick(due bool) (more bool) {
 	defer e.release()
 	e.lock()
 	e.found = false
@@ -168,13 +177,13 @@ func (e *engine) tick(due bool) (more bool) {
 	} else {
 		e.hold()
 	}
-	now := e.now()
+	now := e.Now()
 	e.ticked = now
 	e.settleReturned(now)
 	e.serveAsked(now)
 	e.release()
 	if due {
-		e.core.AdvanceSome(now, slicedJobs)
+		e.core.AdvanceSome(now, SlicedJobs)
 		e.dismissIdle(now)
 		e.at("advance")
 	}
@@ -194,7 +203,7 @@ func (e *engine) tick(due bool) (more bool) {
 
 // hold locks the mailbox, and empties it: for what accepts jobs, which must not overtake
 // those that are in there. It may be called again, until release.
-func (e *engine) hold() {
+func (e *Engine) hold() {
 	if !e.holding {
 		e.lock()
 		e.takeList()
@@ -205,7 +214,7 @@ func (e *engine) hold() {
 }
 
 // takeList takes the list of the mailbox into the owner's hands.
-func (e *engine) takeList() {
+func (e *Engine) takeList() {
 	e.found = e.found || e.mail.list.Len() > 0
 	e.mail.pressing, e.mail.top = false, core.Low
 	if e.inbox.Len() == 0 {
@@ -215,12 +224,12 @@ func (e *engine) takeList() {
 	}
 }
 
-func (e *engine) lock() {
+func (e *Engine) lock() {
 	e.mail.mu.Lock()
 	e.holding = true
 }
 
-func (e *engine) release() {
+func (e *Engine) release() {
 	if e.holding {
 		e.mail.room = e.core.Room() - e.inbox.Len() - e.mail.list.Len()
 		e.holding = false
@@ -229,7 +238,7 @@ func (e *engine) release() {
 }
 
 // rest ends a tick, unless there is more to do, which it reports.
-func (e *engine) rest() (more bool) {
+func (e *Engine) rest() (more bool) {
 	m := &e.mail
 	if !e.holding {
 		e.lock()
@@ -261,7 +270,7 @@ const nap = 100 * time.Microsecond
 
 // takeMail takes what is in the mailbox, which is held, into the owner's hands. It dies
 // of what broke somewhere else.
-func (e *engine) takeMail(owner bool) {
+func (e *Engine) takeMail(owner bool) {
 	m := &e.mail
 	if p := m.crashed; p != nil && owner {
 		m.crashed = nil
@@ -280,7 +289,7 @@ func (e *engine) takeMail(owner bool) {
 }
 
 // collect has the core take some of what was in the list of the mailbox, mostly all.
-func (e *engine) collect() {
+func (e *Engine) collect() {
 	if e.inbox.Len() > 0 {
 		e.core.Collect(&e.inbox)
 		e.at("collect")
@@ -288,7 +297,7 @@ func (e *engine) collect() {
 }
 
 // serveAsked makes the changes that callers wait for.
-func (e *engine) serveAsked(now time.Duration) {
+func (e *Engine) serveAsked(now time.Duration) {
 	for _, r := range e.todo.rest() {
 		if r.begun {
 			continue
@@ -302,28 +311,29 @@ func (e *engine) serveAsked(now time.Duration) {
 
 // follow does what the last change calls for. Everything in here may be done
 // again, so that a crash in the middle loses nothing: the next step goes on.
-func (e *engine) follow(now time.Duration) {
+func (e *Engine) follow(now time.Duration) {
 	c := e.core
 	if c.Blocked() {
 		e.hold()
 		e.mail.lastID += c.Admit(e.mail.lastID+1, now)
 		e.at("admit")
 	}
-	for decided := c.Effects(); len(decided) > 0 || e.runsEnded; decided = c.Effects() {
+	for decided := c.Effects(); len(decided) > 0 || e.following; decided = c.Effects() {
 		e.carryOut(decided, now)
-		if e.runsEnded {
+		if e.following {
 			e.hold()
 			e.followUp(c, now)
+			e.following = false
 		}
 	}
 }
 
 // alarm returns when something is to be done that time alone brings about. A pool, which
 // has no owner to wait for it, sets its timer.
-func (e *engine) alarm(now time.Duration) time.Duration {
+func (e *Engine) alarm(now time.Duration) time.Duration {
 	due, ok := e.core.Next()
 	if !ok {
-		due = never
+		due = span.Never
 	}
 	due = min(due, e.idleness.look)
 	if !e.pooled() {
@@ -336,19 +346,19 @@ func (e *engine) alarm(now time.Duration) time.Duration {
 }
 
 // pooled reports whether this is the engine of a pool: nothing runs later there.
-func (e *engine) pooled() bool { return e.timer != nil }
+func (e *Engine) pooled() bool { return e.timer != nil }
 
 // advance does what is due, for a pool.
-func (e *engine) advance() {
-	e.step(func(c *core.Core, now time.Duration) {
-		e.armed = never
+func (e *Engine) advance() {
+	e.Step(func(c *core.Core, now time.Duration) {
+		e.armed = span.Never
 		c.Advance(now)
 		e.dismissIdle(now)
 	})
 }
 
 // announce tells those who wait for the end of work.
-func (e *engine) announce() {
+func (e *Engine) announce() {
 	if e.started != nil && e.core.Ready() == 0 {
 		close(e.started)
 		e.started = nil

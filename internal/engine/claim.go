@@ -1,4 +1,4 @@
-package dray
+package engine
 
 import (
 	"runtime"
@@ -12,7 +12,7 @@ import (
 
 // claim takes the next job of the lease. That is to settle the one before, which
 // went well.
-func (w *worker) claim() bool {
+func (w *Worker) claim() bool {
 	stretch := w.granted.stretch
 	if stretch == nil {
 		return false
@@ -22,7 +22,7 @@ func (w *worker) claim() bool {
 		if w.pace.full() {
 			return false
 		}
-		now = w.engine.now()
+		now = w.engine.Now()
 	}
 	yield.Here()
 	fn, record, slot := stretch.Claim()
@@ -33,7 +33,7 @@ func (w *worker) claim() bool {
 			stretch, fn, record, slot = w.claimElsewhere()
 		}
 		if due {
-			now = w.engine.now() // or a timeout would begin with the wait
+			now = w.engine.Now() // or a timeout would begin with the wait
 		}
 	}
 	timeout := time.Duration(0)
@@ -43,11 +43,11 @@ func (w *worker) claim() bool {
 		fn, timeout = record.Fn, record.Timeout
 	case fn == nil:
 		return false
-	case w.engine.handler != nil:
+	case w.engine.wrapped:
 		w.id, w.at = stretch.RunOf(slot)
 	}
 	if timeout > 0 && !due {
-		due, now = true, w.engine.now()
+		due, now = true, w.engine.Now()
 	}
 	w.limit(timeout)
 	if due {
@@ -75,7 +75,7 @@ func (w *worker) claim() bool {
 
 // tellOfClaim has the owner look at a claim that something waits for: producers for room, or jobs for
 // the place in its key of the job before.
-func (w *worker) tellOfClaim(keyed bool) {
+func (w *Worker) tellOfClaim(keyed bool) {
 	e := w.engine
 	if e.blocked.Load() || keyed && e.crowded.Load() && e.crowded.Swap(false) {
 		e.poke()
@@ -85,7 +85,7 @@ func (w *worker) tellOfClaim(keyed bool) {
 // claimElsewhere claims a job of a stretch that the worker has no lease for. If many workers have long
 // jobs that saves most of them the way to the owner, for which there is one lease at a time.
 // Where there is more behind what is offered it has the owner offer that.
-func (w *worker) claimElsewhere() (stretch *core.Stretch, fn Func, record *core.Job, slot uint32) {
+func (w *Worker) claimElsewhere() (stretch *core.Stretch, fn core.Func, record *core.Job, slot uint32) {
 	e := w.engine
 	for range offers {
 		stretch = e.offered.Load()
@@ -118,7 +118,7 @@ func (w *worker) claimElsewhere() (stretch *core.Stretch, fn Func, record *core.
 const offers = 16
 
 // limit says how long after began the context of the job ends that is shown next; 0: never.
-func (w *worker) limit(timeout time.Duration) {
+func (w *Worker) limit(timeout time.Duration) {
 	if timeout != w.limited {
 		w.limited = timeout
 		w.timeout.Store(int64(timeout))
@@ -127,7 +127,7 @@ func (w *worker) limit(timeout time.Duration) {
 
 // claimPatiently claims a job where the owner has shut the gate for a tick, of half a
 // microsecond or so: to go back and get another lease would cost far more.
-func claimPatiently(stretch *core.Stretch) (fn Func, record *core.Job, slot uint32) {
+func claimPatiently(stretch *core.Stretch) (fn core.Func, record *core.Job, slot uint32) {
 	for i := 0; fn == nil && record == nil && i < 30 && stretch.Shut(); i++ {
 		if i < 20 {
 			for range patience / 4 {

@@ -1,7 +1,8 @@
-package dray
+package engine
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
@@ -9,17 +10,8 @@ import (
 	"github.com/a622d8ee/dray/internal/guard"
 )
 
-// A Limiter hands out tokens: see [WithRateLimit]. A *rate.Limiter of
-// golang.org/x/time/rate is one.
-//
-// Wait returns nil once there is a token for the caller, or an error: it is then
-// reported in a [RateLimitFailed] event and asked again a second later, while the
-// jobs wait. A panic counts as an error. Wait is called on a goroutine of its own,
-// one call at a time for each queue, only while a job waits for a token, for one
-// token ahead of what is running. It must return when ctx ends, which it does with
-// the queue's shutdown; one that does not is left behind. A call under way when the
-// last job has ended that wanted a token goes on, and keeps the limiter until it returns.
-type Limiter interface {
+// A limiter is the Key of a core.Limit: user code, which hands out tokens. See dray.Limiter.
+type limiter interface {
 	Wait(ctx context.Context) error
 }
 
@@ -29,7 +21,7 @@ type tokens struct {
 	stop     context.CancelFunc
 	fetchers map[*core.Limit]struct{} // for which a goroutine is under way
 	gone     chan struct{}            // non-nil while the end waits for them; closed when there are none
-	lost     []error                  // which limiters had not returned by then
+	lost     []string                 // which limiters had not returned by then
 }
 
 const (
@@ -41,7 +33,7 @@ const (
 
 // A fetcher is a goroutine that fetches one token.
 type fetcher struct {
-	engine *engine
+	engine *Engine
 	ctx    context.Context
 	limit  *core.Limit
 }
@@ -49,7 +41,7 @@ type fetcher struct {
 // sendFor fetches a token. It is called by the owner. It does not while the queue is
 // not being served, nor while an earlier fetcher, which did not heed the end of a
 // run, is still with that limiter.
-func (e *engine) sendFor(l *core.Limit) {
+func (e *Engine) sendFor(l *core.Limit) {
 	t := &e.tokens
 	if t.ctx == nil {
 		t.ctx, t.stop = context.WithCancel(context.Background())
@@ -67,7 +59,7 @@ func (e *engine) sendFor(l *core.Limit) {
 
 // fetchAgain is called at the beginning of a run, for the tokens that the last one
 // did not get.
-func (e *engine) fetchAgain(c *core.Core) {
+func (e *Engine) fetchAgain(c *core.Core) {
 	e.tokens = tokens{fetchers: e.tokens.fetchers, gone: e.tokens.gone}
 	for _, l := range c.Asking() {
 		e.sendFor(l)
@@ -80,12 +72,12 @@ func (f fetcher) run(failed error) {
 	ended := false
 	defer func() {
 		if !ended {
-			guard.Go(func() { f.run(ErrGoexit) })
+			guard.Go(func() { f.run(errs.ErrGoexit) })
 		}
 	}()
 	for failed == nil || f.again(failed) {
 		if failed = f.wait(); failed == nil {
-			f.engine.step(func(c *core.Core, _ time.Duration) { c.Grant(f.limit) })
+			f.engine.Step(func(c *core.Core, _ time.Duration) { c.Grant(f.limit) })
 			break
 		}
 	}
@@ -97,10 +89,10 @@ func (f fetcher) run(failed error) {
 func (f fetcher) wait() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = newPanicError(v)
+			err = f.engine.host.Caught(v)
 		}
 	}()
-	return f.limit.Key.(Limiter).Wait(f.ctx) //nolint:forcetypeassert // WithRateLimit's
+	return f.limit.Key.(limiter).Wait(f.ctx) //nolint:forcetypeassert // WithRateLimit's
 }
 
 // again reports the failure, and after a pause whether to try again.
@@ -108,11 +100,9 @@ func (f fetcher) again(failed error) bool {
 	if f.ctx.Err() != nil {
 		return false
 	}
-	found, safe := inspect(failed)
-	about := &found.note
 	wanted := false
-	f.engine.step(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
-	f.engine.emit(Event{Kind: RateLimitFailed, Err: safe, note: about})
+	f.engine.Step(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
+	f.engine.host.LimitFailed(failed)
 	if !wanted {
 		return false
 	}
@@ -127,7 +117,7 @@ func (f fetcher) again(failed error) bool {
 }
 
 func (f fetcher) leave() {
-	f.engine.step(func(*core.Core, time.Duration) {
+	f.engine.Step(func(*core.Core, time.Duration) {
 		t := &f.engine.tokens
 		delete(t.fetchers, f.limit)
 		if len(t.fetchers) == 0 && t.gone != nil {
@@ -140,10 +130,11 @@ func (f fetcher) leave() {
 	})
 }
 
-// stopFetching ends all fetchers, until the queue is served again.
-func (e *engine) stopFetching() {
+// StopFetching ends all fetchers, until the queue is served again. It returns which limiters have
+// not heeded that.
+func (e *Engine) StopFetching() (lost []string) {
 	gone := make(chan struct{})
-	e.step(func(*core.Core, time.Duration) {
+	e.Step(func(*core.Core, time.Duration) {
 		t := &e.tokens
 		if t.ctx == nil {
 			t.ctx, t.stop = context.WithCancel(context.Background())
@@ -159,25 +150,25 @@ func (e *engine) stopFetching() {
 	defer grace.Stop()
 	select {
 	case <-gone:
+		return nil
 	case <-grace.C:
-		e.loseFetchers()
+		return e.loseFetchers()
 	}
 }
 
 // loseFetchers takes down which limiters have not heeded the end.
-func (e *engine) loseFetchers() {
-	var lost []error
-	e.step(func(*core.Core, time.Duration) {
+func (e *Engine) loseFetchers() (lost []string) {
+	e.Step(func(*core.Core, time.Duration) {
 		for l := range e.tokens.fetchers {
-			lost = append(lost, errs.Wrapf(ErrAbandoned, "limiter %T", l.Key))
+			lost = append(lost, fmt.Sprintf("limiter %T", l.Key))
 		}
 		e.tokens.lost = lost
 	})
-	e.reportLate(lost)
+	return lost
 }
 
-// lost returns which limiters were left behind.
-func (e *engine) lost() (lost []error) {
-	e.step(func(*core.Core, time.Duration) { lost = e.tokens.lost })
+// Lost returns which limiters were left behind.
+func (e *Engine) Lost() (lost []string) {
+	e.Step(func(*core.Core, time.Duration) { lost = e.tokens.lost })
 	return lost
 }

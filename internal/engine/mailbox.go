@@ -1,4 +1,4 @@
-package dray
+package engine
 
 import (
 	"runtime"
@@ -16,8 +16,8 @@ type mailbox struct {
 	mu       sync.Mutex
 	list     core.Mailbox
 	asked    []*request
-	returned []*worker
-	crashed  *PanicError   // a broken rule, for the owner to die of
+	returned []*Worker
+	crashed  error         // a broken rule, for the owner to die of
 	lastID   uint64        // of the last accepted job: how many there have been
 	stamp    time.Duration // when the list was last found empty, by which its jobs are dated
 	room     int           // how many may be accepted without asking the core: never too many
@@ -25,13 +25,13 @@ type mailbox struct {
 	attended bool          // an owner runs
 	awake    bool          // it has been told to look, and will
 	eager    bool          // the owner is to be told of jobs, if no worker is on its way that would do so; else one that comes back does
-	pressing bool          // there is one that the owner has to see at once; set by postRecord, cleared with the list
-	top      core.Priority // the highest of the records in the list, or more; set by postRecord, cleared with the list
+	pressing bool          // there is one that the owner has to see at once; set by PostJob, cleared with the list
+	top      core.Priority // the highest of the records in the list, or more; set by PostJob, cleared with the list
 	level    core.Priority // of the jobs that workers claim by themselves, which higher ones must not wait for; set by the owner
 	poked    bool          // it is to look once more; cleared by the tick that does
 	napping  bool          // the owner will look at the list by itself, within nap
 	watched  bool          // immutable: it is to be told of all, as observers are
-	lent     *worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
+	lent     *Worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
 	direct   direct        // the job that a lent worker has, until the owner takes it in
 	finished uint64        // jobs that lent workers had, which ended well, not yet in the core's books
 	began    time.Duration // when the last of those did
@@ -39,21 +39,21 @@ type mailbox struct {
 
 // A direct is a job that was given to a lent worker, not by the owner.
 type direct struct {
-	w    *worker // nil: there is none
-	fn   Func
-	call *call // that it is the job of; nil for a plain job
-	id   uint64
-	at   time.Duration
+	w   *Worker // nil: there is none
+	fn  core.Func
+	job *core.Job // nil for a plain one
+	id  uint64
+	at  time.Duration
 }
 
 // dated is how many jobs at most get the same date in a full mailbox, because
 // reading the clock costs more than all else that is done for a plain job here.
 const dated = 64
 
-// post accepts a plain job if that needs no rule: if the box is open and has
+// Post accepts a plain job if that needs no rule: if the box is open and has
 // room. It is the whole of a plain Enqueue, and allocates nothing. It reports, too,
 // whether the box is closed, of which the core need not be asked.
-func (e *engine) post(fn Func) (posted, closed bool) {
+func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 	m := &e.mail
 	yield.Here()
 	lockPatiently(&m.mu)
@@ -69,7 +69,7 @@ func (e *engine) post(fn Func) (posted, closed bool) {
 	}
 	first := m.list.Len() == 0
 	if first || !m.attended || m.lastID%dated == 0 {
-		m.stamp = e.now()
+		m.stamp = e.Now()
 	}
 	m.room--
 	m.lastID++
@@ -78,10 +78,10 @@ func (e *engine) post(fn Func) (posted, closed bool) {
 	return true, false
 }
 
-// postRecord is post for a job with a record, which is the owner's affair: that is told at
+// PostJob is Post for a job with a record, which is the owner's affair: that is told at
 // once if it has to watch the time. One that others of its unique key or group have a say
 // in is not accepted here, nor one that nobody would collect.
-func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
+func (e *Engine) PostJob(j *core.Job) (id uint64, posted bool) {
 	if j.Unique != "" || j.Group != nil {
 		return 0, false
 	}
@@ -96,14 +96,14 @@ func (e *engine) postRecord(j *core.Job) (id ID, posted bool) {
 	first := m.list.Len() == 0
 	m.room--
 	m.lastID++
-	m.stamp = e.now()
+	m.stamp = e.Now()
 	j.ID, j.EnqueuedAt = m.lastID, m.stamp
 	m.top = max(m.top, j.Priority)
 	m.list.Push(core.Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
-	if end, ok := j.Ref.(ending); ok {
-		end.accepted(ID(j.ID))
+	if end, ok := j.Ref.(Ending); ok {
+		end.Accepted(j.ID)
 	}
-	id = ID(j.ID)
+	id = j.ID
 	m.pressing = m.pressing || j.RunAt > j.EnqueuedAt || j.Within > 0 || m.list.Records() > maxRecords
 	e.posted(first)
 	return id, true
@@ -115,47 +115,45 @@ const maxRecords = 64
 
 // handOver gives a job to the lent worker, and unlocks the mailbox. So a job for which a
 // worker is free is started without the owner, which would cost another change of goroutine.
-func (e *engine) handOver(fn Func, c *call) {
+func (e *Engine) handOver(fn core.Func, j *core.Job) {
 	m := &e.mail
-	now := e.now()
+	now := e.Now()
 	m.lastID++
 	w := m.lent
-	m.lent, m.direct = nil, direct{w, fn, c, m.lastID, now}
+	m.lent, m.direct = nil, direct{w, fn, j, m.lastID, now}
 	m.mu.Unlock()
 	yield.Here()
-	l := lease{fn: fn, began: now}
-	if c != nil {
-		l.job = &c.job
-	}
-	w.lease <- l
+	w.lease <- lease{fn: fn, job: j, began: now}
 }
 
-// postCall is post for the job of a Run, if a worker is lent for it.
-func (e *engine) postCall(c *call) bool {
+// PostDirect is Post for a job whose Ending somebody waits for, if a worker is lent for it. It
+// must be one that is not tried again, and has nothing but that.
+func (e *Engine) PostDirect(j *core.Job) bool {
 	m := &e.mail
 	m.mu.Lock()
 	if m.lent == nil || !m.attended || m.awake || m.room <= 0 || m.closed || m.list.Len() > 0 {
 		m.mu.Unlock()
 		return false
 	}
-	e.handOver(c.job.Fn, c)
+	e.handOver(j.Fn, j)
 	return true
 }
 
 // endDirect takes in the worker that had the direct job, which ended well, if the owner has
 // not seen that and has nothing else to do: it is lent again. The mailbox is locked.
-func (e *engine) endDirect(w *worker) bool {
+func (e *Engine) endDirect(w *Worker) bool {
 	m := &e.mail
 	if m.direct.w != w || w.end != well || !m.attended || m.awake || m.closed || m.list.Len()+len(m.asked)+len(m.returned) > 0 {
 		return false
 	}
 	m.finished++
 	m.began = m.direct.at
-	if c := m.direct.call; c != nil {
+	if j := m.direct.job; j != nil {
 		w.pace.left--
-		w.pace.flush(w.ended)        // as the core will not measure it
-		c.job.State = core.Processed // so that it cannot be cancelled any more
-		c.settled(outcome{id: ID(m.direct.id), state: core.Processed})
+		w.pace.flush(w.ended)    // as the core will not measure it
+		j.State = core.Processed // so that it cannot be cancelled any more
+		end := j.Ref.(Ending)    //nolint:forcetypeassert // see PostDirect
+		end.Settled(Outcome{ID: m.direct.id, State: core.Processed})
 	}
 	m.direct, m.lent = direct{}, w
 	w.end, w.fn, w.record, w.granted = notYet, nil, nil, lease{}
@@ -164,7 +162,7 @@ func (e *engine) endDirect(w *worker) bool {
 
 // posted unlocks the mailbox, in which there are jobs now, and tells the owner of them,
 // of the first in any case, as the list is dated by it.
-func (e *engine) posted(first bool) {
+func (e *Engine) posted(first bool) {
 	m := &e.mail
 	if m.awake || !(m.watched || m.pressing || m.above() || m.eager && !e.coming.Load() || first && !m.napping) {
 		m.mu.Unlock()
@@ -175,7 +173,7 @@ func (e *engine) posted(first bool) {
 
 // tell unlocks the mailbox, in which something was left, and wakes the owner if it sleeps. It
 // reports whether one runs.
-func (e *engine) tell() (attended bool) {
+func (e *Engine) tell() (attended bool) {
 	m := &e.mail
 	attended = m.attended
 	wake := attended && !m.awake
@@ -193,7 +191,7 @@ func (m *mailbox) above() bool {
 }
 
 // poke tells the owner to look, if one runs: again, if it is in a tick.
-func (e *engine) poke() {
+func (e *Engine) poke() {
 	e.mail.mu.Lock()
 	e.mail.poked = true
 	e.tell()
@@ -201,14 +199,14 @@ func (e *engine) poke() {
 
 // rouse tells the owner to look if it sleeps: a tick sees before its end what the caller
 // has done.
-func (e *engine) rouse() {
+func (e *Engine) rouse() {
 	e.mail.mu.Lock()
 	e.tell()
 }
 
 // wake is for the one who has set awake. An owner that has woken by itself meanwhile
 // looks once more than it needs to.
-func (e *engine) wake() {
+func (e *Engine) wake() {
 	yield.Here()
 	select {
 	case e.wakeup <- struct{}{}:
@@ -218,7 +216,7 @@ func (e *engine) wake() {
 
 // giveBack is how a worker that has no job any more returns to the owner. It reports
 // whether one runs.
-func (e *engine) giveBack(w *worker) (attended bool) {
+func (e *Engine) giveBack(w *Worker) (attended bool) {
 	m := &e.mail
 	yield.Here()
 	lockPatiently(&m.mu)

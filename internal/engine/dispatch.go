@@ -1,4 +1,4 @@
-package dray
+package engine
 
 import (
 	"runtime"
@@ -13,7 +13,7 @@ import (
 // jobs are shared out: see core.Share.
 
 // dispatch starts jobs, as many as may.
-func (e *engine) dispatch(now time.Duration) {
+func (e *Engine) dispatch(now time.Duration) {
 	for more := true; more; {
 		before := e.starting.len()
 		e.claim(now)
@@ -35,7 +35,7 @@ func (e *engine) dispatch(now time.Duration) {
 
 // claim finds jobs for workers. Of light ones, which workers share, it finds no more than
 // one while a worker is on the way: that sees whether another is needed.
-func (e *engine) claim(now time.Duration) {
+func (e *Engine) claim(now time.Duration) {
 	for e.core.CanStart() {
 		if e.core.NextIsLight(now) && (e.starting.len() > 0 || e.coming.Load()) {
 			return
@@ -53,12 +53,12 @@ func (e *engine) claim(now time.Duration) {
 	}
 }
 
-func (e *engine) hasFree() bool {
+func (e *Engine) hasFree() bool {
 	return len(e.idle) > 0 || e.core.Places() < e.core.Limit()
 }
 
 // free returns a worker without a job, nil if there is none and may be none more.
-func (e *engine) free() *worker {
+func (e *Engine) free() *Worker {
 	if last := len(e.idle) - 1; last >= 0 {
 		w := e.idle[last]
 		e.idle[last], e.idle = nil, e.idle[:last]
@@ -71,7 +71,7 @@ func (e *engine) free() *worker {
 }
 
 // start gives a worker the job that it has claimed.
-func (e *engine) start(w *worker) {
+func (e *Engine) start(w *Worker) {
 	r := &w.run
 	w.reset()
 	switch at, why := r.Until(); why {
@@ -80,7 +80,7 @@ func (e *engine) start(w *worker) {
 		w.began.Store(int64(r.StartedAt))
 		w.limit(r.Job.Timeout)
 	default:
-		w.until.Store(&until{e.epoch.Add(at), causeError(why)})
+		w.until.Store(&until{e.epoch.Add(at), why.Err()})
 	}
 	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt(), id: r.ID, at: r.Enqueued}
 	if e.shared != nil && e.core.Light(r) {
@@ -102,10 +102,10 @@ func (e *engine) start(w *worker) {
 
 // lend lets whoever has a job give it to a worker at once, until the next tick, if one is
 // free and nothing is to be looked at before.
-func (e *engine) lend() {
+func (e *Engine) lend() {
 	c, m := e.core, &e.mail
 	last := len(e.idle) - 1
-	if last < 0 || m.list.Len() > 0 || !m.attended || m.closed || e.handler != nil || c.Ready() > 0 || !c.Easy() || c.Full() {
+	if last < 0 || m.list.Len() > 0 || !m.attended || m.closed || e.wrapped || c.Ready() > 0 || !c.Easy() || c.Full() {
 		return
 	}
 	w := e.idle[last]
@@ -115,7 +115,7 @@ func (e *engine) lend() {
 }
 
 // takeLent takes back the worker that was lent, and takes in what was done by it.
-func (e *engine) takeLent() {
+func (e *Engine) takeLent() {
 	m := &e.mail
 	e.core.Finished(m.finished, m.began)
 	m.finished = 0
@@ -129,17 +129,17 @@ func (e *engine) takeLent() {
 		return
 	}
 	m.direct = direct{}
-	if d.call == nil {
+	if d.job == nil {
 		e.core.Post(d.fn, d.id, d.at)
 	} else {
-		e.core.Accept(&d.call.job, d.id, d.at)
+		e.core.Accept(d.job, d.id, d.at)
 	}
 	e.core.Claim(&d.w.run, d.at)
 	e.measure(d.w)
 }
 
 // reset makes a worker ready for a job to which nothing has been done.
-func (w *worker) reset() {
+func (w *Worker) reset() {
 	w.cause.Store(int32(core.NotCancelled))
 	if w.until.Load() != nil {
 		w.until.Store(nil)
@@ -151,7 +151,7 @@ func (w *worker) reset() {
 }
 
 // share lets workers go on with plain jobs by themselves until the next tick.
-func (e *engine) share(now time.Duration) {
+func (e *Engine) share(now time.Duration) {
 	before := e.shared
 	e.shared = nil
 	if e.revoked {
@@ -160,7 +160,7 @@ func (e *engine) share(now time.Duration) {
 	}
 	set(&e.blocked, e.core.Blocked()) // this and the next before the gate opens
 	set(&e.crowded, e.core.Crowded())
-	e.shared = e.core.Share(e.handler != nil, now)
+	e.shared = e.core.Share(e.wrapped, now)
 	if before != nil && before != e.shared {
 		before.Dry()
 	}
@@ -178,20 +178,20 @@ func set(b *atomic.Bool, v bool) {
 }
 
 // unshare ends that.
-func (e *engine) unshare() {
+func (e *Engine) unshare() {
 	if e.shared != nil {
 		e.offered.Store(nil)
 	}
 	claimed, records := e.core.Unshare()
 	e.claims += claimed
-	if claimed > 0 && (records || e.mixed > 0 || e.handler != nil) {
+	if claimed > 0 && (records || e.mixed > 0 || e.wrapped) {
 		e.takeClaimed()
 	}
 }
 
 // takeClaimed has the core know which jobs have ended and which run where records are
 // among them, or middleware was to be told the IDs. The mailbox is locked, so that a worker either shows its job or is in there.
-func (e *engine) takeClaimed() {
+func (e *Engine) takeClaimed() {
 	e.awaitShown()
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
@@ -221,7 +221,7 @@ func (e *engine) takeClaimed() {
 }
 
 // unmix notes that no record is known to run at w any more.
-func (e *engine) unmix(w *worker) {
+func (e *Engine) unmix(w *Worker) {
 	if w.mixed {
 		w.mixed = false
 		e.mixed--
@@ -229,7 +229,7 @@ func (e *engine) unmix(w *worker) {
 }
 
 // lastStart returns when the last plain job started that a worker has claimed itself.
-func (e *engine) lastStart() time.Duration {
+func (e *Engine) lastStart() time.Duration {
 	e.awaitShown()
 	last := e.lastClaim
 	for _, r := range e.core.Runs() {
@@ -240,13 +240,13 @@ func (e *engine) lastStart() time.Duration {
 
 // awaitShown waits until each worker that has claimed a job, the stretch being shut,
 // shows which: a matter of nanoseconds, unless it has lost its processor.
-func (e *engine) awaitShown() {
+func (e *Engine) awaitShown() {
 	for e.claims != e.shownClaims() {
 		runtime.Gosched()
 	}
 }
 
-func (e *engine) shownClaims() uint32 {
+func (e *Engine) shownClaims() uint32 {
 	n := e.departed
 	for _, r := range e.core.Runs() {
 		n += e.workerAt(r).look().claims()
@@ -256,7 +256,7 @@ func (e *engine) shownClaims() uint32 {
 
 // updateRuns brings the places of workers up to date that have claimed jobs themselves:
 // for all that concerns single running jobs.
-func (e *engine) updateRuns() {
+func (e *Engine) updateRuns() {
 	e.awaitShown()
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
@@ -270,7 +270,7 @@ func (e *engine) updateRuns() {
 // pin has the worker at r come back after the job at hand, to which something is done. It
 // may be about to claim another one, without a look at what is said to it: so there will be
 // none for its lease, nor for others'.
-func (e *engine) pin(r *core.Run) {
+func (e *Engine) pin(r *core.Run) {
 	if w := e.workerAt(r); w.stretch != nil {
 		e.revoked = true
 		w.pinned.Store(true)
@@ -279,17 +279,17 @@ func (e *engine) pin(r *core.Run) {
 
 // interrupt cancels the context of the job at f.Run, if it has ever been used. A
 // timeout or a deadline comes from the context's own timer, set for the same moment.
-func (e *engine) interrupt(f *core.Effect) {
+func (e *Engine) interrupt(f *core.Effect) {
 	w := e.workerAt(f.Run)
 	e.pin(f.Run)
 	w.cause.Store(int32(f.Cause))
 	if f.Cause != core.TimedOut && f.Cause != core.Expired {
-		w.contexts.Cancel(causeError(f.Cause))
+		w.contexts.Cancel(f.Cause.Err())
 	}
 }
 
 // settleReturned takes in what workers have left, and them.
-func (e *engine) settleReturned(now time.Duration) {
+func (e *Engine) settleReturned(now time.Duration) {
 	for e.returned.len() > 0 {
 		w := e.returned.first()
 		w.settle(now)

@@ -1,10 +1,11 @@
-package dray
+package engine
 
 import (
 	"sync"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/span"
 )
 
 // Reading the clock costs as much as a tiny job and all that dray does for it.
@@ -24,7 +25,7 @@ const maxSamples = 64
 
 // A pace decides how often its worker reads the clock, and keeps what was measured.
 type pace struct {
-	engine *engine // immutable
+	engine *Engine // immutable
 
 	// The worker's own.
 	now    sample
@@ -78,7 +79,7 @@ func (p *pace) start(s sample) {
 }
 
 // stride has the owner beat, if it does not.
-func (e *engine) stride() {
+func (e *Engine) stride() {
 	if !e.strides.Load() {
 		e.strides.Store(true)
 		if !e.beating.Load() {
@@ -112,7 +113,7 @@ func (p *pace) flush(now time.Duration) {
 }
 
 // measure takes what a worker has measured into the statistics. It is called by the owner.
-func (e *engine) measure(w *worker) {
+func (e *Engine) measure(w *Worker) {
 	p := &w.pace
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -131,7 +132,7 @@ func (e *engine) measure(w *worker) {
 }
 
 // measureAll does so for all workers.
-func (e *engine) measureAll() {
+func (e *Engine) measureAll() {
 	for _, r := range e.core.Runs() {
 		if w := e.workerAt(r); w.stretch != nil { // the others have been measured when they came back
 			e.measure(w)
@@ -140,7 +141,7 @@ func (e *engine) measureAll() {
 }
 
 // beat ends all stretches if it is time to, and returns when it next will be.
-func (e *engine) beat(now time.Duration) time.Duration {
+func (e *Engine) beat(now time.Duration) time.Duration {
 	if !e.beating.Load() && e.strides.Load() {
 		e.beating.Store(true)
 		e.beatAt = now + beat
@@ -154,7 +155,7 @@ func (e *engine) beat(now time.Duration) time.Duration {
 		}
 	}
 	if !e.beating.Load() {
-		return never
+		return span.Never
 	}
 	return e.beatAt
 }

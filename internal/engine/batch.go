@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
+)
+
+// What concerns very many jobs is done in slices, each a step of its own, as every call
+// and every worker waits for a step. So much is dealt with in one of them, which takes
+// some dozen microseconds.
+const (
+	SlicedJobs  = 64   // records that are changed
+	SlicedReads = 256  // jobs that are only looked at
+	slicedPlain = 4096 // plain jobs that are added
+)
+
+// InSlices makes a change in several steps, between which all others have their turn. The
+// change is told by its result to go on.
+func (e *Engine) InSlices(change func(c *core.Core, now time.Duration) (more bool)) {
+	for more := true; more; {
+		more = false
+		e.Step(func(c *core.Core, now time.Duration) { more = change(c, now) })
+		if more {
+			runtime.Gosched() // to the goroutine that was woken for the state
+		}
+	}
+}
+
+// CancelAll cancels what some cancels a part of, as far as it was there at the call.
+func (e *Engine) CancelAll(some func(*core.Core, *core.Span, time.Duration) int) (n int) {
+	var s core.Span
+	e.InSlices(func(c *core.Core, now time.Duration) bool {
+		if s.Limit == 0 {
+			s.Limit, s.UpTo = SlicedJobs, e.mail.lastID
+		}
+		n += some(c, &s, now)
+		return s.More
+	})
+	return n
+}
+
+// PostAll is Post for as many plain jobs as there is room for.
+func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
+	for posted < len(fns) {
+		some := fns[posted:min(posted+slicedPlain, len(fns))]
+		n := postSome(e, some)
+		if posted += n; n < len(some) {
+			break
+		}
+	}
+	return posted
+}
+
+func postSome[F ~func(context.Context) error](e *Engine, fns []F) int {
+	m := &e.mail
+	m.mu.Lock()
+	n := min(m.room, len(fns))
+	if n <= 0 || m.closed {
+		m.mu.Unlock()
+		return 0
+	}
+	first := m.list.Len() == 0
+	m.stamp = e.Now()
+	m.room -= n
+	for _, fn := range fns[:n] {
+		m.lastID++
+		m.list.PushBare(fn, m.lastID, m.stamp)
+	}
+	e.posted(first)
+	return n
+}
+
+// OfferAll is Offer for several jobs, in order, until one is not accepted. It returns how many were.
+func (e *Engine) OfferAll(o Offer, jobs []*core.Job) (accepted int, err error) {
+	for accepted < len(jobs) {
+		n, waiting, err := e.offerSome(o, jobs[accepted:])
+		accepted += n
+		if waiting {
+			if _, err = e.awaitRoom(o, jobs[accepted]); err == nil {
+				accepted++
+			}
+		}
+		if err != nil {
+			return accepted, err
+		}
+	}
+	return accepted, nil
+}
+
+// offerSome offers jobs until one is not accepted: then it waits for room, or the
+// others are turned away like it.
+func (e *Engine) offerSome(o Offer, jobs []*core.Job) (accepted int, waiting bool, err error) {
+	left, full := jobs, false
+	err = ErrBroken
+	e.InSlices(func(c *core.Core, now time.Duration) (more bool) {
+		if err = nil; e.mail.closed {
+			err = errs.ErrClosed
+			return false
+		}
+		some := left[:min(SlicedJobs, len(left))]
+		left = left[len(some):]
+		for _, j := range some {
+			if full { // whatever room there is by now: the first of them are accepted
+				c.Reject(j, now)
+				continue
+			}
+			_, waiting, err = e.accept(o, c, j, now)
+			switch {
+			case err == nil && !waiting:
+				accepted++
+			case errors.Is(err, errs.ErrQueueFull):
+				full = true
+			default:
+				return false
+			}
+		}
+		return len(left) > 0
+	})
+	if full && err == nil {
+		err = errs.ErrQueueFull
+	}
+	return accepted, waiting, err
+}

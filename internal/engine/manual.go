@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/goid"
+	"github.com/a622d8ee/dray/internal/guard"
+)
+
+// This file has what the test kit does to an engine.
+
+// SetFault has f called between any two steps; nil ends that.
+func (e *Engine) SetFault(f func(at string)) {
+	if f == nil {
+		e.fault.Store(nil)
+		return
+	}
+	e.fault.Store(&f)
+}
+
+// RunNext lends a worker to an engine that nobody serves, for one attempt, which it claims here, so
+// that the doors stay closed to all others. It returns when that has ended, false if there was none.
+func (e *Engine) RunNext() bool {
+	w := e.newWorker(0)
+	claimed := false
+	e.Step(func(c *core.Core, now time.Duration) {
+		if e.mail.closed {
+			return
+		}
+		c.Advance(now)
+		c.Halt(false)
+		c.Open()
+		c.Join(&w.run)
+		if claimed = c.Claim(&w.run, now); claimed {
+			e.start(w)
+		} else {
+			c.Leave(&w.run)
+		}
+		c.Halt(true)
+	})
+	if !claimed {
+		return false
+	}
+	done := make(chan struct{})
+	guard.Go(func() { w.lend(done) })
+	<-done
+	return true
+}
+
+// lend is main for a worker that somebody waits for.
+func (w *Worker) lend(done chan struct{}) {
+	defer func() {
+		if w.left {
+			close(done)
+		} else {
+			guard.Go(func() { w.lend(done) }) // after a Goexit
+		}
+	}()
+	w.goid.Store(uint64(goid.Current()))
+	for !w.left {
+		w.serve()
+	}
+}

@@ -1,0 +1,201 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/span"
+	"github.com/a622d8ee/dray/internal/yield"
+)
+
+// Serve is the owner: the goroutine that the state belongs to while it runs. It takes in
+// what is in the mailbox, settles jobs and gives workers others, moves jobs whose time
+// has come, and cancels those that run too long, then sleeps until there is more to do. It is
+// also the one that dies when a rule is broken, wherever that was noticed, so that its supervisor knows.
+//
+// It keeps nothing to itself: a successor begins with the state as it is.
+func (e *Engine) Serve(ctx context.Context) error {
+	select {
+	case <-e.state: // a caller has it for one tick at most
+	case <-ctx.Done():
+		return nil
+	}
+	defer e.resign()
+	e.attend()
+	defer context.AfterFunc(ctx, e.wake)()
+	timer, set := time.AfterFunc(span.Never, e.wake), span.Never
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		if e.tick(true) || e.armed <= e.ticked {
+			continue
+		}
+		if e.armed != set {
+			set = e.armed
+			timer.Reset(set - e.Now())
+		}
+		<-e.wakeup // alone, as a select of several would take far longer
+	}
+	return nil
+}
+
+func (e *Engine) attend() {
+	e.mail.mu.Lock()
+	defer e.mail.mu.Unlock()
+	e.mail.attended = true
+}
+
+// resign makes the state free for callers, and tells those who wait for the owner.
+func (e *Engine) resign() {
+	m := &e.mail
+	m.mu.Lock()
+	m.attended, m.awake, m.napping = false, false, false
+	for _, asked := range [][]*request{e.todo.rest(), m.asked} {
+		for _, r := range asked {
+			select {
+			case r.reply <- false:
+			default: // it knows already
+			}
+		}
+	}
+	m.mu.Unlock()
+	e.state <- struct{}{}
+}
+
+// A request is a change to the state that a caller waits for.
+type request struct {
+	change func(c *core.Core, now time.Duration) // dray's own
+	begun  bool                                  // owner's: it is not made again, whatever crashed
+	reply  chan bool                             // capacity 2: true when it was made, false when the owner has ended before
+
+	// Of the calls that are made most often, which so allocate nothing: the changes, immutable,
+	// and what goes in and comes out of them.
+	readBooks, postPlain func(c *core.Core, now time.Duration)
+	books                Books
+	fn                   core.Func
+	receipt              Receipt // zero if the job was not accepted
+}
+
+// newRequest returns a request, for submit.
+func (e *Engine) newRequest() *request {
+	if r, ok := e.asks.Get().(*request); ok {
+		return r
+	}
+	r := &request{reply: make(chan bool, 2)}
+	r.readBooks = func(c *core.Core, now time.Duration) { e.Read(c, now, &r.books) }
+	r.postPlain = func(c *core.Core, now time.Duration) { r.receipt = e.acceptPlain(c, r.fn, now) }
+	return r
+}
+
+// Step has one change to the state made, and all that follows from it, by the owner or, where
+// none runs, by the caller: before the start, during a restart, after the end, and in a pool.
+//
+// A panic in here is a broken rule. It is not the caller's fault, so it does not
+// reach it: the owner dies of it, in the sight of its supervisor. If that
+// happened before the change was begun, it is made all the same.
+func (e *Engine) Step(change func(c *core.Core, now time.Duration)) {
+	r := e.newRequest()
+	if e.submit(r, change) {
+		e.forget(r)
+	}
+}
+
+// submit is Step with a request that the caller forgets afterwards, unless it reports false:
+// rules are broken such that the change was not made.
+func (e *Engine) submit(r *request, change func(c *core.Core, now time.Duration)) (made bool) {
+	r.change, r.begun = change, false
+	yield.Here()
+	return e.ask(r) && <-r.reply || e.serveOwn(r)
+}
+
+// serveOwn waits for the reply to a request where no owner ran, and serves it itself if
+// none does. It reports false if rules are broken such that it cannot be.
+func (e *Engine) serveOwn(r *request) bool {
+	for range 2 {
+		select {
+		case made := <-r.reply:
+			if made {
+				return true
+			}
+		case <-e.state:
+			e.serveOnce()
+		}
+		select {
+		case made := <-r.reply:
+			if made {
+				return true
+			}
+		default:
+		}
+	}
+	return e.withdraw(r)
+}
+
+// withdraw takes back a request. It reports whether that was made after all.
+func (e *Engine) withdraw(r *request) (made bool) {
+	select {
+	case <-e.state:
+	case made = <-r.reply:
+		if made {
+			return true
+		}
+		<-e.state
+	}
+	defer func() { e.state <- struct{}{} }()
+	m := &e.mail
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	mine := func(o *request) bool { return o == r }
+	m.asked = slices.DeleteFunc(m.asked, mine)
+	e.todo.all = slices.DeleteFunc(e.todo.all, mine)
+	return false
+}
+
+// ask leaves a request in the inbox, and reports whether an owner runs, which then replies.
+func (e *Engine) ask(r *request) (owned bool) {
+	e.mail.mu.Lock()
+	e.mail.asked = append(e.mail.asked, r)
+	return e.tell()
+}
+
+func (e *Engine) forget(r *request) {
+	r.change, r.fn, r.receipt = nil, nil, Receipt{}
+	e.asks.Put(r)
+}
+
+// ErrBroken is what a caller gets whose change to the state could not be made.
+var ErrBroken = errors.New("dray: internal error")
+
+// Closed reports, in a step, whether the engine refuses jobs.
+func (e *Engine) Closed() bool { return e.mail.closed }
+
+// LastID returns, in a step, the ID of the last accepted job: how many there have been.
+func (e *Engine) LastID() uint64 { return e.mail.lastID }
+
+// TakeID takes, in a step, the next ID, for a job that the caller has the core accept.
+func (e *Engine) TakeID() uint64 {
+	e.mail.lastID++
+	return e.mail.lastID
+}
+
+// Release lets others leave jobs and requests from here on, in a step that takes long and accepts nothing more.
+func (e *Engine) Release() { e.release() }
+
+// FollowUp has f called at the end of those steps in which CallFollowUp is, in a step.
+func (e *Engine) FollowUp(f func(c *core.Core, now time.Duration)) { e.followUp = f }
+
+// CallFollowUp, in a step or an Ending, see FollowUp.
+func (e *Engine) CallFollowUp() { e.following = true }
+
+// EndStuck tells of the jobs that are stuck and not told of, after which none is until Reopen,
+// in a step; FinishStuck before that has their stacks looked up.
+func (e *Engine) EndStuck() { e.stuck.Close() }
+
+// FinishStuck has all be told of that are stuck now, with their stacks. It waits for that, and is
+// called outside of a step.
+func (e *Engine) FinishStuck() { e.stuck.Finish() }
+
+// Poke has the owner look, if one runs.
+func (e *Engine) Poke() { e.poke() }
