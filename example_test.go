@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/a622d8ee/dray"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A queue, from its first job to its last.
 func ExampleNew() {

@@ -2,6 +2,7 @@ package dray
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/eventbus"
+	"github.com/a622d8ee/dray/internal/scheduler"
+	"github.com/a622d8ee/dray/internal/seam"
 )
 
 // A host is what a queue and a pool have in common: the engine that runs the jobs, and what is
@@ -122,22 +125,11 @@ func (h hooks) Stuck(f *core.Effect) (tell func(stack []byte)) {
 	if !h.wants(JobStuck) {
 		return nil
 	}
-	ev := Event{Kind: JobStuck, Time: h.clock.Now(), Job: h.jobInfo(*f.Info), Err: f.Cause.Err(), task: taskName(f.Run.Job)}
+	ev := Event{Kind: JobStuck, Time: h.clock.Now(), Job: h.jobInfo(*f.Info), Err: f.Cause.Err(), task: scheduler.TaskName(f.Run.Job)}
 	return func(stack []byte) {
 		ev.Stack = stack
 		h.emit(ev)
 	}
-}
-
-// taskName returns the periodic task whose run j is, or nothing.
-func taskName(j *core.Job) string {
-	if j == nil {
-		return ""
-	}
-	if r, ok := j.Ref.(*run); ok {
-		return r.t.name
-	}
-	return ""
 }
 
 // eventOfEffect are the events by the effects that they tell of, eventOfEnd by the state in
@@ -153,7 +145,7 @@ var (
 )
 
 func eventOf(f *core.Effect, at *clock.Moment) Event {
-	ev := Event{Time: at.Now, Job: infoOf(at.Reference, *f.Info), Err: f.Err, Wait: f.Wait, Run: f.Took, task: taskName(f.Job)}
+	ev := Event{Time: at.Now, Job: infoOf(at.Reference, *f.Info), Err: f.Err, Wait: f.Wait, Run: f.Took, task: scheduler.TaskName(f.Job)}
 	ev.note, _ = f.Note.(*note)
 	switch f.Kind {
 	case core.HasSettled:
@@ -173,4 +165,59 @@ func abandonedBy(names []string) (all []error) {
 		all = append(all, errs.Wrapf(ErrAbandoned, "%s", name))
 	}
 	return all
+}
+
+// This file has what package draytest does to a queue that users of dray cannot.
+
+func init() { seam.Inside = func(queue any) seam.Queue { return inside{queue.(*Queue)} } } //nolint:forcetypeassert // draytest gives one
+
+// inside is a queue as the test kit sees it.
+type inside struct{ q *Queue }
+
+func (i inside) Fault(f func(at string)) {
+	i.q.engine.SetFault(f)
+}
+
+func (i inside) Endure() {
+	cfg := i.q.treeConfig()
+	cfg.limit = math.MaxInt
+	tree, err := newSupervisor(cfg)
+	if err != nil {
+		panic(err)
+	}
+	i.q.tree = tree
+}
+
+func (i inside) Rest() { i.q.scheduler.tasks.Rest() }
+
+func (i inside) Entries() (all, armed int) { return i.q.scheduler.tasks.Entries() }
+
+func (i inside) Poke() { i.q.engine.Poke() }
+
+func (i inside) Witness(w seam.Witness) {
+	i.q.witness = &w
+	i.q.plain = false // every job takes the way that the witness stands at
+}
+
+func (i inside) Skew(f func() time.Duration) { i.q.clock.Skew(f) }
+
+func (i inside) Started() bool {
+	i.q.life.mu.Lock()
+	defer i.q.life.mu.Unlock()
+	return i.q.life.serving
+}
+
+func (i inside) Closing() bool {
+	i.q.life.mu.Lock()
+	defer i.q.life.mu.Unlock()
+	return i.q.life.closing
+}
+
+// RunNext lends a worker to the queue for one attempt, which it claims here, so
+// that the doors stay closed to all others.
+func (i inside) RunNext() bool {
+	if i.Started() {
+		panic("dray: the queue runs its jobs itself")
+	}
+	return i.q.engine.RunNext()
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/a622d8ee/dray/internal/calendar"
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/scheduler"
 )
 
 // Schedule says when a periodic task runs. The schedules of cron libraries have
@@ -95,7 +97,7 @@ const (
 	RepeatFold                 // a time that exists twice runs twice; also after the clock was set back
 )
 
-func (d DST) applyTask(c *taskConfig) error { c.dst |= d; return d.check() }
+func (d DST) applyTask(c *taskConfig) error { c.DST |= calendar.DST(d); return d.check() }
 
 func (d DST) check() error { return calendar.DST(d).Check() }
 
@@ -140,16 +142,11 @@ type TaskOption interface{ applyTask(*taskConfig) error }
 // A taskConfig is what the options of a task add up to. It is not changed once
 // the task is registered; tasks without options share one.
 type taskConfig struct {
+	scheduler.Options
 	jobs     []JobOption
-	policy   policy    // what they come to
-	template *core.Job // a record of that policy
-	overlap  Overlap
-	missed   Missed
+	policy   policy        // what they come to
+	template *core.Job     // a record of that policy
 	spread   time.Duration // limit of the jitter
-	jitter   time.Duration // of this task
-	lastRun  time.Time
-	loc      *time.Location
-	dst      DST
 	locker   Locker
 }
 
@@ -190,7 +187,7 @@ func (o Overlap) String() string {
 // WithOverlap sets the overlap policy of a task. Defaults to [SkipOverlap].
 func WithOverlap(o Overlap) TaskOption {
 	return taskOption(func(c *taskConfig) error {
-		c.overlap = o
+		c.Overlap = scheduler.Overlap(o)
 		if o > CancelPrevious {
 			return fmt.Errorf("dray: WithOverlap(%d): no such policy", o)
 		}
@@ -227,7 +224,7 @@ func RunAll(n int) Missed {
 // WithMissed sets the policy for missed runs. Defaults to [RunOnce].
 func WithMissed(m Missed) TaskOption {
 	return taskOption(func(c *taskConfig) error {
-		c.missed = m
+		c.Missed = int(m)
 		switch {
 		case m < 0:
 			return fmt.Errorf("dray: WithMissed: RunAll(%d): at least 1", int(m)+1)
@@ -261,7 +258,7 @@ func jitterOf(name string, limit time.Duration) time.Duration {
 // that came due since then are missed ones, and [Every] counts from it. A time
 // in the future counts as now. Defaults to never, which misses none.
 func WithLastRun(t time.Time) TaskOption {
-	return taskOption(func(c *taskConfig) error { c.lastRun = t.Round(0); return nil })
+	return taskOption(func(c *taskConfig) error { c.LastRun = t.Round(0); return nil })
 }
 
 // WithLocation has the task's schedule asked with times in loc, for schedules of
@@ -269,7 +266,7 @@ func WithLastRun(t time.Time) TaskOption {
 // [Weekly] and [InZone] have a zone of their own. Defaults to [time.Local].
 func WithLocation(loc *time.Location) TaskOption {
 	return taskOption(func(c *taskConfig) error {
-		c.loc = loc
+		c.Location = loc
 		if loc == nil {
 			return errors.New("dray: WithLocation: nil location")
 		}
@@ -324,9 +321,9 @@ func WithLock(l Locker) TaskOption {
 // Why a run was skipped: see [TaskSkipped].
 var (
 	// ErrOverlap: the run before it had not settled. [Scheduler.RunNow] returns it.
-	ErrOverlap = errors.New("dray: the run before has not settled")
+	ErrOverlap = errs.ErrOverlap // "dray: the run before has not settled"
 	// ErrMissed: it was not looked at in time: see [Missed].
-	ErrMissed = errors.New("dray: missed")
+	ErrMissed = errs.ErrMissed // "dray: missed"
 	// ErrLocked is what a [Locker] returns for a run that is not this instance's.
-	ErrLocked = errors.New("dray: locked by another instance")
+	ErrLocked = errs.ErrLocked // "dray: locked by another instance"
 )

@@ -1,20 +1,16 @@
 package dray
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
-	"slices"
-	"sync"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/background"
 	"github.com/a622d8ee/dray/internal/calendar"
-	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/jobctx"
+	"github.com/a622d8ee/dray/internal/scheduler"
 )
 
 // A Scheduler makes jobs of periodic tasks when they are due. A run is a job of the
@@ -22,44 +18,16 @@ import (
 // ([Queue.Scheduler]) and runs while that does; all methods may be called at any
 // time, concurrently. docs/scheduler.md explains its rules.
 type Scheduler struct {
-	// mu is taken before the engine's state, and never in a tick. What
-	// is about runs is guarded by the engine's, so that the end of one, which is told
-	// under these, can let the next one follow in the same step. Foreign code is called
-	// while none is held.
-
-	queue  *Queue        // immutable
-	clock  *clock.Clock  // immutable: the queue's
-	wakeup chan struct{} // to the loop; capacity 1
-	plain  *taskConfig   // immutable: of tasks without options
-
-	mu          sync.Mutex
-	tasks       map[string]*periodicTask
-	count       uint64    // tasks ever registered
-	intervals   timetable // by the monotonic clock
-	calendar    timetable // by the wall clock
-	due         []dueRuns // from dueHead on, on their way to the queue: what a crash leaves there goes first
-	dueHead     int
-	asker       asker
-	wordHelpers int           // goroutines that ask schedules for their words
-	looked      clock.Reading // when the loop last compared the clocks
-	grace       time.Duration // how late a calendar run may be besides, as a jump was noticed late
-	begun       bool          // has served before
-	stopped     bool          // nothing comes due, until it serves again
-
-	// of the engine's state
-	waitList []*periodicTask // a run of theirs has ended, for which others wait
-	free     []*run          // to be used again, at most maxFree
-
-	background background.Group // goroutines that foreign code keeps
+	queue *Queue               // immutable
+	tasks *scheduler.Scheduler // immutable
+	plain *taskConfig          // immutable: of tasks without options
 }
 
 func newScheduler(q *Queue) *Scheduler {
-	s := &Scheduler{
-		queue: q, clock: q.clock, wakeup: make(chan struct{}, 1), tasks: make(map[string]*periodicTask),
-		plain: &taskConfig{policy: q.jobs, missed: RunOnce},
-	}
+	s := &Scheduler{queue: q, plain: &taskConfig{policy: q.jobs}}
+	s.plain.Missed, s.plain.Own = int(RunOnce), s.plain
 	s.plain.template = q.newJob(context.Background(), nil, "", &s.plain.policy)
-	q.step(func(*core.Core, time.Duration) { q.engine.FollowUp(s.followUp) })
+	s.tasks = scheduler.New(taskHooks{s}, q.engine, q.clock)
 	return s
 }
 
@@ -81,240 +49,27 @@ func newScheduler(q *Queue) *Scheduler {
 // panics, that was made from arguments out of range, or that has no time ahead,
 // or that of an option.
 func (s *Scheduler) Schedule(name string, when Schedule, fn Func, opts ...TaskOption) error {
-	for {
-		replaces := s.has(name)
-		t, err := s.newTask(name, when, fn, replaces, opts)
-		if err != nil {
-			return errs.Wrapf(err, "Schedule(%q)", name)
-		}
-		if done, err := s.register(t, replaces); done {
-			return err
-		}
+	err := s.schedule(name, when, fn, opts)
+	if err != nil {
+		return errs.Wrapf(err, "Schedule(%q)", name)
 	}
-}
-
-func (s *Scheduler) has(name string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.tasks[name] != nil
-}
-
-// register lets t take its place. It reports false if t was not made for that one, as
-// tasks have come or gone since.
-func (s *Scheduler) register(t *periodicTask, replaces bool) (done bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name := t.name
-	if s.queue.engine.IsClosed() {
-		return true, ErrClosed
-	}
-	if (s.tasks[name] != nil) != replaces {
-		return false, nil
-	}
-	s.count++
-	t.seq = s.count
-	if old := s.tasks[name]; old != nil {
-		s.replace(old, t)
-	}
-	s.tasks[name] = t
-	s.arm(t)
-	s.handOver()
-	if e, ok := s.timetable(t).first(); ok && e.Item == t {
-		s.poke() // the loop sleeps for longer than this
-	}
-	if s.queue.wants(TaskScheduled) {
-		s.queue.emit(Event{Kind: TaskScheduled, Name: name, Next: t.nextOf(s.clock.Reference())})
-	}
-	return true, nil
-}
-
-func (s *Scheduler) poke() {
-	select {
-	case s.wakeup <- struct{}{}:
-	default:
-	}
-}
-
-// Unschedule removes a task; a run that has become a job goes on. Those that are due and
-// delayed by [WithJitter], or postponed behind another ([Scheduler.RunNow]'s among them), are
-// skipped, which one [TaskSkipped] with [ErrCancelled] tells (of a calendar task whose
-// jitter is longer than its interval it counts the first that is delayed). What comes due while a task
-// is paused counts for nothing if it is removed. It returns [ErrNotFound] if there is no
-// task of that name.
-func (s *Scheduler) Unschedule(name string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.tasks[name]
-	if t == nil {
-		return ErrNotFound
-	}
-	delete(s.tasks, name)
-	dropped := s.takeUncounted(t)
-	s.disarm(t)
-	s.queue.step(func(c *core.Core, _ time.Duration) {
-		for _, r := range t.postponed {
-			dropped.add(r.at, 1, s.clock)
-		}
-		t.gone, t.postponed = true, nil
-		c.ResumeTask(name)
-		if dropped.total > 0 {
-			s.emitSkipped(t, dropped.newest, dropped.total, ErrCancelled)
-		}
-	})
-	s.queue.emit(Event{Kind: TaskUnscheduled, Name: name})
 	return nil
 }
 
-// change makes a change to the task of that name, which both mu and the state guard.
-func (s *Scheduler) change(name string, do func(t *periodicTask, c *core.Core, now time.Duration)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t := s.tasks[name]
-	if t == nil {
-		return ErrNotFound
-	}
-	s.queue.step(func(c *core.Core, now time.Duration) { do(t, c, now) })
-	s.poke()
-	return nil
-}
-
-// RunNow makes a run besides those of the schedule, also while the task is paused.
-// After nil it has become a job, or is postponed behind the run before
-// ([QueueOverlap]): then it is run, or handed back by a shutdown, as any job, unless
-// [Scheduler.Unschedule] comes before, the task is registered anew with
-// [CancelPrevious], or another job has its unique key, or its group takes no more, when
-// its turn comes (then it counts as refused; a shutdown hands it back all the same).
-//
-// Errors: [ErrNotFound] if there is no task of that name; [ErrClosed] once the
-// queue's shutdown has begun; [ErrOverlap] if the overlap policy skips it;
-// [ErrDuplicate], [ErrGroupDone], and under [AllowOverlap] [ErrQueueFull], where
-// they refuse any job. What is not [ErrNotFound] or [ErrClosed] counts as skipped.
-func (s *Scheduler) RunNow(name string) error {
-	refused := engine.ErrBroken
-	if err := s.change(name, func(t *periodicTask, c *core.Core, now time.Duration) {
-		if refused = ErrClosed; !s.queue.engine.Closed() {
-			t.due++
-			refused = s.fire(c, t, dueRun{at: dueTime{moment: now}, manual: true}, now)
-		}
-	}); err != nil && s.queue.engine.IsClosed() {
-		return ErrClosed
-	} else if err != nil {
-		return err
-	}
-	return refused
-}
-
-// Pause starts no more runs of a task until Resume, be it that they come due, wait
-// in the queue, for another attempt or behind another run, or are made up for. What
-// is running goes on. It returns [ErrNotFound] if there is no task of that name.
-func (s *Scheduler) Pause(name string) error {
-	return s.change(name, func(t *periodicTask, c *core.Core, _ time.Duration) {
-		t.paused = true
-		c.PauseTask(name)
-		s.disarm(t)
-	})
-}
-
-// Resume ends Pause: runs that waited then go on. Those that came due in between are
-// missed ones. It returns [ErrNotFound] if there is no task of that name.
-func (s *Scheduler) Resume(name string) error {
-	return s.change(name, func(t *periodicTask, c *core.Core, _ time.Duration) {
-		if !t.paused {
-			return
-		}
-		t.paused = false
-		c.ResumeTask(name)
-		s.wait(t)
-		t.late = t.hasNext && t.key() <= t.nowOf(s.look())
-		s.arm(t)
-	})
-}
-
-// Preview returns the next n times at which a task will be due, fewer if it has no
-// more, jitter not included; a paused one as if it were resumed. It asks the
-// schedule on the caller's goroutine. It returns [ErrNotFound] if there is no task
-// of that name.
-func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
-	s.mu.Lock()
-	t := s.tasks[name]
-	if t == nil {
-		s.mu.Unlock()
-		return nil, ErrNotFound
-	}
-	next := t.nextOf(s.clock.Reference())
-	s.mu.Unlock()
-	if next.IsZero() || n <= 0 {
-		return nil, nil
-	}
-	return append([]time.Time{next}, preview(t.schedule(), next, n-1, t.cfg.dst)...), nil
-}
-
-// Tasks returns all tasks, by their next run and then by name; those without one
-// come last. Each is as it was at one moment; the books of all balance.
-func (s *Scheduler) Tasks() []PeriodicInfo {
-	infos := s.infos()
-	slices.SortFunc(infos, func(a, b PeriodicInfo) int {
-		if a.Next.IsZero() != b.Next.IsZero() {
-			if a.Next.IsZero() {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(a.Next.Compare(b.Next), cmp.Compare(a.Name, b.Name))
-	})
-	return infos
-}
-
-// infosAtOnce is for how many tasks the engine is held up at a time.
-const infosAtOnce = 256
-
-func (s *Scheduler) infos() []PeriodicInfo {
-	s.mu.Lock()
-	tasks := slices.Collect(maps.Values(s.tasks))
-	s.mu.Unlock()
-	infos := make([]PeriodicInfo, 0, len(tasks))
-	described := make([]*periodicTask, 0, len(tasks))
-	for some := range slices.Chunk(tasks, infosAtOnce) {
-		s.mu.Lock()
-		s.underBoth(func() {
-			now := s.clock.Reference()
-			for _, t := range some {
-				if !t.gone {
-					infos, described = append(infos, s.info(t, now)), append(described, t)
-				}
-			}
-		})
-		s.mu.Unlock()
-	}
-	s.describe(described, infos)
-	return infos
-}
-
-// underBoth makes a change to what both mu, which is held, and the engine's state guard.
-func (s *Scheduler) underBoth(change func()) {
-	s.queue.step(func(*core.Core, time.Duration) { change() })
-}
-
-func (s *Scheduler) newTask(name string, when Schedule, fn Func, replaces bool, opts []TaskOption) (*periodicTask, error) {
+func (s *Scheduler) schedule(name string, when Schedule, fn Func, opts []TaskOption) error {
 	switch {
 	case name == "":
-		return nil, errors.New("empty name")
+		return errors.New("empty name")
 	case when == nil:
-		return nil, errors.New("nil schedule")
+		return errors.New("nil schedule")
 	case fn == nil:
-		return nil, ErrNilFunc
+		return ErrNilFunc
 	}
 	cfg, err := s.configure(name, opts)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if b, ok := when.(calendar.Builtin); ok {
-		if err := b.Check(); err != nil {
-			return nil, err
-		}
-	}
-	t := &periodicTask{name: name, fn: fn, cfg: cfg}
-	return t, s.begin(t, when, replaces)
+	return s.tasks.Schedule(name, when, core.Func(fn), &cfg.Options)
 }
 
 // configure adds the options up.
@@ -337,6 +92,167 @@ func (s *Scheduler) configure(name string, opts []TaskOption) (_ *taskConfig, er
 	}
 	cfg.jobs = nil
 	cfg.template = s.queue.newJob(context.Background(), nil, "", &cfg.policy)
-	cfg.jitter = jitterOf(name, cfg.spread)
+	cfg.Jitter, cfg.Own = jitterOf(name, cfg.spread), &cfg
 	return &cfg, err
+}
+
+// Unschedule removes a task; a run that has become a job goes on. Those that are due and
+// delayed by [WithJitter], or postponed behind another ([Scheduler.RunNow]'s among them), are
+// skipped, which one [TaskSkipped] with [ErrCancelled] tells (of a calendar task whose
+// jitter is longer than its interval it counts the first that is delayed). What comes due while a task
+// is paused counts for nothing if it is removed. It returns [ErrNotFound] if there is no
+// task of that name.
+func (s *Scheduler) Unschedule(name string) error { return s.tasks.Unschedule(name) }
+
+// RunNow makes a run besides those of the schedule, also while the task is paused.
+// After nil it has become a job, or is postponed behind the run before
+// ([QueueOverlap]): then it is run, or handed back by a shutdown, as any job, unless
+// [Scheduler.Unschedule] comes before, the task is registered anew with
+// [CancelPrevious], or another job has its unique key, or its group takes no more, when
+// its turn comes (then it counts as refused; a shutdown hands it back all the same).
+//
+// Errors: [ErrNotFound] if there is no task of that name; [ErrClosed] once the
+// queue's shutdown has begun; [ErrOverlap] if the overlap policy skips it;
+// [ErrDuplicate], [ErrGroupDone], and under [AllowOverlap] [ErrQueueFull], where
+// they refuse any job. What is not [ErrNotFound] or [ErrClosed] counts as skipped.
+func (s *Scheduler) RunNow(name string) error { return s.tasks.RunNow(name) }
+
+// Pause starts no more runs of a task until Resume, be it that they come due, wait
+// in the queue, for another attempt or behind another run, or are made up for. What
+// is running goes on. It returns [ErrNotFound] if there is no task of that name.
+func (s *Scheduler) Pause(name string) error { return s.tasks.Pause(name) }
+
+// Resume ends Pause: runs that waited then go on. Those that came due in between are
+// missed ones. It returns [ErrNotFound] if there is no task of that name.
+func (s *Scheduler) Resume(name string) error { return s.tasks.Resume(name) }
+
+// Preview returns the next n times at which a task will be due, fewer if it has no
+// more, jitter not included; a paused one as if it were resumed. It asks the
+// schedule on the caller's goroutine. It returns [ErrNotFound] if there is no task
+// of that name.
+func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
+	when, dst, next, err := s.tasks.Next(name)
+	if err != nil || next.IsZero() || n <= 0 {
+		return nil, err
+	}
+	return append([]time.Time{next}, preview(when, next, n-1, DST(dst))...), nil
+}
+
+// PeriodicInfo is a periodic task as it was at one moment. Its books balance:
+//
+//	Due = Runs + Skipped + Waiting        Skipped = Overlapped + Missed + Refused
+//
+// They go on when a task is replaced by one of its name.
+type PeriodicInfo struct {
+	Name      string
+	Schedule  string    // in words, if the schedule has a String method that returns within a second
+	Next      time.Time // when it is due, without jitter; zero while paused, hung (see LastError) or for never
+	Last      time.Time // when the last run was due; zero before the first
+	LastError error     // of the last run that settled, or why the schedule has ended; wraps ErrTimeout while its Next does not return
+	Running   bool      // a run is enqueued and has not settled
+	Paused    bool
+
+	Due     uint64 // came due, RunNow included
+	Runs    uint64 // enqueued: each is a job from then on
+	Skipped uint64 // due, and not enqueued, for one of the next three reasons
+	Waiting int    // due, and postponed until the run before has settled
+
+	Overlapped uint64 // skipped by the overlap policy
+	Missed     uint64 // skipped by the policy for missed runs
+	Refused    uint64 // skipped as another job holds the unique key, its group takes no more, or, under AllowOverlap, the queue is full
+	Locked     uint64 // enqueued, and left to another instance by the Locker
+}
+
+// Tasks returns all tasks, by their next run and then by name; those without one
+// come last. Each is as it was at one moment; the books of all balance.
+func (s *Scheduler) Tasks() []PeriodicInfo {
+	tasks := s.tasks.Tasks()
+	infos := make([]PeriodicInfo, len(tasks))
+	for i, t := range tasks {
+		infos[i] = PeriodicInfo(t)
+	}
+	return infos
+}
+
+// taskHooks is a queue as its scheduler sees it.
+type taskHooks struct{ s *Scheduler }
+
+// Ask asks a schedule.
+func (taskHooks) Ask(when calendar.Schedule, after time.Time, dst calendar.DST) (time.Time, error) {
+	return ask(when, after, DST(dst))
+}
+
+// Caught returns the panic that is being recovered.
+func (taskHooks) Caught(v any) error { return newPanicError(v) }
+
+// Record fills in the record of a run.
+func (h taskHooks) Record(j *core.Job, t *scheduler.Task, due scheduler.DueTime) (ended func(handedBack bool)) {
+	cfg := t.Options().Own.(*taskConfig) //nolint:forcetypeassert // configure's
+	fn := Func(t.Func())
+	if cfg.locker != nil {
+		l := newRunLock(h.s.tasks, t, cfg, due, h.s.queue.clock)
+		fn, ended = l.run, l.runEnded
+	}
+	p := &cfg.policy
+	if p.delay > 0 || !p.runAt.IsZero() || cfg.template.Extra != nil { // a delay counts from now
+		*j = *h.s.queue.newJob(context.Background(), fn, "", p)
+	} else {
+		*j = *cfg.template
+		j.Fn = core.Func(fn)
+	}
+	x := extraOf(j)
+	if x == nil {
+		x = &extra{fn: fn}
+	}
+	x.task, x.due, x.clock = t.Name(), due, h.s.queue.clock
+	x.attach(j)
+	return ended
+}
+
+// Scheduled tells observers of a new task.
+func (h taskHooks) Scheduled(name string, next time.Time) {
+	h.s.queue.emit(Event{Kind: TaskScheduled, Name: name, Next: next})
+}
+
+// Unscheduled tells observers of the end of a task.
+func (h taskHooks) Unscheduled(name string) {
+	h.s.queue.emit(Event{Kind: TaskUnscheduled, Name: name})
+}
+
+// Fired tells observers of a run that is a job.
+func (h taskHooks) Fired(name string, due scheduler.DueTime, id uint64) {
+	if h.s.queue.wants(TaskFired) {
+		h.s.queue.emit(Event{Kind: TaskFired, Name: name, Due: due.Tell(h.s.queue.clock), Job: JobInfo{ID: ID(id)}})
+	}
+}
+
+// Skipped tells observers that n runs were skipped, the last of them due at due.
+func (h taskHooks) Skipped(name string, due scheduler.DueTime, n uint64, why error) {
+	if h.s.queue.wants(TaskSkipped) {
+		h.s.queue.emit(Event{Kind: TaskSkipped, Name: name, Due: due.Tell(h.s.queue.clock), Err: why, Count: n})
+	}
+}
+
+// Ended tells observers of the end of a run.
+func (h taskHooks) Ended(name string, id uint64, err error) {
+	h.s.queue.emit(Event{Kind: TaskEnded, Name: name, Job: JobInfo{ID: ID(id)}, Err: err})
+}
+
+// ClockJumped tells observers that the clock was set.
+func (h taskHooks) ClockJumped(by time.Duration) { h.s.queue.emit(Event{Kind: ClockJumped, By: by}) }
+
+// TaskFrom returns, inside a run of a periodic task, the task's name and when the
+// run was due, also after a [Queue.Restore] and a [Queue.Requeue]. It reports false
+// elsewhere, and once the attempt has ended.
+func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
+	c := jobctx.From(ctx)
+	if c == nil {
+		return "", time.Time{}, false
+	}
+	engine.WhileRunning(c, func(_ engine.Host, r *core.Run) {
+		if x := extraOf(r.Job); x != nil && x.task != "" {
+			name, due, ok = x.task, x.due.Tell(x.clock), true
+		}
+	})
+	return name, due, ok
 }

@@ -179,7 +179,7 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 	if restart {
 		return true, ErrRestart
 	}
-	q.scheduler.finish()
+	q.scheduler.tasks.Finish()
 	q.engine.Refuse()
 	drain := time.NewTimer(q.shutdownTimeout)
 	defer drain.Stop()
@@ -339,7 +339,7 @@ func (q *Queue) treeConfig() supervisorConfig {
 	cfg.children = []Child{
 		{Name: "owner", Service: q.engine},
 		{Name: "pool", Service: crew{q.engine}},
-		{Name: "scheduler", Service: schedulerLoop{q.scheduler}},
+		{Name: "scheduler", Service: q.scheduler.tasks},
 	}
 	return cfg
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/jobctx"
+	"github.com/a622d8ee/dray/internal/scheduler"
 )
 
 // Shutdown stops the intake, lets the workers finish what is in line, and says
@@ -83,7 +84,7 @@ func (q *Queue) wrapUp(inside jobctx.Context) {
 	l.mu.Unlock()
 	q.excuseCaller(inside)
 	if first {
-		q.scheduler.finish()
+		q.scheduler.tasks.Finish()
 		q.engine.Refuse()
 		if !ending {
 			guard.Go(q.wind)
@@ -150,7 +151,7 @@ func (h *host) stopFetching() { h.reportLate(abandonedBy(h.engine.StopFetching()
 // and unlocks have not returned. All that is late is in the log.
 func (q *Queue) awaitUsers(end time.Time) (late []error) {
 	q.stopFetching()
-	for _, name := range q.scheduler.background.Wait(min(askLimit, q.shutdownTimeout)) {
+	for _, name := range q.scheduler.tasks.Background.Wait(min(scheduler.AskLimit, q.shutdownTimeout)) {
 		late = append(late, errs.Wrapf(ErrAbandoned, "%s", name))
 	}
 	q.reportLate(late)
@@ -164,7 +165,7 @@ func (q *Queue) awaitUsers(end time.Time) (late []error) {
 func (q *Queue) conclude(cut bool, reason error, tell bool, end time.Time) {
 	l := &q.life
 	l.force.Do(func() {})
-	q.scheduler.handBack()
+	q.scheduler.tasks.HandBack()
 	l.mu.Lock()
 	failure := l.failure
 	report, last := q.leave(q.tree.restarts())

@@ -55,7 +55,7 @@ type signals struct {
 	want    atomic.Bool                  // the owner has others, to be told of plain jobs that are not being claimed; set by it
 	beats   atomic.Uint32                // counted by the owner while workers measure stretches, which that ends
 	blocked atomic.Bool                  // producers wait for room, so that claims are to be told to the owner; set by it
-	crowded atomic.Bool                  // jobs stand behind keys: a claim after one with a key is to be told; set by the owner, cleared by who tells
+	crowded atomic.Bool                  // as blocked, of jobs behind their keys, after one with a key; cleared by the worker that tells
 	strides atomic.Bool                  // such a stretch has begun since the last beat; set by workers, cleared by the owner
 	beating atomic.Bool                  // the owner counts beats; set by it
 }

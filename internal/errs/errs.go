@@ -21,6 +21,9 @@ var (
 	ErrShutdown  = errors.New("dray: shut down")
 	ErrQueueFull = errors.New("dray: queue full")
 	ErrGroupDone = errors.New("dray: group takes no more jobs")
+	ErrOverlap   = errors.New("dray: the run before has not settled")
+	ErrMissed    = errors.New("dray: missed")
+	ErrLocked    = errors.New("dray: locked by another instance")
 )
 
 // Prefix begins the text of every error of dray, and comes once in a chain: an error

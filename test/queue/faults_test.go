@@ -54,6 +54,31 @@ func TestNamedFunctionsExist(t *testing.T) {
 	}
 }
 
+// The root has types, their documentation and what they forward, in few files, which are no longer
+// than one can read.
+func TestTheHouse(t *testing.T) {
+	files, examples := 0, 0
+	require.NoError(t, filepath.WalkDir("../..", func(path string, d os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		isTest := strings.HasSuffix(path, "_test.go")
+		require.True(t, isTest || strings.Count(string(source), "\n") <= 400, "%s is longer than 400 lines", path)
+		if filepath.Dir(path) == filepath.Join("..", "..") {
+			require.True(t, !isTest || strings.HasPrefix(d.Name(), "example_"), "%s: tests are in test/", path)
+			if isTest {
+				examples++
+			} else {
+				files++
+			}
+		}
+		return err
+	}))
+	require.LessOrEqual(t, files, 24)
+	require.LessOrEqual(t, examples, 6)
+}
+
 // 41: timers after stopping or replacing a task: none.
 func TestScheduleAndUnscheduleLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package dray
+package scheduler
 
 import (
 	"time"
@@ -10,15 +10,15 @@ import (
 
 // An heir is the task by which another one was replaced.
 type heir struct {
-	t     *periodicTask
+	t     *Task
 	since time.Duration // by the clock of the one replaced, whose runs up to here are t's
 }
 
 // replace lets a task take over from another one of its name. That one stays in the
 // timetable, or is asked, until all runs have been found that were due by now.
-func (s *Scheduler) replace(old, t *periodicTask) {
+func (s *Scheduler) replace(old, t *Task) {
 	now := s.look()
-	s.queue.step(func(c *core.Core, _ time.Duration) {
+	s.engine.Step(func(c *core.Core, _ time.Duration) {
 		old.gone, old.heir = true, &heir{t, old.nowOf(now)}
 		t.takeOver(old)
 		if old.paused {
@@ -38,19 +38,19 @@ func (s *Scheduler) replace(old, t *periodicTask) {
 
 // keeps returns how many runs that are due together can matter to the one that makes
 // them.
-func (t *periodicTask) keeps() int {
+func (t *Task) keeps() int {
 	if h := t.current(); h != nil {
 		t = h
 	}
-	return max(int(t.cfg.missed), 1)
+	return max(t.cfg.Missed, 1)
 }
 
 // owes reports whether t has a next run that is its heir's.
-func (t *periodicTask) owes() bool { return t.heir != nil && t.hasNext && t.next <= t.heir.since }
+func (t *Task) owes() bool { return t.heir != nil && t.hasNext && t.next <= t.heir.since }
 
 // takeUncounted returns the runs of t that have come due and that the books do not have
 // yet: nobody else makes them then. While the scheduler rests, nothing comes due.
-func (s *Scheduler) takeUncounted(t *periodicTask) (found dueRuns) {
+func (s *Scheduler) takeUncounted(t *Task) (found dueRuns) {
 	for i := s.dueHead; i < len(s.due); i++ {
 		if d := &s.due[i]; d.t.current() == t {
 			found.add(d.newest, d.total, s.clock)
@@ -66,10 +66,10 @@ func (s *Scheduler) takeUncounted(t *periodicTask) (found dueRuns) {
 		}
 	case t.next > t.nowOf(now):
 	case t.cal != nil:
-		found.add(dueTime{named: t.cal.next}, 1, s.clock)
+		found.add(DueTime{Named: t.cal.next}, 1, s.clock)
 	default:
 		age := now.Mono - t.next
-		found.add(dueTime{moment: now.Mono - age%t.period}, uint64(age/t.period)+1, s.clock)
+		found.add(DueTime{Moment: now.Mono - age%t.period}, uint64(age/t.period)+1, s.clock)
 	}
 	return found
 }
@@ -77,7 +77,7 @@ func (s *Scheduler) takeUncounted(t *periodicTask) (found dueRuns) {
 // takeEarly takes the runs that are due by now and that jitter would delay.
 func (s *Scheduler) takeEarly(now clock.Reading) {
 	for _, t := range s.intervals.early(now) {
-		s.intervalDue(t, now, t.cfg.jitter)
+		s.intervalDue(t, now, t.cfg.Jitter)
 		s.arm(t)
 	}
 	for _, t := range s.calendar.early(now) {
@@ -86,13 +86,13 @@ func (s *Scheduler) takeEarly(now clock.Reading) {
 }
 
 // early disarms and returns the tasks that have a run which jitter delays.
-func (tt *timetable) early(now clock.Reading) (found []*periodicTask) {
-	tt.agenda.Sweep(func(e agenda.Entry[*periodicTask]) bool {
+func (tt *timetable) early(now clock.Reading) (found []*Task) {
+	tt.agenda.Sweep(func(e agenda.Entry[*Task]) bool {
 		t := e.Item
 		if !stands(e) {
 			return false
 		}
-		if t.cfg.jitter == 0 || t.next > t.nowOf(now) {
+		if t.cfg.Jitter == 0 || t.next > t.nowOf(now) {
 			return true
 		}
 		t.armed = false

@@ -1,4 +1,4 @@
-package dray
+package scheduler
 
 import (
 	"cmp"
@@ -8,21 +8,22 @@ import (
 
 	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 )
 
 // dueRuns is the runs of a task that have come due since the last time.
 type dueRuns struct {
-	t      *periodicTask
+	t      *Task
 	total  uint64
-	newest dueTime
-	all    []dueTime     // the newest of them in order, as many as can matter; nil if newest is all that does
+	newest DueTime
+	all    []DueTime     // the newest of them in order, as many as can matter; nil if newest is all that does
 	late   time.Duration // by which the newest is
 	missed bool          // it is a missed one, too
 }
 
 // add adds n runs, the last of which was due at last.
-func (d *dueRuns) add(last dueTime, n uint64, c *clock.Clock) {
-	if n > 0 && (d.total == 0 || last.tell(c).After(d.newest.tell(c))) {
+func (d *dueRuns) add(last DueTime, n uint64, c *clock.Clock) {
+	if n > 0 && (d.total == 0 || last.Tell(c).After(d.newest.Tell(c))) {
 		d.newest = last
 	}
 	d.total += n
@@ -30,7 +31,7 @@ func (d *dueRuns) add(last dueTime, n uint64, c *clock.Clock) {
 
 // A dueRun is one that is made, or postponed.
 type dueRun struct {
-	at     dueTime
+	at     DueTime
 	manual bool // by RunNow, so that a pause does not concern it
 }
 
@@ -43,9 +44,9 @@ const runsAtOnce = 256
 func (s *Scheduler) handOver() {
 	for before := -1; s.dueHead < len(s.due) && s.dueHead != before; {
 		before = s.dueHead
-		s.queue.step(func(c *core.Core, now time.Duration) {
+		s.engine.Step(func(c *core.Core, now time.Duration) {
 			for range runsAtOnce {
-				if s.dueHead == len(s.due) || s.queue.engine.Closed() {
+				if s.dueHead == len(s.due) || s.engine.Closed() {
 					return
 				}
 				d := s.due[s.dueHead]
@@ -69,16 +70,16 @@ func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 	t := d.t.current()
 	if t == nil {
 		if d.total > 0 { // else Unschedule has told it
-			s.emitSkipped(d.t, d.newest, d.total, ErrCancelled)
+			s.emitSkipped(d.t, d.newest, d.total, core.ErrCancelled)
 		}
 		return
 	}
 	all := d.all
 	if all == nil {
-		all = []dueTime{d.newest}
+		all = []DueTime{d.newest}
 	}
 	t.due += d.total
-	keep := min(int(t.cfg.missed), len(all))
+	keep := min(t.cfg.Missed, len(all))
 	grace := lateAfter
 	if t.cal != nil {
 		grace += s.grace
@@ -99,16 +100,16 @@ func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
 	}
 }
 
-func (s *Scheduler) miss(t *periodicTask, last dueTime, n uint64) {
+func (s *Scheduler) miss(t *Task, last DueTime, n uint64) {
 	t.past().missed += n
-	s.emitSkipped(t, last, n, ErrMissed)
+	s.emitSkipped(t, last, n, errs.ErrMissed)
 }
 
 // makeUp makes several runs: at once if they may overlap, as far as there is room,
 // and else one after the other. Of those that then wait the newest stay, if those of
 // an earlier time have not all been made.
-func (s *Scheduler) makeUp(c *core.Core, t *periodicTask, all []dueTime, now time.Duration) {
-	if t.cfg.overlap == AllowOverlap {
+func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Duration) {
+	if t.cfg.Overlap == AllowOverlap {
 		for len(all) > 0 && s.hasRoom(c, t) {
 			_ = s.enqueue(c, t, dueRun{at: all[0]}, now)
 			all = all[1:]
@@ -117,13 +118,13 @@ func (s *Scheduler) makeUp(c *core.Core, t *periodicTask, all []dueTime, now tim
 	for _, at := range all {
 		t.postponed = append(t.postponed, dueRun{at: at})
 	}
-	s.postponeAtMost(t, int(t.cfg.missed))
+	s.postponeAtMost(t, t.cfg.Missed)
 	s.goOn(c, t, now)
 }
 
 // postponeAtMost drops the oldest of the runs postponed that are not RunNow's: these
 // take no place among the missed ones.
-func (s *Scheduler) postponeAtMost(t *periodicTask, limit int) {
+func (s *Scheduler) postponeAtMost(t *Task, limit int) {
 	over := -limit
 	for _, r := range t.postponed {
 		if !r.manual {
@@ -133,7 +134,7 @@ func (s *Scheduler) postponeAtMost(t *periodicTask, limit int) {
 	if over <= 0 {
 		return
 	}
-	var last dueTime
+	var last DueTime
 	dropped := uint64(0)
 	t.postponed = slices.DeleteFunc(t.postponed, func(r dueRun) bool {
 		if dropped == uint64(over) || r.manual {
@@ -147,13 +148,13 @@ func (s *Scheduler) postponeAtMost(t *periodicTask, limit int) {
 }
 
 // hasRoom reports whether another run of t would be accepted.
-func (s *Scheduler) hasRoom(c *core.Core, t *periodicTask) bool { return !t.waits() || c.Room() > 0 }
+func (s *Scheduler) hasRoom(c *core.Core, t *Task) bool { return !t.waits() || c.Room() > 0 }
 
 // goOn makes the next of the runs postponed, if nothing is before it.
-func (s *Scheduler) goOn(c *core.Core, t *periodicTask, now time.Duration) {
+func (s *Scheduler) goOn(c *core.Core, t *Task, now time.Duration) {
 	for len(t.postponed) > 0 {
 		r := t.postponed[0]
-		if t.gone || t.paused && !r.manual || t.active != nil && t.cfg.overlap != AllowOverlap || !s.hasRoom(c, t) {
+		if t.gone || t.paused && !r.manual || t.active != nil && t.cfg.Overlap != AllowOverlap || !s.hasRoom(c, t) {
 			return
 		}
 		t.postponed = t.postponed[1:]
@@ -165,11 +166,11 @@ func (s *Scheduler) goOn(c *core.Core, t *periodicTask, now time.Duration) {
 }
 
 // fire makes a run, if the overlap policy lets it, and says why it is skipped if not.
-func (s *Scheduler) fire(c *core.Core, t *periodicTask, r dueRun, now time.Duration) error {
+func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) error {
 	if t.active == nil && len(t.postponed) == 0 {
 		return s.enqueue(c, t, r, now)
 	}
-	switch t.cfg.overlap {
+	switch t.cfg.Overlap {
 	case AllowOverlap:
 		return s.enqueue(c, t, r, now)
 	case CancelPrevious:
@@ -186,14 +187,14 @@ func (s *Scheduler) fire(c *core.Core, t *periodicTask, r dueRun, now time.Durat
 	}
 }
 
-func (s *Scheduler) overlaps(t *periodicTask, r dueRun) error {
+func (s *Scheduler) overlaps(t *Task, r dueRun) error {
 	t.past().overlapped++
-	s.emitSkipped(t, r.at, 1, ErrOverlap)
-	return ErrOverlap
+	s.emitSkipped(t, r.at, 1, errs.ErrOverlap)
+	return errs.ErrOverlap
 }
 
 // cancelPrevious cancels the runs that are jobs, and drops those that are postponed.
-func (s *Scheduler) cancelPrevious(c *core.Core, t *periodicTask, now time.Duration) {
+func (s *Scheduler) cancelPrevious(c *core.Core, t *Task, now time.Duration) {
 	for _, r := range t.postponed {
 		_ = s.overlaps(t, r)
 	}
@@ -205,39 +206,44 @@ func (s *Scheduler) cancelPrevious(c *core.Core, t *periodicTask, now time.Durat
 
 // enqueue makes a job of a run, and says why it is refused if it is. A run takes no
 // room, unless another one of its task, which it overlaps, waits without taking any.
-func (s *Scheduler) enqueue(c *core.Core, t *periodicTask, due dueRun, now time.Duration) error {
+func (s *Scheduler) enqueue(c *core.Core, t *Task, due dueRun, now time.Duration) error {
 	r := s.makeRun(t, due)
 	r.record.Roomless = !t.waits()
-	id := s.queue.engine.LastID() + 1
+	id := s.engine.LastID() + 1
 	if err := s.offer(c, &r.record, id, now); err != nil {
 		t.past().refused++
 		s.emitSkipped(t, r.due, 1, err)
 		return err
 	}
-	s.enqueued(r, ID(id))
+	s.enqueued(r, id)
 	return nil
 }
 
-func (s *Scheduler) makeRun(t *periodicTask, due dueRun) *run {
+func (s *Scheduler) makeRun(t *Task, due dueRun) *Run {
 	r := s.newRun()
 	r.s, r.t, r.due = s, t, due.at
-	r.makeRecord(due.manual)
+	r.ended = s.host.Record(&r.record, t, due.at)
+	r.record.Ref = r
+	if !due.manual {
+		r.record.Task = t.name
+	}
+	if r.record.Label == "" {
+		r.record.Label = t.name
+	}
 	return r
 }
 
 // enqueued is what follows once a run is a job.
-func (s *Scheduler) enqueued(r *run, id ID) {
+func (s *Scheduler) enqueued(r *Run, id uint64) {
 	t := r.t
-	s.queue.engine.TakeID()
+	s.engine.TakeID()
 	r.link()
 	if r.record.Roomless {
 		t.waiting = r
 	}
 	t.runs++
 	t.setLast(r.due, s.clock)
-	if s.queue.wants(TaskFired) {
-		s.queue.emit(Event{Kind: TaskFired, Name: t.name, Due: r.due.tell(s.clock), Job: JobInfo{ID: id}})
-	}
+	s.host.Fired(t.name, r.due, id)
 }
 
 func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duration) error {
@@ -246,28 +252,26 @@ func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duratio
 		return nil
 	case core.Waits: // which a run does not: it is like one that Reject refuses
 		c.Reject(j, now)
-		return ErrQueueFull
+		return errs.ErrQueueFull
 	case core.Full:
-		return ErrQueueFull
+		return errs.ErrQueueFull
 	case core.NoGroup:
-		return ErrGroupDone
+		return errs.ErrGroupDone
 	default:
-		return ErrDuplicate
+		return errs.ErrDuplicate
 	}
 }
 
 // emitSkipped tells observers that n runs were skipped, the last of them due at due.
-func (s *Scheduler) emitSkipped(t *periodicTask, due dueTime, n uint64, why error) {
-	if s.queue.wants(TaskSkipped) {
-		s.queue.emit(Event{Kind: TaskSkipped, Name: t.name, Due: due.tell(s.clock), Err: why, Count: n})
-	}
+func (s *Scheduler) emitSkipped(t *Task, due DueTime, n uint64, why error) {
+	s.host.Skipped(t.name, due, n, why)
 }
 
 // wait has the runs looked at that t has postponed, at the end of the step.
-func (s *Scheduler) wait(t *periodicTask) {
+func (s *Scheduler) wait(t *Task) {
 	if len(t.postponed) > 0 {
 		s.waitList = append(s.waitList, t)
-		s.queue.engine.CallFollowUp()
+		s.engine.CallFollowUp()
 	}
 }
 
@@ -283,23 +287,23 @@ func (s *Scheduler) followUp(c *core.Core, now time.Duration) {
 	s.waitList = nil
 }
 
-// handBack makes jobs of all runs that are due or postponed, so that a shutdown which
+// HandBack makes jobs of all runs that are due or postponed, so that a shutdown which
 // is about to make its report hands them back like those that wait in the queue. What is
 // postponed has been accepted, so nothing is asked any more.
-func (s *Scheduler) handBack() {
+func (s *Scheduler) HandBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tasks := slices.SortedFunc(maps.Values(s.tasks), func(a, b *periodicTask) int { return cmp.Compare(a.seq, b.seq) })
-	s.queue.step(func(c *core.Core, now time.Duration) {
+	tasks := slices.SortedFunc(maps.Values(s.tasks), func(a, b *Task) int { return cmp.Compare(a.seq, b.seq) })
+	s.engine.Step(func(c *core.Core, now time.Duration) {
 		for _, d := range s.due[s.dueHead:] { // of a queue that has failed before it took them
 			s.comeDue(c, d, now)
 		}
 		s.due, s.dueHead = nil, 0
 		for _, t := range tasks {
 			for _, due := range t.postponed {
-				r, id := s.makeRun(t, due), s.queue.engine.LastID()+1
+				r, id := s.makeRun(t, due), s.engine.LastID()+1
 				c.AcceptAnyway(&r.record, id, now)
-				s.enqueued(r, ID(id))
+				s.enqueued(r, id)
 			}
 			t.postponed = nil
 		}

@@ -1,4 +1,4 @@
-package dray
+package scheduler
 
 import (
 	"math"
@@ -10,7 +10,7 @@ import (
 )
 
 // nowOf returns what the clock shows that the task goes by.
-func (t *periodicTask) nowOf(now clock.Reading) time.Duration {
+func (t *Task) nowOf(now clock.Reading) time.Duration {
 	if t.cal == nil {
 		return now.Mono
 	}
@@ -19,19 +19,19 @@ func (t *periodicTask) nowOf(now clock.Reading) time.Duration {
 
 func (s *Scheduler) look() clock.Reading { return s.clock.Look().Reading }
 
-// A dueTime is when a run is due: at a time that its schedule has named, which stays
+// A DueTime is when a run is due: at a time that its schedule has named, which stays
 // that, or else, by Every and RunNow, at a moment, which is told as any other.
-type dueTime struct {
-	named  time.Time
-	moment time.Duration
+type DueTime struct {
+	Named  time.Time
+	Moment time.Duration
 }
 
-// tell tells it.
-func (d dueTime) tell(c *clock.Clock) time.Time {
-	if d.named.IsZero() {
-		return c.Tell(d.moment)
+// Tell tells it.
+func (d DueTime) Tell(c *clock.Clock) time.Time {
+	if d.Named.IsZero() {
+		return c.Tell(d.Moment)
 	}
-	return d.named
+	return d.Named
 }
 
 const (
@@ -63,7 +63,7 @@ func (s *Scheduler) watch(now clock.Reading) {
 		return
 	}
 	s.grace = slept // what was due in that time was not jumped over, but overslept
-	s.queue.emit(Event{Kind: ClockJumped, By: by})
+	s.host.ClockJumped(by)
 	if by > 0 {
 		return
 	}
@@ -78,7 +78,7 @@ func (s *Scheduler) watch(now clock.Reading) {
 
 // repeats reports whether the times between which the clock was set back are to
 // count again for t. Those of At never do.
-func (t *periodicTask) repeats(by time.Duration) bool {
+func (t *Task) repeats(by time.Duration) bool {
 	if t.cal == nil || !t.hasNext || t.asking != nil {
 		return false
 	}
@@ -88,9 +88,9 @@ func (t *periodicTask) repeats(by time.Duration) bool {
 
 // repeatsFolds reports whether a time that exists twice runs twice, by an option of
 // the task or of its schedule.
-func (t *periodicTask) repeatsFolds() bool {
+func (t *Task) repeatsFolds() bool {
 	z, ok := t.cal.when.(*calendar.Zoned)
-	return t.cfg.dst&RepeatFold != 0 || ok && z.DST&calendar.RepeatFold != 0
+	return t.cfg.DST&calendar.RepeatFold != 0 || ok && z.DST&calendar.RepeatFold != 0
 }
 
 // sleep returns for how long there is nothing to do.
@@ -116,4 +116,4 @@ func (s *Scheduler) sleep() time.Duration {
 
 // resting reports whether nothing comes due: after the scheduler has been told to
 // stop, or while the queue takes no jobs. What would have, has when that is over.
-func (s *Scheduler) resting() bool { return s.stopped || s.queue.engine.IsClosed() }
+func (s *Scheduler) resting() bool { return s.stopped || s.engine.IsClosed() }

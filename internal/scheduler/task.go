@@ -1,4 +1,4 @@
-package dray
+package scheduler
 
 import (
 	"errors"
@@ -7,15 +7,17 @@ import (
 	"github.com/a622d8ee/dray/internal/agenda"
 	"github.com/a622d8ee/dray/internal/calendar"
 	"github.com/a622d8ee/dray/internal/clock"
+	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/span"
 )
 
-// A periodicTask is one registered task. There may be a million, so what only some of
+// A Task is a registered task. There may be a million, so what only some of
 // them need is behind pointers.
-type periodicTask struct {
+type Task struct {
 	name   string // immutable, as are those up to seq
-	fn     Func
-	cfg    *taskConfig
+	fn     core.Func
+	cfg    *Options
 	cal    *wallTask     // nil for Every
 	period time.Duration // of Every
 	seq    uint64        // order of registration
@@ -34,11 +36,11 @@ type periodicTask struct {
 	due       uint64 // runs that came due: those enqueued, skipped and postponed
 	runs      uint64
 	history   *history // nil until something out of the ordinary has happened
-	active    *run     // runs that have not settled, the newest first
-	waiting   *run     // the active one that takes no room, once there was one
+	active    *Run     // runs that have not settled, the newest first
+	waiting   *Run     // the active one that takes no room, once there was one
 	postponed []dueRun // runs that wait for another to settle
 	hasRun    bool
-	lastNamed bool // see dueTime
+	lastNamed bool // see DueTime
 
 	// written under both, read under one
 	heir    *heir // that has replaced it
@@ -52,8 +54,8 @@ type periodicTask struct {
 
 // A wallTask is what a task has whose schedule is not Every.
 type wallTask struct {
-	when Schedule  // immutable
-	next time.Time // the next run, as the schedule gave it; guarded by Scheduler.mu
+	when calendar.Schedule // immutable
+	next time.Time         // the next run, as the schedule gave it; guarded by Scheduler.mu
 }
 
 // history is what has become of runs besides being enqueued.
@@ -61,45 +63,20 @@ type history struct {
 	overlapped, missed, refused, locks uint64
 }
 
-// PeriodicInfo is a periodic task as it was at one moment. Its books balance:
-//
-//	Due = Runs + Skipped + Waiting        Skipped = Overlapped + Missed + Refused
-//
-// They go on when a task is replaced by one of its name.
-type PeriodicInfo struct {
-	Name      string
-	Schedule  string    // in words, if the schedule has a String method that returns within a second
-	Next      time.Time // when it is due, without jitter; zero while paused, hung (see LastError) or for never
-	Last      time.Time // when the last run was due; zero before the first
-	LastError error     // of the last run that settled, or why the schedule has ended; wraps ErrTimeout while its Next does not return
-	Running   bool      // a run is enqueued and has not settled
-	Paused    bool
-
-	Due     uint64 // came due, RunNow included
-	Runs    uint64 // enqueued: each is a job from then on
-	Skipped uint64 // due, and not enqueued, for one of the next three reasons
-	Waiting int    // due, and postponed until the run before has settled
-
-	Overlapped uint64 // skipped by the overlap policy
-	Missed     uint64 // skipped by the policy for missed runs
-	Refused    uint64 // skipped as another job holds the unique key, its group takes no more, or, under AllowOverlap, the queue is full
-	Locked     uint64 // enqueued, and left to another instance by the Locker
-}
-
 // Before orders tasks that are due together: as they were registered.
-func (t *periodicTask) Before(o *periodicTask) bool { return t.seq < o.seq }
+func (t *Task) Before(o *Task) bool { return t.seq < o.seq }
 
 // key is when the next run is to be enqueued.
-func (t *periodicTask) key() time.Duration { return span.Sum(t.next, t.cfg.jitter) }
+func (t *Task) key() time.Duration { return span.Sum(t.next, t.cfg.Jitter) }
 
-func (t *periodicTask) schedule() Schedule {
+func (t *Task) schedule() calendar.Schedule {
 	if t.cal == nil {
 		return calendar.Every(t.period)
 	}
 	return t.cal.when
 }
 
-func (t *periodicTask) past() *history {
+func (t *Task) past() *history {
 	if t.history == nil {
 		t.history = new(history)
 	}
@@ -108,7 +85,7 @@ func (t *periodicTask) past() *history {
 
 // current returns the task that t's runs are those of now: t itself, or that by which
 // it was replaced. It is nil for one that is gone.
-func (t *periodicTask) current() *periodicTask {
+func (t *Task) current() *Task {
 	for t.gone && t.heir != nil {
 		t = t.heir.t
 	}
@@ -119,7 +96,7 @@ func (t *periodicTask) current() *periodicTask {
 }
 
 // takeOver makes the runs and the counts of old those of t.
-func (t *periodicTask) takeOver(old *periodicTask) {
+func (t *Task) takeOver(old *Task) {
 	t.due, t.runs, t.history = old.due, old.runs, old.history
 	t.last, t.hasRun, t.lastNamed = old.last, old.hasRun, old.lastNamed
 	if !old.broken && !old.hung {
@@ -133,10 +110,10 @@ func (t *periodicTask) takeOver(old *periodicTask) {
 }
 
 // begin sets the first run. A task that replaces another one makes up for nothing.
-func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
+func (s *Scheduler) begin(t *Task, when calendar.Schedule, replaces bool) error {
 	now := s.look()
 	since := s.clock.Named(now.Wall)
-	if last := t.cfg.lastRun; !last.IsZero() && last.Before(since) {
+	if last := t.cfg.LastRun; !last.IsZero() && last.Before(since) {
 		since = last
 	}
 	if e, ok := when.(calendar.Every); ok {
@@ -150,10 +127,10 @@ func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 			since = s.clock.Named(now.Wall)
 		}
 		if z, ok := when.(*calendar.Zoned); ok {
-			when = z.With(calendar.DST(t.cfg.dst))
+			when = z.With(t.cfg.DST)
 		}
 		t.cal = &wallTask{when: when}
-		next, err := ask(when, t.in(since), t.cfg.dst)
+		next, err := s.host.Ask(when, t.in(since), t.cfg.DST)
 		if err != nil {
 			return err
 		}
@@ -162,20 +139,20 @@ func (s *Scheduler) begin(t *periodicTask, when Schedule, replaces bool) error {
 		}
 		s.setNext(t, next)
 	}
-	t.late = !t.cfg.lastRun.IsZero() && t.key() <= t.nowOf(now)
+	t.late = !t.cfg.LastRun.IsZero() && t.key() <= t.nowOf(now)
 	return nil
 }
 
 // in puts a time into the task's zone, to ask the schedule with.
-func (t *periodicTask) in(at time.Time) time.Time {
-	if t.cfg.loc != nil {
-		return at.In(t.cfg.loc)
+func (t *Task) in(at time.Time) time.Time {
+	if t.cfg.Location != nil {
+		return at.In(t.cfg.Location)
 	}
 	return at
 }
 
 // setNext takes over what the schedule of a calendar task gave.
-func (s *Scheduler) setNext(t *periodicTask, next time.Time) {
+func (s *Scheduler) setNext(t *Task, next time.Time) {
 	t.stale = false
 	t.hasNext = !next.IsZero()
 	t.cal.next = next
@@ -183,7 +160,7 @@ func (s *Scheduler) setNext(t *periodicTask, next time.Time) {
 }
 
 // nextOf returns when the next run is due by the wall clock as it is now.
-func (t *periodicTask) nextOf(now *clock.Reference) time.Time {
+func (t *Task) nextOf(now *clock.Reference) time.Time {
 	switch {
 	case !t.hasNext || t.hung:
 		return time.Time{}
@@ -193,16 +170,16 @@ func (t *periodicTask) nextOf(now *clock.Reference) time.Time {
 	return now.Tell(t.next)
 }
 
-func (t *periodicTask) setLast(due dueTime, c *clock.Clock) {
-	t.last, t.hasRun, t.lastNamed = due.moment, true, !due.named.IsZero()
+func (t *Task) setLast(due DueTime, c *clock.Clock) {
+	t.last, t.hasRun, t.lastNamed = due.Moment, true, !due.Named.IsZero()
 	if t.lastNamed {
-		t.last = c.WallOf(due.named)
+		t.last = c.WallOf(due.Named)
 	}
 }
 
 // info returns what is known of t without asking its schedule, in a tick, under mu.
-func (s *Scheduler) info(t *periodicTask, now *clock.Reference) PeriodicInfo {
-	i := PeriodicInfo{
+func (s *Scheduler) info(t *Task, now *clock.Reference) Info {
+	i := Info{
 		Name: t.name, LastError: t.lastErr, Paused: t.paused, Running: t.active != nil,
 		Due: t.due, Runs: t.runs, Waiting: len(t.postponed),
 	}
@@ -226,12 +203,12 @@ func (s *Scheduler) info(t *periodicTask, now *clock.Reference) PeriodicInfo {
 // is paused, gone or moved the old entry stays in, until it comes up or too many
 // do: see package agenda.
 type timetable struct {
-	agenda agenda.Agenda[*periodicTask]
+	agenda agenda.Agenda[*Task]
 	armed  int // entries that stand
 }
 
 // stands reports whether an entry still holds; one that does not is then taken out.
-func stands(e agenda.Entry[*periodicTask]) bool {
+func stands(e agenda.Entry[*Task]) bool {
 	current := e.Item.key() == e.Due
 	if current && !e.Item.armed {
 		e.Item.stale = false
@@ -240,7 +217,7 @@ func stands(e agenda.Entry[*periodicTask]) bool {
 }
 
 // first returns the earliest entry that stands.
-func (tt *timetable) first() (agenda.Entry[*periodicTask], bool) {
+func (tt *timetable) first() (agenda.Entry[*Task], bool) {
 	for {
 		e, ok := tt.agenda.First()
 		if !ok || stands(e) {
@@ -251,7 +228,7 @@ func (tt *timetable) first() (agenda.Entry[*periodicTask], bool) {
 }
 
 // pop disarms and returns the first task that is due by now.
-func (tt *timetable) pop(now time.Duration) (*periodicTask, bool) {
+func (tt *timetable) pop(now time.Duration) (*Task, bool) {
 	e, ok := tt.first()
 	if !ok || e.Due > now {
 		return nil, false
@@ -261,13 +238,13 @@ func (tt *timetable) pop(now time.Duration) (*periodicTask, bool) {
 }
 
 // drop disarms t, whose entry is the first.
-func (tt *timetable) drop(t *periodicTask) {
+func (tt *timetable) drop(t *Task) {
 	tt.agenda.Drop()
 	tt.armed--
 	t.armed = false
 }
 
-func (s *Scheduler) timetable(t *periodicTask) *timetable {
+func (s *Scheduler) timetable(t *Task) *timetable {
 	if t.cal == nil {
 		return &s.intervals
 	}
@@ -275,7 +252,7 @@ func (s *Scheduler) timetable(t *periodicTask) *timetable {
 }
 
 // arm enters t's next run, if it has one.
-func (s *Scheduler) arm(t *periodicTask) {
+func (s *Scheduler) arm(t *Task) {
 	if t.armed || t.paused || t.gone && !t.owes() || t.asking != nil || !t.hasNext {
 		return
 	}
@@ -296,7 +273,7 @@ func (s *Scheduler) arm(t *periodicTask) {
 const sweepAlways = 1024
 
 // disarm takes t's next run out.
-func (s *Scheduler) disarm(t *periodicTask) {
+func (s *Scheduler) disarm(t *Task) {
 	if !t.armed {
 		return
 	}
@@ -306,4 +283,23 @@ func (s *Scheduler) disarm(t *periodicTask) {
 	if n := tt.agenda.Len(); n <= sweepAlways || n > tt.armed+tt.armed/2 {
 		tt.agenda.Sweep(stands)
 	}
+}
+
+// Name is the name of the task.
+func (t *Task) Name() string { return t.name }
+
+// Func is what a run of the task calls.
+func (t *Task) Func() core.Func { return t.fn }
+
+// Options are those of the task, not to be changed.
+func (t *Task) Options() *Options { return t.cfg }
+
+// LeftToAnother is told that the run of t that was due then has been left to another instance.
+func (s *Scheduler) LeftToAnother(t *Task, due DueTime) {
+	s.engine.Step(func(*core.Core, time.Duration) {
+		if t := t.current(); t != nil {
+			t.past().locks++
+		}
+		s.emitSkipped(t, due, 1, errs.ErrLocked)
+	})
 }

@@ -1,4 +1,4 @@
-package dray
+package scheduler
 
 import (
 	"fmt"
@@ -12,16 +12,16 @@ import (
 // A saying is that the schedule of a task, which is foreign, is asked for its words.
 // All who want to know meanwhile wait for the same answer.
 type saying struct {
-	t    *periodicTask // immutable
+	t    *Task         // immutable
 	done chan struct{} // closed when text is there
 	text string        // written before that
 	hung bool          // it has taken too long for one who waited; guarded by Scheduler.mu
 }
 
 // describe fills in the schedules' words. Foreign ones are asked by helpers, within
-// askLimit for all together; one that does not return keeps its helper, and is not
+// AskLimit for all together; one that does not return keeps its helper, and is not
 // waited for again until it does.
-func (s *Scheduler) describe(tasks []*periodicTask, infos []PeriodicInfo) {
+func (s *Scheduler) describe(tasks []*Task, infos []Info) {
 	r := &wordsRound{s: s, said: make(map[int]*saying)}
 	for i, t := range tasks {
 		v, ok := t.schedule().(fmt.Stringer)
@@ -39,7 +39,7 @@ func (s *Scheduler) describe(tasks []*periodicTask, infos []PeriodicInfo) {
 }
 
 // isOwn reports whether all of a schedule is dray's.
-func isOwn(when Schedule) bool {
+func isOwn(when calendar.Schedule) bool {
 	switch w := when.(type) {
 	case calendar.Every, calendar.At, calendar.ClockTimes:
 		return true
@@ -57,7 +57,7 @@ type wordsRound struct {
 }
 
 // join waits for an answer that is on its way, or asks for one.
-func (r *wordsRound) join(i int, t *periodicTask) {
+func (r *wordsRound) join(i int, t *Task) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	switch {
@@ -71,8 +71,8 @@ func (r *wordsRound) join(i int, t *periodicTask) {
 }
 
 // await takes down the answers that come in time.
-func (r *wordsRound) await(infos []PeriodicInfo) {
-	limit, stall := time.NewTimer(askLimit), time.NewTicker(stallAfter)
+func (r *wordsRound) await(infos []Info) {
+	limit, stall := time.NewTimer(AskLimit), time.NewTicker(stallAfter)
 	defer limit.Stop()
 	defer stall.Stop()
 	r.startHelper()
@@ -92,7 +92,7 @@ func (r *wordsRound) await(infos []PeriodicInfo) {
 }
 
 // giveUp takes what is there, and leaves the rest.
-func (r *wordsRound) giveUp(infos []PeriodicInfo) {
+func (r *wordsRound) giveUp(infos []Info) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	for _, a := range r.left { // nobody has asked
@@ -117,7 +117,7 @@ func (r *wordsRound) startHelper() {
 	defer r.s.mu.Unlock()
 	if len(r.left) > 0 && r.s.wordHelpers < maxHelpers {
 		r.s.wordHelpers++
-		helper := r.s.background.Add("String of a schedule")
+		helper := r.s.Background.Add("String of a schedule")
 		guard.Go(func() { r.help(helper) })
 	}
 }
@@ -135,10 +135,7 @@ func (r *wordsRound) help(g *background.Guest) {
 	}()
 	for a = r.next(); a != nil; a = r.next() {
 		g.Rename("String of the schedule of task " + a.t.name)
-		text := ""
-		if guarded(func() { text = a.t.schedule().(fmt.Stringer).String() }) == nil { //nolint:forcetypeassert // describe has seen it
-			a.text = text
-		}
+		a.text = wordsOf(a.t.schedule().(fmt.Stringer)) //nolint:forcetypeassert // describe has seen it
 		guard.Unlabel()
 		r.answered(a)
 		a = nil
@@ -164,4 +161,10 @@ func (r *wordsRound) next() *saying {
 	a := r.left[0]
 	r.left = r.left[1:]
 	return a
+}
+
+// wordsOf asks a schedule; one that panics has no words.
+func wordsOf(when fmt.Stringer) string {
+	defer func() { _ = recover() }()
+	return when.String()
 }

@@ -1,4 +1,4 @@
-package dray
+package scheduler
 
 import (
 	"context"
@@ -18,16 +18,13 @@ const (
 	tasksAtOnce = 1024
 )
 
-// A schedulerLoop is the scheduler as a child of its queue: while it is served, runs
+// Serve is the scheduler as a child of its queue, until ctx ends: meanwhile runs
 // become jobs as they come due. One timer is armed, for the earliest task.
 //
 // A crash loses nothing and doubles nothing: a run is in Scheduler.due from the
 // moment that the task's next one is known until it is a job, and a task has an
 // question for as long as its next run is not known.
-type schedulerLoop struct{ *Scheduler }
-
-// Serve is the loop, until ctx ends.
-func (s schedulerLoop) Serve(ctx context.Context) error {
+func (s *Scheduler) Serve(ctx context.Context) error {
 	s.adopt()
 	timer := time.NewTimer(span.Never)
 	defer timer.Stop()
@@ -40,7 +37,7 @@ func (s schedulerLoop) Serve(ctx context.Context) error {
 		case <-s.wakeup:
 		case <-timer.C:
 		case <-ctx.Done():
-			s.rest()
+			s.Rest()
 			return nil
 		}
 	}
@@ -59,7 +56,7 @@ func (s *Scheduler) adopt() {
 	s.begun = true
 	s.looked = now
 	for _, t := range s.tasks {
-		if t.cal == nil && t.cfg.lastRun.IsZero() {
+		if t.cal == nil && t.cfg.LastRun.IsZero() {
 			s.disarm(t)
 			t.next, t.stale = span.Sum(now.Mono, t.period), false
 			s.arm(t)
@@ -67,16 +64,16 @@ func (s *Scheduler) adopt() {
 	}
 }
 
-// rest lets nothing come due any more.
-func (s *Scheduler) rest() {
+// Rest lets nothing come due any more.
+func (s *Scheduler) Rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
 }
 
-// finish makes jobs of the runs that are due by now, also those that jitter delays, and
+// Finish makes jobs of the runs that are due by now, also those that jitter delays, and
 // lets nothing come due after that: the intake of the queue is about to close.
-func (s *Scheduler) finish() {
+func (s *Scheduler) Finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.begun && !s.resting() {
@@ -135,7 +132,7 @@ func (s *Scheduler) takeDue(now clock.Reading) (some bool) {
 
 // intervalDue takes the runs of a task of Every that are due, and those whose jitter ends
 // in that time.
-func (s *Scheduler) intervalDue(t *periodicTask, now clock.Reading, early time.Duration) {
+func (s *Scheduler) intervalDue(t *Task, now clock.Reading, early time.Duration) {
 	late := span.Difference(now.Mono, t.key())
 	n := int64(span.Sum(late, early) / t.period) // due besides the first, and later
 	if t.gone {
@@ -144,13 +141,13 @@ func (s *Scheduler) intervalDue(t *periodicTask, now clock.Reading, early time.D
 	newest := t.next + t.period*time.Duration(n)
 	t.next, t.stale = span.Sum(newest, t.period), false
 	due := dueRuns{
-		t: t, total: uint64(n) + 1, newest: dueTime{moment: newest},
+		t: t, total: uint64(n) + 1, newest: DueTime{Moment: newest},
 		late: late - t.period*time.Duration(n), missed: t.late,
 	}
 	if keep := min(int64(t.keeps()), n+1); keep > 1 {
-		due.all = make([]dueTime, keep)
+		due.all = make([]DueTime, keep)
 		for i := range due.all {
-			due.all[i].moment = newest - t.period*time.Duration(keep-1-int64(i))
+			due.all[i].Moment = newest - t.period*time.Duration(keep-1-int64(i))
 		}
 	}
 	t.late = false

@@ -3,12 +3,11 @@ package dray
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/a622d8ee/dray/internal/clock"
-	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
+	"github.com/a622d8ee/dray/internal/scheduler"
 )
 
 // A runLock is what a run of a task with a Locker keeps from one attempt to the next:
@@ -17,19 +16,25 @@ import (
 type runLock struct {
 	task     string // immutable, as are those up to attempts
 	locker   Locker
-	due      dueTime
+	due      scheduler.DueTime
 	clock    *clock.Clock
 	fn       Func
 	attempts int // at most
 
-	s *Scheduler    // nil once the queue has handed the run back, whose report does not keep the queue
-	t *periodicTask // as s
+	s *scheduler.Scheduler // nil once the queue has handed the run back, whose report does not keep the queue
+	t *scheduler.Task      // as s
 
 	has    bool // the lock was given, be it that it has been given back since
 	ended  bool // the queue has handed the run back: another that runs it keeps the lock for one attempt at a time
 	held   context.Context
 	cancel context.CancelCauseFunc // of the context that the Locker got
 	unlock func()                  // nil if there is nothing to do (any more)
+}
+
+func newRunLock(s *scheduler.Scheduler, t *scheduler.Task, cfg *taskConfig, due scheduler.DueTime, c *clock.Clock) *runLock {
+	return &runLock{
+		task: t.Name(), locker: cfg.locker, due: due, clock: c, fn: Func(t.Func()), attempts: cfg.policy.maxAttempts, s: s, t: t,
+	}
 }
 
 // run is the run's function.
@@ -64,11 +69,13 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 			cancel(nil)
 		}
 	}()
-	held, unlock, err := l.locker.Lock(whole, l.task, l.due.tell(l.clock))
+	held, unlock, err := l.locker.Lock(whole, l.task, l.due.Tell(l.clock))
 	guard.Unlabel() // for the job, which is other code
 	switch {
 	case errors.Is(err, ErrLocked):
-		l.leftToAnother()
+		if l.s != nil {
+			l.s.LeftToAnother(l.t, l.due)
+		}
 		return false, nil
 	case err != nil:
 		return false, errs.Wrapf(err, "lock of task %q", l.task)
@@ -80,18 +87,6 @@ func (l *runLock) ask(ctx context.Context) (mine bool, err error) {
 	}
 	l.has, l.held, l.cancel, l.unlock = true, held, cancel, unlock
 	return true, nil
-}
-
-func (l *runLock) leftToAnother() {
-	if l.s == nil {
-		return
-	}
-	l.s.queue.step(func(*core.Core, time.Duration) {
-		if t := l.t.current(); t != nil {
-			t.past().locks++
-		}
-		l.s.emitSkipped(l.t, l.due, 1, ErrLocked)
-	})
 }
 
 // attempt runs the task's function in the context that is held, and that of the attempt.
@@ -177,7 +172,7 @@ func (l *runLock) runEnded(handedBack bool) {
 	if unlock == nil {
 		return
 	}
-	g := s.background.Add("unlock of task " + l.task)
+	g := s.Background.Add("unlock of task " + l.task)
 	guard.Go(func() {
 		defer g.Leave()
 		_ = guarded(unlock) // there is no job any more that this could be told of

@@ -1,19 +1,20 @@
-package dray
+package scheduler
 
 import (
 	"slices"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/background"
+	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/guard"
 	"github.com/a622d8ee/dray/internal/span"
 )
 
 const (
-	// askLimit is how long a schedule's Next may take before its task is said to be
+	// AskLimit is how long a schedule's Next may take before its task is said to be
 	// hung: far more than any computation of a time, and not yet long for a person.
-	askLimit = time.Second
+	AskLimit = time.Second
 
 	// stallAfter is how long one schedule keeps the others waiting: then another
 	// helper asks these. It is more than asksAtOnce take, so that it is rarely too soon.
@@ -36,7 +37,7 @@ const (
 // what comes then. Schedules are foreign code, so helpers ask them: goroutines of
 // which there is one at a time, unless a schedule keeps it.
 type question struct {
-	t *periodicTask // immutable
+	t *Task // immutable
 
 	// guarded by Scheduler.mu
 	known dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is, or once it is made
@@ -54,7 +55,7 @@ type dueResult struct {
 	begun bool // next is what was known
 	done  bool
 	total uint64        // of the runs due
-	dues  []dueTime     // the newest of them, as many as can matter
+	dues  []DueTime     // the newest of them, as many as can matter
 	late  time.Duration // by which the newest is
 	first time.Time     // the answer to the first question
 	next  time.Time
@@ -67,7 +68,7 @@ type asker struct {
 	behind  []*question // for a helper, if nobody else does: those that catch up
 	asked   []*question // a helper has them, one each
 	helpers int
-	crashed *PanicError // of a helper, for the loop to die of
+	crashed error // of a helper, for the loop to die of
 }
 
 func (a *asker) each(do func(*question)) {
@@ -84,12 +85,12 @@ func (a *asker) dieOfCrash() {
 }
 
 // ask has the schedule of t asked, whose next run is due or counts no more.
-func (s *Scheduler) ask(t *periodicTask) {
+func (s *Scheduler) ask(t *Task) {
 	now := s.look()
 	q := &question{t: t, began: now.Mono}
 	if !t.reset {
 		late := span.Difference(now.Wall, t.key())
-		q.known = dueRuns{t: t, total: 1, newest: dueTime{named: t.cal.next}, late: late, missed: t.late}
+		q.known = dueRuns{t: t, total: 1, newest: DueTime{Named: t.cal.next}, late: late, missed: t.late}
 	}
 	t.asking = q
 	if q.known.missed || q.known.late > lateAfter {
@@ -128,7 +129,7 @@ func (s *Scheduler) makeKnown(q *question) {
 }
 
 // seeToAsking starts a helper if one is needed, and deals with schedules that do not
-// return: a run that is due in time is made after a moment, and after askLimit the
+// return: a run that is due in time is made after a moment, and after AskLimit the
 // task is hung.
 func (s *Scheduler) seeToAsking(now time.Duration) {
 	a := &s.asker
@@ -142,20 +143,20 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 		if !q.known.missed && q.known.late <= lateAfter {
 			s.makeKnown(q)
 		}
-		if since >= askLimit {
+		if since >= AskLimit {
 			s.hang(q)
 		}
 	}
 	if a.helpers == maxHelpers && stalled == maxHelpers {
 		for _, q := range slices.Concat(a.waiting, a.behind) {
-			if span.Difference(now, q.began) >= askLimit {
+			if span.Difference(now, q.began) >= AskLimit {
 				s.hang(q)
 			}
 		}
 	}
 	if a.unasked() > 0 && stalled == a.helpers && a.helpers < maxHelpers {
 		a.helpers++
-		helper := s.background.Add("a schedule")
+		helper := s.Background.Add("a schedule")
 		guard.Go(func() { s.help(helper) })
 	}
 	s.handOver()
@@ -169,7 +170,7 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 	for _, q := range a.asked {
 		if q.t.hung {
 			hung++
-		} else if left := span.Difference(span.Sum(q.began, askLimit), now); left > 0 {
+		} else if left := span.Difference(span.Sum(q.began, AskLimit), now); left > 0 {
 			d = min(d, left)
 		}
 	}
@@ -178,7 +179,7 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 	}
 	if a.helpers == maxHelpers {
 		for _, q := range slices.Concat(a.waiting, a.behind) {
-			if left := span.Difference(span.Sum(q.began, askLimit), now); left > 0 {
+			if left := span.Difference(span.Sum(q.began, AskLimit), now); left > 0 {
 				d = min(d, left)
 			}
 		}
@@ -195,10 +196,10 @@ func (s *Scheduler) hang(q *question) {
 	s.makeKnown(q)
 	s.underBoth(func() {
 		t.hung = true
-		t.lastErr = errs.Wrapf(ErrTimeout, "the schedule of task %q has not returned", t.name)
+		t.lastErr = errs.Wrapf(core.ErrTimeout, "the schedule of task %q has not returned", t.name)
 	})
 	if !t.gone {
-		s.emitSkipped(t, q.known.newest, 0, ErrTimeout)
+		s.emitSkipped(t, q.known.newest, 0, core.ErrTimeout)
 	}
 }
 
@@ -259,13 +260,13 @@ func (s *Scheduler) helperEnds(q *question, thrown any) {
 	s.asker.helpers--
 	switch {
 	case thrown != nil:
-		s.asker.crashed = newPanicError(thrown)
+		s.asker.crashed = s.host.Caught(thrown)
 		if q != nil {
 			q.result = dueResult{}
 			s.takeBack(q)
 		}
 	case q != nil:
-		q.result.next, q.result.err, q.result.done = time.Time{}, ErrGoexit, true
+		q.result.next, q.result.err, q.result.done = time.Time{}, errs.ErrGoexit, true
 		s.takeBack(q)
 	}
 	s.poke()
@@ -276,26 +277,26 @@ func (q *question) ask(s *Scheduler) {
 	t, r := q.t, &q.result
 	begin, now := time.Now(), s.clock.Named(s.look().Wall)
 	if q.known.total == 0 {
-		r.next, r.err = ask(t.cal.when, t.in(now), t.cfg.dst)
+		r.next, r.err = s.host.Ask(t.cal.when, t.in(now), t.cfg.DST)
 		r.done = true
 		return
 	}
 	if !r.begun {
-		r.begun, r.next = true, q.known.newest.named
+		r.begun, r.next = true, q.known.newest.Named
 	}
 	for range asksAtOnce {
-		late := span.Difference(now.Sub(r.next), t.cfg.jitter)
+		late := span.Difference(now.Sub(r.next), t.cfg.Jitter)
 		ahead := late < 0 || !q.until.IsZero() && r.next.After(q.until)
 		if r.err != nil || r.next.IsZero() || ahead && r.total > 0 {
 			r.done = true
 			return
 		}
 		if r.total == maxCounted {
-			r.next, r.err = t.lastBefore(q.by(now), r.next)
+			r.next, r.err = s.lastBefore(t, q.by(now), r.next)
 		}
 		r.add(late, q.keep)
 		if r.err == nil {
-			r.next, r.err = ask(t.cal.when, r.next, t.cfg.dst)
+			r.next, r.err = s.host.Ask(t.cal.when, r.next, t.cfg.DST)
 		}
 		if r.total == 1 {
 			r.first = r.next
@@ -308,7 +309,7 @@ func (q *question) ask(s *Scheduler) {
 
 // by returns the time up to which runs are due.
 func (q *question) by(now time.Time) time.Time {
-	by := now.Add(-q.t.cfg.jitter)
+	by := now.Add(-q.t.cfg.Jitter)
 	if !q.until.IsZero() && by.After(q.until) {
 		return q.until
 	}
@@ -317,9 +318,9 @@ func (q *question) by(now time.Time) time.Time {
 
 // lastBefore returns one of the newest runs of t that are due by then. The one due at
 // from is one of them.
-func (t *periodicTask) lastBefore(by, from time.Time) (time.Time, error) {
+func (s *Scheduler) lastBefore(t *Task, by, from time.Time) (time.Time, error) {
 	for d := time.Microsecond; d > 0 && by.Add(-d).After(from); d *= 2 {
-		next, err := ask(t.cal.when, t.in(by.Add(-d)), t.cfg.dst)
+		next, err := s.host.Ask(t.cal.when, t.in(by.Add(-d)), t.cfg.DST)
 		if err != nil || !next.IsZero() && !next.After(by) {
 			return next, err
 		}
@@ -334,7 +335,7 @@ func (r *dueResult) add(late time.Duration, keep int) {
 	if len(r.dues) >= 2*keep {
 		r.dues = append(r.dues[:0], r.dues[len(r.dues)-keep+1:]...)
 	}
-	r.dues = append(r.dues, dueTime{named: r.next})
+	r.dues = append(r.dues, DueTime{Named: r.next})
 }
 
 // answered does what follows from an answer.
@@ -356,7 +357,7 @@ func (s *Scheduler) answered(q *question) {
 	switch {
 	case q.known.total == 0: // there is nothing but the next one
 	case t.paused || s.resting(): // it is asked again, and what is due by then is missed
-		next = q.known.newest.named
+		next = q.known.newest.Named
 		if q.made {
 			next = r.first
 		}
@@ -373,7 +374,7 @@ func (s *Scheduler) answered(q *question) {
 		s.underBoth(func() { t.lastErr, t.broken = r.err, true })
 	}
 	if !t.hasNext && !t.gone {
-		s.queue.emit(Event{Kind: TaskUnscheduled, Name: t.name})
+		s.host.Unscheduled(t.name)
 	}
 	s.arm(t)
 	s.handOver()
