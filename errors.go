@@ -166,7 +166,7 @@ type note struct {
 
 // inspect looks at err and all that it wraps, on a goroutine that user code may
 // block: a Goexit takes it along. If a method panics, safe is an error that can be
-// handed to anybody; else it is err.
+// handed on; else it is err.
 func inspect(err error) (f finding, safe error) {
 	walked := guarded(func() { f.walk(err) })
 	text, told := textOf(err)

@@ -32,7 +32,7 @@ type Group struct {
 	queue *Queue        // immutable
 	done  chan struct{} // closed when the group is complete
 
-	// Changed in ticks; read by anybody after done is closed.
+	// Changed in ticks; read by all after done is closed.
 	core core.Group
 	errs []error // of its jobs, in the order in which they settled, maxGroupErrs at most
 	more int     // errors beyond these
@@ -97,7 +97,7 @@ func (g *Group) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 // Close says that all jobs have been added, but for those that jobs of the group
 // still add themselves. It does not wait; further calls do nothing.
 func (g *Group) Close() {
-	g.queue.step(func(c *core.Core, _ time.Duration) { c.CloseGroup(&g.core) })
+	g.queue.update(func(c *core.Core, _ time.Duration) { c.CloseGroup(&g.core) })
 }
 
 // Cancel cancels all jobs of the group, as [Queue.Cancel] does, closes it, and lets

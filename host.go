@@ -12,7 +12,7 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/eventbus"
 	"github.com/a622d8ee/dray/internal/scheduler"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // A host is what a queue and a pool have in common: the engine that runs the jobs, and what is
@@ -20,7 +20,7 @@ import (
 type host struct {
 	common                       // immutable
 	engine  *engine.Engine       // immutable
-	bus     *eventbus.Bus[Event] // immutable; nil when nobody listens
+	bus     *eventbus.Bus[Event] // immutable; nil without a listener
 	handler Handler              // immutable: the middleware around every job; nil without
 	plain   bool                 // immutable once it is used: the queue's defaults ask for nothing that needs a record
 	pooled  bool                 // immutable: nothing runs later
@@ -36,13 +36,13 @@ func newHost(c common, handler Handler, cfg engine.Config) *host {
 	return h
 }
 
-// step has one change to the engine's state made: see there.
-func (h *host) step(change func(c *core.Core, now time.Duration)) { h.engine.Step(change) }
+// update has one change to the engine's state made: see there.
+func (h *host) update(change func(c *core.Core, now time.Duration)) { h.engine.Update(change) }
 
-// stepOpen is step for changes that a closed queue refuses.
-func (h *host) stepOpen(change func(*core.Core) error) error {
+// updateOpen is step for changes that a closed queue refuses.
+func (h *host) updateOpen(change func(*core.Core) error) error {
 	err := engine.ErrBroken
-	h.step(func(c *core.Core, _ time.Duration) {
+	h.update(func(c *core.Core, _ time.Duration) {
 		if h.engine.Closed() {
 			err = ErrClosed
 		} else {
@@ -97,8 +97,8 @@ type hooks struct{ *host }
 
 func hostOf(h engine.Host) *host { return h.(hooks).host } //nolint:forcetypeassert // newHost's
 
-// Perform runs a job within the middleware.
-func (h hooks) Perform(ctx context.Context, j engine.Job) error { return h.handler(ctx, h.jobOf(j)) }
+// Execute runs a job within the middleware.
+func (h hooks) Execute(ctx context.Context, j engine.Job) error { return h.handler(ctx, h.jobOf(j)) }
 
 // Caught returns the panic that is being recovered.
 func (hooks) Caught(v any) error { return newPanicError(v) }
@@ -167,9 +167,11 @@ func abandonedBy(names []string) (all []error) {
 	return all
 }
 
-// This file has what package draytest does to a queue that users of dray cannot.
+// What follows is what package draytest does to a queue, and users of dray cannot.
 
-func init() { seam.Inside = func(queue any) seam.Queue { return inside{queue.(*Queue)} } } //nolint:forcetypeassert // draytest gives one
+func init() {
+	testhook.Inside = func(queue any) testhook.Queue { return inside{queue.(*Queue)} } //nolint:forcetypeassert // draytest gives one
+}
 
 // inside is a queue as the test kit sees it.
 type inside struct{ q *Queue }
@@ -188,29 +190,29 @@ func (i inside) Endure() {
 	i.q.tree = tree
 }
 
-func (i inside) Rest() { i.q.scheduler.tasks.Rest() }
+func (i inside) StopScheduler() { i.q.scheduler.tasks.Stop() }
 
 func (i inside) Entries() (all, armed int) { return i.q.scheduler.tasks.Entries() }
 
 func (i inside) Poke() { i.q.engine.Poke() }
 
-func (i inside) Witness(w seam.Witness) {
-	i.q.witness = &w
-	i.q.plain = false // every job takes the way that the witness stands at
+func (i inside) Record(w testhook.Recorder) {
+	i.q.recorder = &w
+	i.q.plain = false // every job takes the way that has the recorder
 }
 
 func (i inside) Skew(f func() time.Duration) { i.q.clock.Skew(f) }
 
 func (i inside) Started() bool {
-	i.q.life.mu.Lock()
-	defer i.q.life.mu.Unlock()
-	return i.q.life.serving
+	i.q.lifecycle.mu.Lock()
+	defer i.q.lifecycle.mu.Unlock()
+	return i.q.lifecycle.serving
 }
 
 func (i inside) Closing() bool {
-	i.q.life.mu.Lock()
-	defer i.q.life.mu.Unlock()
-	return i.q.life.closing
+	i.q.lifecycle.mu.Lock()
+	defer i.q.lifecycle.mu.Unlock()
+	return i.q.lifecycle.closing
 }
 
 // RunNext lends a worker to the queue for one attempt, which it claims here, so

@@ -270,7 +270,7 @@ func (k *Kind[T]) enqueue(ctx context.Context, v T, opts []JobOption, placed boo
 	}
 	fn := func(ctx context.Context) error { return k.fn(ctx, v) }
 	r, err := k.queue.enqueue(ctx, fn, k.name, &k.jobs, placed, nil, opts)
-	if w := k.queue.witness; w != nil && err == nil {
+	if w := k.queue.recorder; w != nil && err == nil {
 		w.Payload(uint64(r.ID), k.name, v)
 	}
 	return r, err

@@ -21,7 +21,7 @@ const (
 	routineInterval = time.Minute
 )
 
-// A logger writes the events that somebody should know of to a log: see
+// A logger writes the events that an operator should know of to a log: see
 // [WithLogger]. It is an observer, so its fields need no lock.
 type logger struct {
 	*slog.Logger
@@ -275,7 +275,7 @@ func errAttrs(err error, about *note) []any {
 	return append(attrs, "stack", string(p.Stack))
 }
 
-// ask looks at the error of a child, which nobody has looked at, as a child that fails
+// ask looks at the error of a child, which was not looked at, as a child that fails
 // is not to wait for it. So it is done aside; one that does not answer within askPatience
 // holds up the log for that long, and no other is asked until it does.
 func (l *logger) ask(err error) *note {

@@ -315,7 +315,7 @@ func (e *Event) panic() *PanicError {
 	return p
 }
 
-// watchOf returns what the core is to make for those who listen.
+// watchOf returns what the core is to make for the listeners.
 func watchOf(bus *eventbus.Bus[Event]) (w core.Watch) {
 	for effect, kind := range eventOfEffect {
 		if kind != 0 && bus.Wants(uint8(kind)) {
@@ -333,7 +333,7 @@ func watchOf(bus *eventbus.Bus[Event]) (w core.Watch) {
 // wants reports whether an observer or the log has asked for events of that kind.
 func (h *host) wants(k EventKind) bool { return h.bus.Wants(uint8(k)) }
 
-// emit hands an event of the queue or pool to those who have asked for its kind. One
+// emit hands an event of the queue or pool to the listeners that have asked for its kind. One
 // without a time happens now.
 func (h *host) emit(ev Event) {
 	if h.wants(ev.Kind) {

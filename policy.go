@@ -191,7 +191,7 @@ type Limiter interface {
 // l must be comparable, as pointers are, and equal to itself.
 //
 // Jobs that wait for a token stand aside, by priority and in their order, and hold
-// up nobody else; they are pending, and count against the capacity until they have
+// up no others; they are pending, and count against the capacity until they have
 // first started. A shutdown drains them at the limiter's pace, until its context
 // ends; if the limiter's last answer was an error, it does not wait for it.
 func WithRateLimit(l Limiter) JobOption {
@@ -271,7 +271,7 @@ func (h *host) newJob(ctx context.Context, fn Func, kind string, p *policy) *cor
 }
 
 // ahead returns when t is on the core's clock: as far from now as it is by the wall
-// clock, whatever that did since the epoch.
+// clock, whatever that has done since the start.
 func (h *host) ahead(t time.Time) time.Duration {
 	return span.Sum(h.engine.Now(), h.clock.Until(t))
 }

@@ -23,15 +23,15 @@ type poolConfig struct{ common }
 // concurrently. A [Queue] has workers of its own and needs no Pool.
 type Pool struct {
 	*host
-	mu      sync.Mutex
-	started bool          // under mu
-	closed  bool          // under mu
-	ending  chan struct{} // under mu; closed when the Serve whose context has ended is over
-	hold    bool          // the state's: a Serve has ended, so nothing is taken until another begins
-	halted  bool          // under mu: and what it left running was cancelled and given its time
-	over    chan struct{} // closed at the end of Close
-	err     error         // Close's result, written before over is closed
-	flushBy time.Time     // until when observers are waited for; as err
+	mu          sync.Mutex
+	started     bool          // under mu
+	closed      bool          // under mu
+	stopping    chan struct{} // under mu; closed when the Serve whose context has ended is over
+	hold        bool          // the state's: a Serve has ended, so nothing is taken until another begins
+	interrupted bool          // under mu: and what it left running was cancelled and given its time
+	over        chan struct{} // closed at the end of Close
+	err         error         // Close's result, written before over is closed
+	flushBy     time.Time     // until when observers are waited for; as err
 }
 
 // NewPool returns a pool of so many workers, 1 to 1,048,576, ready to use: its
@@ -52,9 +52,9 @@ func NewPool(workers int, opts ...PoolOption) (_ *Pool, err error) {
 	}
 	p := &Pool{over: make(chan struct{})}
 	p.host = newHost(cfg.common, nil, engine.Config{
-		Core: core.Config{Workers: workers, Capacity: Unbounded, NoLine: true}, IdleTimeout: defaultIdleTimeout, Pool: true,
+		Core: core.Config{Workers: workers, Capacity: Unbounded, NoQueue: true}, IdleTimeout: defaultIdleTimeout, Pool: true,
 	})
-	p.step(func(c *core.Core, _ time.Duration) { p.engine.Reopen(c); c.Open() })
+	p.update(func(c *core.Core, _ time.Duration) { p.engine.Reopen(c); c.Open() })
 	return p, nil
 }
 
@@ -95,8 +95,8 @@ func (p *Pool) RunAsync(fn Func) error {
 }
 
 // take gives fn to an idle worker, if there is one.
-func (p *Pool) take(fn Func, end engine.Ending) error {
-	return p.stepOpen(func(c *core.Core) error {
+func (p *Pool) take(fn Func, end engine.Completion) error {
+	return p.updateOpen(func(c *core.Core) error {
 		if p.idle(c) == 0 {
 			return ErrNoWorkers
 		}
@@ -114,7 +114,7 @@ func (p *Pool) take(fn Func, end engine.Ending) error {
 // of Serve until it is served again.
 func (p *Pool) Idle() int {
 	idle := 0
-	p.step(func(c *core.Core, _ time.Duration) { idle = p.idle(c) })
+	p.update(func(c *core.Core, _ time.Duration) { idle = p.idle(c) })
 	return idle
 }
 
@@ -140,8 +140,8 @@ func (p *Pool) Start() error {
 		return err
 	}
 	p.started = true
-	p.halted = false
-	p.step(func(c *core.Core, _ time.Duration) {
+	p.interrupted = false
+	p.update(func(c *core.Core, _ time.Duration) {
 		if p.hold {
 			p.hold = false
 			p.engine.Reopen(c)
@@ -156,7 +156,7 @@ func (p *Pool) free() error {
 	switch {
 	case p.closed:
 		return ErrClosed
-	case p.started || p.ending != nil:
+	case p.started || p.stopping != nil:
 		return ErrStarted
 	}
 	return nil
@@ -217,13 +217,13 @@ func (p *Pool) serveNothing(restart bool) error {
 	if err := p.free(); err != nil {
 		return err
 	}
-	p.rest(restart)
+	p.suspend(restart)
 	return nil
 }
 
-// rest takes nothing more until the pool is served again. It is called under mu.
-func (p *Pool) rest(restart bool) {
-	p.step(func(*core.Core, time.Duration) { p.hold = true })
+// suspend takes nothing more until the pool is served again. It is called under mu.
+func (p *Pool) suspend(restart bool) {
+	p.update(func(*core.Core, time.Duration) { p.hold = true })
 	if !restart {
 		p.engine.Refuse()
 	}
@@ -239,14 +239,14 @@ func (p *Pool) endRun(restart bool) {
 		return
 	}
 	ending := make(chan struct{})
-	p.ending = ending
-	p.rest(restart)
+	p.stopping = ending
+	p.suspend(restart)
 	p.mu.Unlock()
 	end := p.timeUp()
-	p.engine.HaltTaken(end)
+	p.engine.InterruptTaken(end)
 	p.engine.Close()
 	p.mu.Lock()
-	p.started, p.ending, p.halted = false, nil, true
+	p.started, p.stopping, p.interrupted = false, nil, true
 	p.mu.Unlock()
 	close(ending)
 	if !restart {
@@ -264,7 +264,7 @@ func (p *Pool) Close() error {
 	first := !p.closed
 	p.closed = true
 	p.mu.Unlock()
-	p.excuseCaller(nil)
+	p.exemptCaller(nil)
 	if first {
 		p.engine.Refuse()
 		guard.Go(p.end)
@@ -280,17 +280,17 @@ func (p *Pool) Close() error {
 // vain is not waited for again.
 func (p *Pool) end() {
 	p.mu.Lock()
-	ending := p.ending
+	ending := p.stopping
 	p.mu.Unlock()
 	if ending != nil {
 		<-ending
 	}
 	p.mu.Lock()
-	halted := p.halted
+	interrupted := p.interrupted
 	p.mu.Unlock()
 	end := p.timeUp()
-	if !halted {
-		p.engine.HaltTaken(end)
+	if !interrupted {
+		p.engine.InterruptTaken(end)
 	}
 	p.engine.Close()
 	p.engine.StopTimer()

@@ -12,7 +12,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/engine"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // A Queue runs jobs in the order in which they are enqueued, on a bounded set of
@@ -21,15 +21,15 @@ import (
 // inside a job of the queue.
 type Queue struct {
 	*host
-	scheduler *Scheduler    // immutable
-	tree      *Supervisor   // immutable: owner, pool, scheduler
-	jobs      policy        // immutable: the queue's defaults
-	witness   *seam.Witness // immutable once the queue is used; nil but for the test kit
+	scheduler *Scheduler         // immutable
+	tree      *Supervisor        // immutable: owner, pool, scheduler
+	jobs      policy             // immutable: the queue's defaults
+	recorder  *testhook.Recorder // immutable once the queue is used; nil but for the test kit
 
 	kindsMu sync.RWMutex
 	kinds   map[string]policy // registered with Handle: their defaults
 
-	life life
+	lifecycle lifecycle
 }
 
 // New returns a queue that accepts jobs, and starts none before [Queue.Start] or
@@ -55,7 +55,7 @@ func New(opts ...Option) (_ *Queue, err error) {
 	}
 	q.plain = !cfg.jobs.set
 	q.scheduler = newScheduler(q)
-	q.life.init()
+	q.lifecycle.init()
 	for _, p := range cfg.periodic {
 		if err := q.scheduler.Schedule(p.name, p.when, p.fn, p.opts...); err != nil {
 			return nil, err
@@ -106,7 +106,7 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 // enqueue is the way of every job that needs a record: one with options, of a
 // kind, or whose caller wants to know more than that it was accepted, such as where it is placed.
 func (q *Queue) enqueue(
-	ctx context.Context, fn Func, kind string, base *policy, placed bool, end engine.Ending, opts []JobOption,
+	ctx context.Context, fn Func, kind string, base *policy, placed bool, end engine.Completion, opts []JobOption,
 ) (Receipt, error) {
 	if fn == nil {
 		return Receipt{}, ErrNilFunc
@@ -124,8 +124,8 @@ func (q *Queue) enqueue(
 		j.Ref = end
 	}
 	r, err := q.offer(ctx, j, placed)
-	if err == nil && q.witness != nil {
-		q.witness.Accepted(uint64(r.ID))
+	if err == nil && q.recorder != nil {
+		q.recorder.Accepted(uint64(r.ID))
 	}
 	return r, err
 }
@@ -160,7 +160,7 @@ func (q *Queue) pauseKind(kind string, change func(*core.Core, string) bool, eve
 
 // pause makes a change of that sort, unless the queue is closed.
 func (q *Queue) pause(change func(*core.Core) bool, event EventKind, kind string) error {
-	return q.stepOpen(func(c *core.Core) error {
+	return q.updateOpen(func(c *core.Core) error {
 		if change(c) {
 			q.emit(Event{Kind: event, Name: kind})
 		}
@@ -176,7 +176,7 @@ func (h *host) resize(workers int) error {
 	if err := checkWorkers(workers); err != nil {
 		return err
 	}
-	return h.stepOpen(func(c *core.Core) error {
+	return h.updateOpen(func(c *core.Core) error {
 		c.Resize(workers)
 		h.engine.Dismiss()
 		h.emit(Event{Kind: QueueResized, Count: uint64(workers)})
@@ -218,16 +218,16 @@ func (q *Queue) Jobs() iter.Seq[JobInfo] {
 
 // firstJobs reads the first page, and what has been handed back by then.
 func (q *Queue) firstJobs(r *core.Reader) (page []JobInfo, left []Leftover, more bool) {
-	q.life.mu.Lock()
-	defer q.life.mu.Unlock()
+	q.lifecycle.mu.Lock()
+	defer q.lifecycle.mu.Unlock()
 	page, more = q.readJobs(r)
-	return page, q.life.report.left(), more
+	return page, q.lifecycle.report.left(), more
 }
 
 // readJobs reads a page of the jobs that are there.
 func (q *Queue) readJobs(r *core.Reader) (page []JobInfo, more bool) {
 	infos := make([]core.Info, 0, engine.SlicedReads) // before the step, which others wait for
-	q.step(func(c *core.Core, now time.Duration) { infos, more = c.Read(r, infos, now) })
+	q.update(func(c *core.Core, now time.Duration) { infos, more = c.Read(r, infos, now) })
 	at := q.clock.Reference()
 	page = make([]JobInfo, 0, len(infos))
 	for _, i := range infos {
@@ -271,7 +271,7 @@ func (q *Queue) CancelKind(kind string) int {
 // cancel is Queue.Cancel.
 func (h *host) cancel(id ID) error {
 	found := false
-	h.step(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
+	h.update(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
 	if !found {
 		return ErrNotFound
 	}
@@ -280,12 +280,12 @@ func (h *host) cancel(id ID) error {
 
 // count makes a change that says how many it concerned.
 func (h *host) count(change func(*core.Core, time.Duration) int) (n int) {
-	h.step(func(c *core.Core, now time.Duration) { n = change(c, now) })
+	h.update(func(c *core.Core, now time.Duration) { n = change(c, now) })
 	return n
 }
 
 // EnqueueBatch enqueues the functions in order, as far as there is room, and returns
-// how many were accepted: a short batch at one moment, a long one in stretches, between
+// how many were accepted: a short batch at one moment, a long one in parts, between
 // which jobs of others may be accepted. What becomes of those for which there is none:
 //
 //   - under [Reject] they are not accepted: ErrQueueFull, each counted in Rejected;

@@ -23,7 +23,7 @@ import (
 // queue, or of the queue, for what its JobInfo does not say, but no delay and no group.
 // An EnqueuedAt that is zero or ahead is taken for now.
 //
-// Left out without an error are the jobs of calls of [Run], and of tasks that somebody
+// Left out without an error are the jobs of calls of [Run], and of tasks that a caller
 // has waited for or looked at ([Task.Wait], [Task.Done], [Task.Result]): they were told
 // that the job will not run. Who waits for a task only after its job was restored is
 // told [ErrShutdown], too, as its result is the other queue's.
@@ -215,11 +215,11 @@ func (q *Queue) Failures() []Failure {
 // [ErrDuplicate] if another job holds its unique key and is not to be replaced,
 // [ErrClosed].
 func (q *Queue) Requeue(id ID) error {
-	return q.stepOpen(func(c *core.Core) error { return q.requeue(c, id) })
+	return q.updateOpen(func(c *core.Core) error { return q.requeue(c, id) })
 }
 
 // RequeueAll is [Queue.Requeue] for all failures that are kept at the call, the oldest
-// first; of very many a few at a time, so that nobody has to wait. It returns how many were
+// first; of very many a few at a time, so that no other call has to wait. It returns how many were
 // enqueued. Those whose unique key is taken are kept, and give an error that is
 // [ErrDuplicate] and joins one for each of them. If the queue is closed meanwhile the
 // others are kept, too: [ErrClosed].
@@ -267,7 +267,7 @@ func (q *Queue) requeue(c *core.Core, id ID) error {
 // is kept. The job stays counted in Stats.Failed.
 func (q *Queue) DropFailure(id ID) error {
 	found := false
-	q.step(func(c *core.Core, _ time.Duration) { found = c.DropFailure(uint64(id)) })
+	q.update(func(c *core.Core, _ time.Duration) { found = c.DropFailure(uint64(id)) })
 	if !found {
 		return ErrNotFound
 	}

@@ -194,15 +194,15 @@ func (h taskHooks) Record(j *core.Job, t *scheduler.Task, due scheduler.DueTime)
 		fn, ended = l.run, l.runEnded
 	}
 	p := &cfg.policy
-	if p.delay > 0 || !p.runAt.IsZero() || cfg.template.Extra != nil { // a delay counts from now
+	if p.delay > 0 || !p.runAt.IsZero() || cfg.template.HostData != nil { // a delay counts from now
 		*j = *h.s.queue.newJob(context.Background(), fn, "", p)
 	} else {
 		*j = *cfg.template
 		j.Fn = core.Func(fn)
 	}
-	x := extraOf(j)
+	x := dataOf(j)
 	if x == nil {
-		x = &extra{fn: fn}
+		x = &jobData{fn: fn}
 	}
 	x.task, x.due, x.clock = t.Name(), due, h.s.queue.clock
 	x.attach(j)
@@ -250,7 +250,7 @@ func TaskFrom(ctx context.Context) (name string, due time.Time, ok bool) {
 		return "", time.Time{}, false
 	}
 	engine.WhileRunning(c, func(_ engine.Host, r *core.Run) {
-		if x := extraOf(r.Job); x != nil && x.task != "" {
+		if x := dataOf(r.Job); x != nil && x.task != "" {
 			name, due, ok = x.task, x.due.Tell(x.clock), true
 		}
 	})

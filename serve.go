@@ -54,7 +54,7 @@ func (q *Queue) serveRun(ctx context.Context, done <-chan struct{}, run func() e
 	select {
 	case err := <-ended:
 		if err == nil {
-			<-q.life.over
+			<-q.lifecycle.over
 		}
 		return err
 	case <-done:
@@ -103,7 +103,7 @@ const causeGrace = 100 * time.Millisecond
 
 // serveNothing is Serve with a context that has ended.
 func (q *Queue) serveNothing(restart bool) error {
-	l := &q.life
+	l := &q.lifecycle
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.idle()
@@ -117,10 +117,10 @@ func (q *Queue) serveNothing(restart bool) error {
 // it only sees to it that this ends in time; else it ends the run, and does what is
 // left of a shutdown that begins meanwhile.
 func (q *Queue) endRun(restart bool) {
-	l := &q.life
+	l := &q.lifecycle
 	l.mu.Lock()
 	closing := l.closing
-	l.ending = !closing
+	l.stopping = !closing
 	l.mu.Unlock()
 	if closing {
 		q.hasten(restart)
@@ -129,7 +129,7 @@ func (q *Queue) endRun(restart bool) {
 	cut, reason := q.drainRun(restart)
 	end := q.timeUp()
 	if cut {
-		q.engine.Halt(end)
+		q.engine.Interrupt(end)
 	}
 	q.stopTree()
 	q.engine.FinishStuck()
@@ -140,9 +140,9 @@ func (q *Queue) endRun(restart bool) {
 	default:
 		_ = q.awaitUsers(end) // a Shutdown names what is left then
 	}
-	final := q.rest(restart)
+	final := q.finishRun(restart)
 	if final {
-		q.conclude(cut, reason, true, end)
+		q.finishShutdown(cut, reason, true, end)
 	}
 	if final || !restart {
 		_ = q.flush(graceUntil(end))
@@ -150,7 +150,7 @@ func (q *Queue) endRun(restart bool) {
 }
 
 // hasBegun reports whether a shutdown has begun.
-func (l *life) hasBegun() bool {
+func (l *lifecycle) hasBegun() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.closing
@@ -166,10 +166,10 @@ func (q *Queue) hasten(restart bool) {
 		reason = ErrRestart
 	}
 	select {
-	case <-q.life.over:
+	case <-q.lifecycle.over:
 	case <-drain.C:
-		q.cut(reason)
-		<-q.life.over
+		q.forceStop(reason)
+		<-q.lifecycle.over
 	}
 }
 
@@ -188,25 +188,25 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 		return false, nil
 	case <-drain.C:
 		return true, context.DeadlineExceeded
-	case <-q.life.forced:
-		return true, q.life.reason
+	case <-q.lifecycle.forced:
+		return true, q.lifecycle.reason
 	}
 }
 
-// rest ends the run, and reports whether the shutdown that began meanwhile is to be
+// finishRun ends the run, and reports whether the shutdown that began meanwhile is to be
 // concluded. Observers hear of one stop for each run: of the last from conclude, as
 // of a shutdown that follows a run after which jobs were accepted.
-func (q *Queue) rest(restart bool) (final bool) {
-	l := &q.life
+func (q *Queue) finishRun(restart bool) (final bool) {
+	l := &q.lifecycle
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ending, l.rested, l.open = false, true, restart
+	l.stopping, l.ranOut, l.open = false, true, restart
 	if !l.closing {
-		q.step(func(c *core.Core, now time.Duration) {
-			c.Halt(true)
+		q.update(func(c *core.Core, now time.Duration) {
+			c.SetStopped(true)
 			books := q.readStats(c, now)
 			books.Restarts = q.tree.restarts()
-			waiting, cut := c.Left()
+			waiting, cut := c.Waiting()
 			ev := stopped(books, waiting, cut)
 			ev.open = restart
 			q.engine.EndStuck()
@@ -218,7 +218,7 @@ func (q *Queue) rest(restart bool) (final bool) {
 
 // stopTree ends the run of the tree, if there is one.
 func (q *Queue) stopTree() {
-	l := &q.life
+	l := &q.lifecycle
 	l.mu.Lock()
 	stop, ended := l.stop, l.ended
 	l.mu.Unlock()
@@ -232,23 +232,23 @@ func (q *Queue) stopTree() {
 // jobs were still running at the end: those in [Report.Abandoned].
 var ErrStillRunning = errors.New("dray: jobs still running")
 
-// life is how far a queue has come. Serve and Start begin a run of the tree, which
+// lifecycle is how far a queue has come. Serve and Start begin a run of the tree, which
 // ends with Serve's context, by a failure, or by Shutdown and Close. Only these are
 // final: they make the report.
-type life struct {
+type lifecycle struct {
 	force  sync.Once
 	forced chan struct{} // closed by cut: the drain of a shutdown is over
 	over   chan struct{} // closed when report and err are there
 
-	mu      sync.Mutex
-	closing bool               // a shutdown has begun; never taken back
-	serving bool               // the tree runs
-	ending  bool               // Serve's context has ended, and its caller takes the queue to the end of that run
-	rested  bool               // the last run has ended so: what still runs was cancelled and given its time
-	open    bool               // and jobs are still accepted, as it is to be served again
-	stop    context.CancelFunc // of the tree, while it runs
-	ended   chan struct{}      // closed when that run of the tree has ended
-	failure error              // why the tree ended by itself
+	mu       sync.Mutex
+	closing  bool               // a shutdown has begun; never taken back
+	serving  bool               // the tree runs
+	stopping bool               // Serve's context has ended, and its caller takes the queue to the end of that run
+	ranOut   bool               // the last run has ended so: what still runs was cancelled and given its time
+	open     bool               // and jobs are still accepted, as it is to be served again
+	stop     context.CancelFunc // of the tree, while it runs
+	ended    chan struct{}      // closed when that run of the tree has ended
+	failure  error              // why the tree ended by itself
 
 	reason  error     // why the drain was cut short; written under force
 	report  Report    // written by conclude, under mu and before over is closed
@@ -256,7 +256,7 @@ type life struct {
 	flushBy time.Time // until when observers are waited for; as err
 }
 
-func (l *life) init() { l.forced, l.over = make(chan struct{}), make(chan struct{}) }
+func (l *lifecycle) init() { l.forced, l.over = make(chan struct{}), make(chan struct{}) }
 
 // Start lets the queue run jobs, and returns at once. Errors: [ErrStarted] if it
 // runs already, [ErrClosed] if its shutdown has begun. After the end of a Serve it
@@ -279,11 +279,11 @@ func isClosed(done <-chan struct{}) bool {
 }
 
 // idle says why the queue cannot be served now. It is called under mu.
-func (l *life) idle() error {
+func (l *lifecycle) idle() error {
 	switch {
 	case l.closing:
 		return ErrClosed
-	case l.serving || l.ending:
+	case l.serving || l.stopping:
 		return ErrStarted
 	}
 	return nil
@@ -292,7 +292,7 @@ func (l *life) idle() error {
 // launch makes ready for one run of the tree, which its result then performs. The
 // jobs get the values of ctx, but not its end.
 func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
-	l := &q.life
+	l := &q.lifecycle
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.idle(); err != nil {
@@ -300,19 +300,19 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	}
 	values := context.WithoutCancel(ctx)
 	tree, stop := context.WithCancel(values)
-	l.serving, l.rested, l.stop, l.ended, l.failure = true, false, stop, make(chan struct{}), nil
-	q.step(func(c *core.Core, _ time.Duration) {
+	l.serving, l.ranOut, l.stop, l.ended, l.failure = true, false, stop, make(chan struct{}), nil
+	q.update(func(c *core.Core, _ time.Duration) {
 		q.engine.SetValues(values)
 		q.engine.Reopen(c)
 		q.emit(Event{Kind: QueueStarted, Count: uint64(c.Snapshot().Workers)})
 	})
-	return func() error { return q.grow(tree) }, nil
+	return func() error { return q.runTree(tree) }, nil
 }
 
-// grow runs the tree. If that ends by itself, the queue fails closed.
-func (q *Queue) grow(tree context.Context) error {
+// runTree runs the tree. If that ends by itself, the queue fails closed.
+func (q *Queue) runTree(tree context.Context) error {
 	err := q.tree.Serve(tree)
-	l := &q.life
+	l := &q.lifecycle
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	told := tree.Err() != nil
@@ -323,7 +323,7 @@ func (q *Queue) grow(tree context.Context) error {
 	if told || err == nil {
 		return nil
 	}
-	q.step(func(c *core.Core, _ time.Duration) { c.Halt(true) })
+	q.update(func(c *core.Core, _ time.Duration) { c.SetStopped(true) })
 	l.failure = errs.Wrapf(err, "queue %s", q.name)
 	q.engine.Refuse()
 	return l.failure
@@ -338,7 +338,7 @@ func (q *Queue) treeConfig() supervisorConfig {
 	cfg.bus, cfg.queue = q.bus, q.name
 	cfg.children = []Child{
 		{Name: "owner", Service: q.engine},
-		{Name: "pool", Service: crew{q.engine}},
+		{Name: "pool", Service: workers{q.engine}},
 		{Name: "scheduler", Service: q.scheduler.tasks},
 	}
 	return cfg
@@ -347,15 +347,15 @@ func (q *Queue) treeConfig() supervisorConfig {
 // Children returns the queue's own supervision tree: owner, pool and scheduler.
 func (q *Queue) Children() []ChildInfo { return q.tree.Children() }
 
-// A crew is the pool as a child of the queue: while it is served, workers may
+// A workers is the pool as a child of the queue: while it is served, workers may
 // claim jobs. Its workers are one-for-one: one that dies is replaced at once, by
-// itself (see engine.Worker). When the crew is stopped because the owner crashed,
+// itself (see engine.Worker). When the workers is stopped because the owner crashed,
 // workers that are in the middle of a job finish it, and its successor takes
 // them over.
-type crew struct{ engine *engine.Engine }
+type workers struct{ engine *engine.Engine }
 
 // Serve lets the workers work until ctx ends.
-func (c crew) Serve(ctx context.Context) error {
+func (c workers) Serve(ctx context.Context) error {
 	c.engine.Open()
 	defer c.engine.Close()
 	<-ctx.Done()

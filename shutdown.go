@@ -52,14 +52,14 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	q.wrapUp(inside)
+	q.beginShutdown(inside)
 	select {
-	case <-q.life.over:
+	case <-q.lifecycle.over:
 	case <-done:
-		q.cut(causeOf(ctx))
-		<-q.life.over
+		q.forceStop(causeOf(ctx))
+		<-q.lifecycle.over
 	}
-	return q.life.report, q.ended()
+	return q.lifecycle.report, q.ended()
 }
 
 // Close is [Queue.Shutdown] without the drain: it cancels the running jobs at
@@ -68,54 +68,54 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 // a failed tree, [ErrAbandoned] as Shutdown does, or that of the Shutdown that came
 // before it. What was left is in the report that Shutdown still returns.
 func (q *Queue) Close() error {
-	q.wrapUp(nil)
-	q.cut(nil)
-	<-q.life.over
+	q.beginShutdown(nil)
+	q.forceStop(nil)
+	<-q.lifecycle.over
 	return q.ended()
 }
 
-// wrapUp begins the shutdown, unless that was done before, for a call that was given
+// beginShutdown begins the shutdown, unless that was done before, for a call that was given
 // the context inside. A run that is ending ends with it.
-func (q *Queue) wrapUp(inside jobctx.Context) {
-	l := &q.life
+func (q *Queue) beginShutdown(inside jobctx.Context) {
+	l := &q.lifecycle
 	l.mu.Lock()
-	first, ending := !l.closing, l.ending
+	first, ending := !l.closing, l.stopping
 	l.closing = true
 	l.mu.Unlock()
-	q.excuseCaller(inside)
+	q.exemptCaller(inside)
 	if first {
 		q.scheduler.tasks.Finish()
 		q.engine.Refuse()
 		if !ending {
-			guard.Go(q.wind)
+			guard.Go(q.runShutdown)
 		}
 	}
 }
 
-// cut ends the drain. The reason of the first call becomes Shutdown's error.
-func (q *Queue) cut(reason error) {
-	q.life.force.Do(func() {
-		q.life.reason = reason
-		close(q.life.forced)
+// forceStop ends the drain. The reason of the first call becomes Shutdown's error.
+func (q *Queue) forceStop(reason error) {
+	q.lifecycle.force.Do(func() {
+		q.lifecycle.reason = reason
+		close(q.lifecycle.forced)
 	})
 }
 
 // ended is the error of Shutdown and Close when all is over.
 func (q *Queue) ended() error {
-	if late := q.flush(q.life.flushBy); len(late) > 0 {
-		return errors.Join(q.life.err, errors.Join(late...))
+	if late := q.flush(q.lifecycle.flushBy); len(late) > 0 {
+		return errors.Join(q.lifecycle.err, errors.Join(late...))
 	}
-	return q.life.err
+	return q.lifecycle.err
 }
 
-// wind takes the queue from its last accepted job to its end.
-func (q *Queue) wind() {
-	l := &q.life
+// runShutdown takes the queue from its last accepted job to its end.
+func (q *Queue) runShutdown() {
+	l := &q.lifecycle
 	l.mu.Lock()
-	rested, open := l.rested, l.open
+	rested, open := l.ranOut, l.open
 	l.mu.Unlock()
 	if rested {
-		q.conclude(true, nil, open, q.timeUp())
+		q.finishShutdown(true, nil, open, q.timeUp())
 		return
 	}
 	cut, reason := false, error(nil)
@@ -126,21 +126,21 @@ func (q *Queue) wind() {
 	}
 	end := q.timeUp()
 	if cut {
-		q.engine.Halt(end)
+		q.engine.Interrupt(end)
 	}
 	q.stopTree()
-	q.conclude(cut, reason, true, end)
+	q.finishShutdown(cut, reason, true, end)
 }
 
 // timeUp is when the time is over that jobs have once they are cancelled, and observers
 // once there is nothing to wait for any more.
 func (h *host) timeUp() time.Time { return time.Now().Add(h.shutdownTimeout) }
 
-// excuseCaller finds out whether it is called by a job or an observer, for which the rest of
+// exemptCaller finds out whether it is called by a job or an observer, for which the rest of
 // the shutdown then does not wait. The call may have been given the context inside.
-func (h *host) excuseCaller(inside jobctx.Context) {
+func (h *host) exemptCaller(inside jobctx.Context) {
 	h.bus.Exempt()
-	h.engine.ExcuseCaller(inside)
+	h.engine.ExemptCaller(inside)
 }
 
 // stopFetching has the log name the limiters that have not returned.
@@ -159,11 +159,11 @@ func (q *Queue) awaitUsers(end time.Time) (late []error) {
 	return late
 }
 
-// conclude makes the report. From here on a deadline changes nothing. Observers have until
+// finishShutdown makes the report. From here on a deadline changes nothing. Observers have until
 // end to hear of everything, and last that this is the end, unless they have been told when
 // the last run ended.
-func (q *Queue) conclude(cut bool, reason error, tell bool, end time.Time) {
-	l := &q.life
+func (q *Queue) finishShutdown(cut bool, reason error, tell bool, end time.Time) {
+	l := &q.lifecycle
 	l.force.Do(func() {})
 	q.scheduler.tasks.HandBack()
 	l.mu.Lock()
@@ -205,17 +205,17 @@ type Leftover struct {
 	told   *atomic.Bool // its caller was told that it will not run, or it was restored; nil if none waits
 }
 
-// leave closes the books: it collects what is left, and tells those who wait
+// leave closes the books: it collects what is left, and tells the callers that wait
 // for the result of one of these jobs that there will be none. Only a queue knows of
 // restarts.
 func (h *host) leave(restarts uint64) (r Report, last Event) {
 	h.engine.FinishStuck()
-	h.step(func(c *core.Core, now time.Duration) {
+	h.update(func(c *core.Core, now time.Duration) {
 		h.engine.EndStuck()
 		books := h.readStats(c, now)
 		h.engine.Release() // the mailbox is closed, and says so at once, however long this takes
 		books.Restarts = restarts
-		waiting, cut := c.Left()
+		waiting, cut := c.Waiting()
 		left := c.Seal(now)
 		h.engine.SetValues(context.Background()) // what still runs has a page with its own
 		r = h.reportOf(c, left)
@@ -225,7 +225,7 @@ func (h *host) leave(restarts uint64) (r Report, last Event) {
 		}
 	})
 	// Nothing follows any more, and a scheduler's function would lead to the queue.
-	h.step(func(*core.Core, time.Duration) { h.engine.FollowUp(func(*core.Core, time.Duration) {}) })
+	h.update(func(*core.Core, time.Duration) { h.engine.AfterUpdate(func(*core.Core, time.Duration) {}) })
 	return r, last
 }
 
@@ -236,7 +236,7 @@ func (h *host) emitLast(last Event, tell bool) {
 		h.bus.Close()
 		return
 	}
-	h.step(func(c *core.Core, now time.Duration) {
+	h.update(func(c *core.Core, now time.Duration) {
 		books := h.readStats(c, now)
 		books.Restarts, books.OldestPending = last.Stats.Restarts, last.Stats.OldestPending
 		last.Stats = &books
@@ -244,9 +244,9 @@ func (h *host) emitLast(last Event, tell bool) {
 	})
 }
 
-// handBack tells those who have to do with a job that it is in a report.
+// handBack tells a job's caller and its group that it is in a report.
 func handBack(c *core.Core, j *core.Job) {
-	if end, ok := j.Ref.(engine.Ending); ok {
+	if end, ok := j.Ref.(engine.Completion); ok {
 		end.Settled(engine.Outcome{ID: j.ID, State: j.State, Err: ErrShutdown})
 	}
 	if g := engine.GroupOf(j.Group); g != nil {
@@ -255,7 +255,7 @@ func handBack(c *core.Core, j *core.Job) {
 	}
 }
 
-// promised is an ending that somebody may wait for.
+// promised is a completion that a caller may wait for.
 type promised interface {
 	// handedBack returns what becomes true when it is told that the job will not run
 	// any more, or by a Restore that runs it after all: whichever is first.
@@ -275,7 +275,7 @@ func (h *host) reportOf(c *core.Core, waiting []*core.Job) (r Report) {
 		if p, ok := j.Ref.(promised); ok {
 			l.told = p.handedBack()
 		}
-		if j.WasCut() {
+		if j.WasInterrupted() {
 			r.Interrupted = append(r.Interrupted, l)
 		} else {
 			r.Waiting = append(r.Waiting, l)

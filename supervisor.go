@@ -202,7 +202,7 @@ func endFor(ctx context.Context, ours bool) (end supervise.End, err error) {
 // child is started after them, and a failure is treated as a failed restart.
 //
 // It returns an error that wraps [ErrDuplicate] if there is a child of that
-// name, [ErrClosed] while the supervisor stops, [ErrShutdown] if somebody else
+// name, [ErrClosed] while the supervisor stops, [ErrShutdown] if another call
 // stops the child before its start is complete, and an error for an empty name,
 // a nil service, an invalid combination of the other fields, and a supervisor that
 // s itself is within, or is.
@@ -238,7 +238,7 @@ func (s *Supervisor) Remove(name string) error { return s.sup.Remove(name) }
 // further backoff, and Restart returns nil at once.
 // It returns an error that wraps [ErrNotFound] for an unknown name, [ErrClosed]
 // if the supervisor is not running or stops meanwhile, and [ErrShutdown] if
-// somebody else stops the child before its start is complete.
+// another call stops the child before its start is complete.
 func (s *Supervisor) Restart(name string) error { return s.sup.Restart(name) }
 
 // Terminate stops a child, waiting like [Supervisor.Remove], but keeps it: it
@@ -265,7 +265,7 @@ var eventOfChild = [...]EventKind{
 	restart.Abandoned: ChildAbandoned, restart.GaveUp: SupervisorFailed, restart.Forgotten: 0,
 }
 
-// emit returns what makes events of what happens, or nil if nobody listens.
+// emit returns what makes events of what happens, or nil without a listener.
 func (c *supervisorConfig) emit() func(restart.Event, time.Time) {
 	bus, name, queue, tell := c.bus, c.name, c.queue, c.clock.TellTime
 	if bus == nil {

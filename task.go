@@ -239,7 +239,7 @@ type call struct {
 	body     runner        // of the present use
 	err      error         // written before done is sent to
 	done     chan struct{} // capacity 1
-	forsaken bool          // nobody will take the result; the state's
+	forsaken bool          // no caller will take the result; the state's
 }
 
 // A runner is the function of one Run, and its result.
@@ -258,7 +258,7 @@ func (h *host) call(ctx context.Context, done <-chan struct{}, b runner) error {
 	}
 	if !c.await(done) {
 		cancelled := false
-		h.step(func(k *core.Core, now time.Duration) {
+		h.update(func(k *core.Core, now time.Duration) {
 			cancelled = k.CancelJob(&c.job, now)
 			c.forsaken = cancelled
 		})
@@ -270,7 +270,7 @@ func (h *host) call(ctx context.Context, done <-chan struct{}, b runner) error {
 	if err == nil {
 		c.body = nil
 		c.job.Renew()
-		h.calls.Put(c) // nobody else has kept the job
+		h.calls.Put(c) // nothing else has kept the job
 	}
 	return err
 }
@@ -340,7 +340,7 @@ func (b *body[R]) run(ctx context.Context) error {
 	return err
 }
 
-// seal keeps the result as it is, or forgets it if nobody will take it.
+// seal keeps the result as it is, or forgets it if no caller will take it.
 func (b *body[R]) seal(forget bool) {
 	b.sealed = true
 	if forget {

@@ -34,8 +34,8 @@ type Handler func(ctx context.Context, j *Job) error
 // must call next at most once, on the goroutine on which it is called.
 type Middleware func(next Handler) Handler
 
-// An extra is what is needed to run a job that has more than a function.
-type extra struct {
+// An jobData is what is needed to run a job that has more than a function.
+type jobData struct {
 	fn     Func              // without the middleware
 	levels []Handler         // as Job's
 	values *jobctx.Values    // of the caller's context; nil without
@@ -46,7 +46,7 @@ type extra struct {
 
 // wrap gives j its extra.
 func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is the receiver in all but form
-	x := &extra{fn: j.Fn, levels: p.levels}
+	x := &jobData{fn: j.Fn, levels: p.levels}
 	if p.values {
 		inside, _ := insideOf(ctx) // policy.ask has seen that it does not throw
 		x.values = jobctx.ValuesOf(ctx, inside)
@@ -55,34 +55,34 @@ func wrap(j *core.Job, ctx context.Context, p *policy) { //nolint:revive // j is
 }
 
 // Values are those of the context that the job was enqueued with.
-func (x *extra) Values() *jobctx.Values { return x.values }
+func (x *jobData) Values() *jobctx.Values { return x.values }
 
 // attach makes x the extra of j, which then runs by it.
-func (x *extra) attach(j *core.Job) {
-	j.Extra = x
+func (x *jobData) attach(j *core.Job) {
+	j.HostData = x
 	if len(x.levels) > 0 {
 		j.Fn = x.run
 	}
 }
 
 // run is the job where the queue has no middleware: the context is as the worker gave it.
-func (x *extra) run(ctx context.Context) error {
+func (x *jobData) run(ctx context.Context) error {
 	h, j := engine.JobOf(ctx.(jobctx.Context)) //nolint:forcetypeassert // see there
 	return x.levels[0](ctx, hostOf(h).jobOf(j))
 }
 
-// extraOf returns j's extra, or nil.
-func extraOf(j *core.Job) *extra {
+// dataOf returns j's extra, or nil.
+func dataOf(j *core.Job) *jobData {
 	if j == nil {
 		return nil
 	}
-	x, _ := j.Extra.(*extra)
+	x, _ := j.HostData.(*jobData)
 	return x
 }
 
 // funcOf returns what was enqueued as j, without any middleware.
 func funcOf(j *core.Job) Func {
-	if x := extraOf(j); x != nil {
+	if x := dataOf(j); x != nil {
 		return x.fn
 	}
 	return j.Fn
@@ -91,7 +91,7 @@ func funcOf(j *core.Job) Func {
 // withFunc lets j run fn instead.
 func withFunc(j *core.Job, fn Func) {
 	j.Fn = fn
-	if x := extraOf(j); x != nil {
+	if x := dataOf(j); x != nil {
 		other := *x
 		other.fn = fn
 		other.attach(j)
@@ -105,7 +105,7 @@ func (h *host) jobOf(j engine.Job) *Job {
 		return &Job{ID: ID(j.ID), Attempt: 1, EnqueuedAt: h.clock.Tell(j.At), fn: j.Fn}
 	}
 	seen := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: h.clock.Tell(r.EnqueuedAt), fn: Func(r.Fn)}
-	if x := extraOf(r); x != nil {
+	if x := dataOf(r); x != nil {
 		seen.fn, seen.levels = x.fn, x.levels
 	}
 	return seen

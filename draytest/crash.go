@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // Crashed is what the owner panics with in [CrashOwner].
@@ -18,7 +18,7 @@ const Crashed = "draytest: crashed on purpose"
 // the queue is closed. No job is lost by it, and none runs twice.
 func CrashOwner(t testing.TB, q *dray.Queue) {
 	t.Helper()
-	inside := seam.Inside(q)
+	inside := testhook.Inside(q)
 	if !inside.Started() {
 		t.Fatalf("draytest: CrashOwner: the queue is not running")
 	}
@@ -53,7 +53,7 @@ func dealtWith(tree []dray.ChildInfo, before uint64) bool {
 // happened. Another goroutine takes the worker's place.
 func CrashWorker(t testing.TB, q *dray.Queue) (died <-chan struct{}) {
 	t.Helper()
-	inside, dead := seam.Inside(q), make(chan struct{})
+	inside, dead := testhook.Inside(q), make(chan struct{})
 	var hit atomic.Bool
 	inside.Fault(func(at string) {
 		if at == "worker" && !hit.Swap(true) {

@@ -39,7 +39,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // patience is how long the end of a test waits for the queue's jobs: long for a
@@ -91,9 +91,9 @@ func newKit(t testing.TB, accepted func(uint64), opts []dray.Option) *kit {
 		t.Fatalf("draytest: %v", err)
 	}
 	k.q = q
-	seam.Inside(q).Witness(seam.Witness{Accepted: accepted, Payload: k.note})
+	testhook.Inside(q).Record(testhook.Recorder{Accepted: accepted, Payload: k.note})
 	skew := k.skew // what is kept of the queue's clock does not keep the queue
-	seam.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
+	testhook.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
 	kits.Store(q, k)
 	return k
 }
@@ -112,7 +112,7 @@ func (k *kit) note(id uint64, kind string, payload any) {
 func (k *kit) end(settled bool) {
 	k.t.Helper()
 	defer kits.Delete(k.q)
-	if !settled || seam.Inside(k.q).Closing() {
+	if !settled || testhook.Inside(k.q).Closing() {
 		_ = k.q.Close() // its error is that of an earlier shutdown
 		k.requireNoLeaks()
 		return
@@ -154,7 +154,7 @@ func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 		switch {
 		case unsettled(s) == 0:
 			return s
-		case s.Paused && s.Pending > 0 || !seam.Inside(q).Started():
+		case s.Paused && s.Pending > 0 || !testhook.Inside(q).Started():
 			t.Fatalf("draytest: Drain: nothing will start the jobs that wait: %s", list(q))
 		}
 		pass(q, s, time.Since(begin))

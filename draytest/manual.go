@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // Manual is a queue that runs a job when told to. Give its Queue to the code under
@@ -32,7 +32,7 @@ func NewManual(t testing.TB, opts ...dray.Option) *Manual {
 // Jobs whose time has come are in line. The job runs on a goroutine of its own.
 func (m *Manual) Next() bool {
 	m.t.Helper()
-	inside := seam.Inside(m.Queue)
+	inside := testhook.Inside(m.Queue)
 	if inside.Started() {
 		m.t.Fatalf("draytest: the queue was started, and runs its jobs itself")
 	}
@@ -65,17 +65,17 @@ func NewInline(t testing.TB, opts ...dray.Option) *dray.Queue {
 	return k.q
 }
 
-// inline runs jobs on the goroutines of those who enqueue them, one at a time.
+// inline runs jobs on the goroutines that enqueue them, one at a time.
 type inline struct {
 	q      *dray.Queue
 	busy   sync.Mutex
 	offers atomic.Uint64
 }
 
-// accepted runs what may start. Whoever finds another one at it leaves the job to
+// accepted runs what may start. A caller that finds another one at it leaves the job to
 // that one, who looks again if anything was accepted since it last looked.
 func (in *inline) accepted(uint64) {
-	inside := seam.Inside(in.q)
+	inside := testhook.Inside(in.q)
 	in.offers.Add(1)
 	for !inside.Started() && in.busy.TryLock() {
 		seen := in.offers.Load()

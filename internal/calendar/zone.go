@@ -61,29 +61,29 @@ func (z *Zoned) Next(after time.Time) time.Time {
 	return next
 }
 
-// maxStretches bounds a search: that is some 2,500 years of two changes each. The
+// maxSpans bounds a search: that is some 2,500 years of two changes each. The
 // calendar repeats after 400, so a schedule all of whose times SkipGap leaves out
 // is found to have none.
-const maxStretches = 10_000
+const maxSpans = 10_000
 
 // ErrEndless is what becomes of a search for something that does not come.
 var ErrEndless = errors.New("all of a thousand times and more are left out by the rules for clocks that change")
 
-// search goes through the stretches of time in which the zone's offset is the
+// search goes through the spans of time in which the zone's offset is the
 // same, until one shows the next reading that the schedule wants. Readings that
 // are far ahead it goes to at once, as changes of the clocks do not matter before.
 func (z *Zoned) search(after time.Time) (time.Time, error) {
 	t := after.In(z.Location).Round(0)
 	from := z.turn(t)
 	next, err := advance(z.Wall, from)
-	for range maxStretches {
+	for range maxSpans {
 		if err != nil || next.IsZero() {
 			return time.Time{}, err
 		}
 		if far := next.Add(-longestFold); far.After(t) && z.unrepeatable(from, t) {
 			t = far.In(z.Location)
 		}
-		end, ends := stretchEnd(t)
+		end, ends := spanEnd(t)
 		at := next.Add(-offset(t)).In(z.Location)
 		if !ends || at.Before(end) {
 			return at, nil
@@ -130,11 +130,11 @@ func reading(t time.Time) time.Time { return t.UTC().Add(offset(t)) }
 // the date line was moved; and more than any is ahead of UTC or behind.
 const longestFold = 48 * time.Hour
 
-// stretchEnd returns a later time up to which the offset that is in force at t
+// spanEnd returns a later time up to which the offset that is in force at t
 // stays so, or false if it does for ever. time.Time.ZoneBounds knows it, except for
 // the last day of a leap year that a rule and no table is in force for: it takes all
 // years for 365 days long, and so returns a time that is not later.
-func stretchEnd(t time.Time) (time.Time, bool) {
+func spanEnd(t time.Time) (time.Time, bool) {
 	_, end := t.ZoneBounds()
 	if end.IsZero() {
 		return end, false

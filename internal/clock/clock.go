@@ -14,21 +14,21 @@ import (
 
 // A Clock tells the times of a queue, pool or supervisor. It is safe for concurrent use.
 type Clock struct {
-	epoch time.Time                 // immutable: moments are counted from here
-	zero  time.Time                 // immutable: the epoch by the wall clock, in local time
-	set   func() time.Duration      // immutable once used; by tests alone: how far the wall clock was set
-	last  atomic.Pointer[Reference] // what moments are told by
+	origin time.Time                 // immutable: moments are counted from here
+	zero   time.Time                 // immutable: the origin by the wall clock, in local time
+	set    func() time.Duration      // immutable once used; by tests alone: how far the wall clock was set
+	last   atomic.Pointer[Reference] // what moments are told by
 }
 
-// New returns a clock, whose epoch is now.
+// New returns a clock, whose origin is now.
 func New() *Clock {
 	epoch := time.Now()
-	c := &Clock{epoch: epoch, zero: epoch.Round(0)}
+	c := &Clock{origin: epoch, zero: epoch.Round(0)}
 	c.last.Store(&Reference{moment: epoch})
 	return c
 }
 
-// A Reading is both clocks at one moment, counted from the epoch. They run apart when the
+// A Reading is both clocks at one moment, counted from the origin. They run apart when the
 // wall clock is set, and while the machine sleeps: the monotonic one then stands still,
 // on Linux at least.
 type Reading struct{ Mono, Wall time.Duration }
@@ -41,11 +41,11 @@ type Reference struct {
 
 // unsteady is by how much the clocks may run apart before moments are told otherwise:
 // more than lies between the two readings of which each look consists, so that what is
-// told twice is told the same, and no more than anybody sees.
+// told twice is told the same, and no more than is ever seen.
 const unsteady = time.Millisecond
 
-// Epoch returns from when moments are counted.
-func (c *Clock) Epoch() time.Time { return c.epoch }
+// Origin returns from when moments are counted.
+func (c *Clock) Origin() time.Time { return c.origin }
 
 // Skew has the wall clock, as far as c reads it, run ahead of the machine's by what f
 // returns. It is for tests, before the clock is used.
@@ -54,7 +54,7 @@ func (c *Clock) Skew(f func() time.Duration) { c.set = f }
 // Look reads both clocks, once.
 func (c *Clock) Look() Reference {
 	t := time.Now()
-	r := Reference{Reading{Mono: t.Sub(c.epoch), Wall: t.Round(0).Sub(c.zero)}, t}
+	r := Reference{Reading{Mono: t.Sub(c.origin), Wall: t.Round(0).Sub(c.zero)}, t}
 	if by := c.skew(); by != 0 {
 		r.Wall, r.moment = span.Sum(r.Wall, by), t.Round(0).Add(by)
 	}
@@ -103,12 +103,12 @@ func (r *Reference) Tell(moment time.Duration) time.Time {
 func (c *Clock) Tell(moment time.Duration) time.Time { return c.Reference().Tell(moment) }
 
 // TellTime tells a moment that was read off the machine's clocks.
-func (c *Clock) TellTime(t time.Time) time.Time { return c.Tell(t.Sub(c.epoch)) }
+func (c *Clock) TellTime(t time.Time) time.Time { return c.Tell(t.Sub(c.origin)) }
 
 // Now tells the moment that it is.
 func (c *Clock) Now() time.Time { return c.TellTime(time.Now()) }
 
-// Named is a time that counts by the wall clock, which shows it so long after the epoch.
+// Named is a time that counts by the wall clock, which shows it so long after the origin.
 func (c *Clock) Named(wall time.Duration) time.Time { return c.zero.Add(wall) }
 
 // WallOf returns when the wall clock shows t; one that is centuries away, as far as that goes.

@@ -13,7 +13,7 @@ import (
 func movedBy(by time.Duration) *Clock {
 	c := New()
 	c.zero = c.zero.Add(-by)
-	c.last.Store(&Reference{moment: c.epoch.Add(by)})
+	c.last.Store(&Reference{moment: c.origin.Add(by)})
 	return c
 }
 
@@ -24,9 +24,9 @@ func TestToldByBothClocks(t *testing.T) {
 		c := movedBy(by)
 		for _, moment := range []time.Duration{-time.Minute, 0, time.Minute} {
 			told := c.Tell(moment)
-			require.Equal(t, moment, told.Sub(c.epoch), "by the monotonic clock")
+			require.Equal(t, moment, told.Sub(c.origin), "by the monotonic clock")
 			require.NotEqual(t, told.Round(0), told, "it has a reading of that")
-			require.InDelta(t, time.Now().Round(0).Add(moment-time.Since(c.epoch)).UnixNano(), told.UnixNano(), float64(time.Second))
+			require.InDelta(t, time.Now().Round(0).Add(moment-time.Since(c.origin)).UnixNano(), told.UnixNano(), float64(time.Second))
 			require.Equal(t, told, c.TellTime(told))
 			require.Equal(t, told, c.Tell(moment), "told twice, told the same")
 		}

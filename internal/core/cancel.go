@@ -52,8 +52,8 @@ func (c *Core) drop(j *Job) {
 	if !j.started {
 		c.vacate(j)
 	}
-	if j.cut {
-		c.cuts--
+	if j.interrupted {
+		c.interrupted--
 	}
 }
 
@@ -72,7 +72,7 @@ func (c *Core) unplace(j *Job) {
 		c.behind[High-j.Priority]--
 		c.promote(j.Key)
 	case atLimit:
-		j.set.lines[High-j.Priority].remove(j)
+		j.set.waitLists[High-j.Priority].remove(j)
 		c.review(j.set)
 	}
 	c.leaveLane(j)

@@ -64,9 +64,9 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 	}
 }
 
-// Easy reports whether a job may follow another one of its lane, if both are light, without
+// Sharable reports whether a job may follow another one of its lane, if both are light, without
 // further ado.
-func (c *Core) Easy() bool {
+func (c *Core) Sharable() bool {
 	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects) == 0 &&
 		c.lanes[0].front.len()+c.lanes[1].front.len()+c.lanes[2].front.len()+c.grants == 0
 }
@@ -79,7 +79,7 @@ func (c *Core) begin(r *Run, e Entry, now time.Duration) {
 	if p == c.shared {
 		c.claimed = false // whenever others of it were: that is over
 	}
-	c.lane(p).turned = now
+	c.lane(p).started = now
 	r.ID, r.Fn, r.Job, r.plain = e.ID, e.Fn, e.Job, e.Job == nil
 	r.Enqueued, r.StartedAt = e.At, now
 	if c.cfg.Watched.has(DidStart) {
@@ -92,10 +92,10 @@ func (c *Core) beginJob(r *Run, j *Job, now time.Duration) {
 		j.started = true
 		c.vacate(j)
 	}
-	if j.cut {
-		c.cuts--
+	if j.interrupted {
+		c.interrupted--
 	}
-	j.State, j.place, j.run, j.cut = Running, nowhere, r, false
+	j.State, j.place, j.run, j.interrupted = Running, nowhere, r, false
 	j.Attempt++
 	c.begin(r, Entry{Fn: j.Fn, Job: j, ID: j.ID, At: j.EnqueuedAt}, now)
 	c.limitTime(r)
@@ -174,9 +174,9 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 		_, j, _ := c.expiries.Pop()
 		c.expire(j, now)
 	}
-	for n := 0; n < limit && isDue(&c.spents, now); n++ {
-		_, s, _ := c.spents.Pop()
-		c.spent.remove(s.key)
+	for n := 0; n < limit && isDue(&c.uniqueEnds, now); n++ {
+		_, s, _ := c.uniqueEnds.Pop()
+		c.uniqueHolds.remove(s.key)
 	}
 	for n := 0; n < limit && isDue(&c.waiting, now); n++ {
 		_, j, _ := c.waiting.First()
@@ -186,7 +186,7 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 	for it, ok := c.deadlines.Pop(now); ok; it, ok = c.deadlines.Pop(now) {
 		c.overdue(it.Value, now)
 	}
-	return isDue(&c.expiries, now) || isDue(&c.spents, now) || isDue(&c.waiting, now)
+	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || isDue(&c.waiting, now)
 }
 
 func isDue[V any](l *sorted.List[V], now time.Duration) bool {
@@ -231,14 +231,14 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 	sooner(k, there)
 	k, _, there = c.expiries.First()
 	sooner(k, there)
-	k, _, there = c.spents.First()
+	k, _, there = c.uniqueEnds.First()
 	sooner(k, there)
 	sooner(sorted.Key{Major: int64(c.aged)}, c.aged > 0)
 	return due, ok
 }
 
 // Ready returns how many jobs may be claimed: an upper bound of those in the lanes, as
-// it counts those of paused kinds that nobody has come across yet; and of those that
+// it counts those of paused kinds that were not come across yet; and of those that
 // have waited for a token one for each limit that has it.
 func (c *Core) Ready() int {
 	if c.paused || c.closed {
@@ -251,5 +251,5 @@ func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.la
 
 // Idle reports whether nothing is running or will start, which is the end of a drain.
 func (c *Core) Idle() bool {
-	return c.running-c.exempt == 0 && (c.paused || c.halted || c.inLanes()+c.Expected() == 0)
+	return c.running-c.exempt == 0 && (c.paused || c.stopped || c.inLanes()+c.Expected() == 0)
 }

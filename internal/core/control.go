@@ -63,25 +63,25 @@ func (c *Core) resumeIn(paused map[string]*aside, name string) (changed bool) {
 	return true
 }
 
-// byTurn orders jobs by when they became pending.
-func byTurn(a, b *Job) int { return cmp.Compare(a.seq, b.seq) }
+// bySeq orders jobs by when they became pending.
+func bySeq(a, b *Job) int { return cmp.Compare(a.seq, b.seq) }
 
 // Resize sets the number of workers. Places beyond it are Surplus as they come free.
 func (c *Core) Resize(workers int) { c.cfg.Workers = workers }
 
-// Halt says whether no job will be claimed any more, so that the end of a drain
+// SetStopped says whether no job will be claimed any more, so that the end of a drain
 // is not to wait for those in line. Close alone can be the beginning of a restart.
-func (c *Core) Halt(halted bool) {
-	c.halted = halted
-	c.closed = c.closed || halted
+func (c *Core) SetStopped(stopped bool) {
+	c.stopped = stopped
+	c.closed = c.closed || stopped
 }
 
-// Seal makes what waits somebody else's: it is handed back in a report, in the order
+// Seal makes what waits the affair of a report, which has it in the order
 // in which it would have started. The core keeps how many these were, and nothing
 // else of them. A job that still runs will settle when it returns.
 func (c *Core) Seal(now time.Duration) []*Job {
 	left := c.WaitingJobs(now)
-	c.Halt(true)
+	c.SetStopped(true)
 	c.sealed = true
 	c.forgetWaiting(left)
 	return left
@@ -96,10 +96,10 @@ func (c *Core) forgetWaiting(left []*Job) {
 		j.links[standing], j.links[inRoom] = neighbours{}, neighbours{}
 	}
 	for _, k := range c.keys.all() {
-		k.queue, k.asleep = line{}, 0
+		k.queue, k.asleep = waitList{}, 0
 	}
 	for _, s := range c.sets.all() {
-		s.lines = [3]line{}
+		s.waitLists = [3]waitList{}
 		c.review(s)
 	}
 	for _, j := range left {
@@ -118,14 +118,14 @@ func (c *Core) forgetWaiting(left []*Job) {
 // Sealed reports whether the report is made.
 func (c *Core) Sealed() bool { return c.sealed }
 
-// Left returns how many jobs wait, and how many of them a shutdown cut off.
-func (c *Core) Left() (waiting, cut int) { return c.pending + c.waiting.Len(), c.cuts }
+// Waiting returns how many jobs wait, and how many of them a shutdown cut off.
+func (c *Core) Waiting() (waiting, cut int) { return c.pending + c.waiting.Len(), c.interrupted }
 
 // Close ends all claiming, and Open allows it (again).
 func (c *Core) Close() { c.closed = true }
 
-// Open allows claims, unless they are over for good (Halt).
-func (c *Core) Open() { c.closed = c.halted }
+// Open allows claims, unless they are over for good (SetStopped).
+func (c *Core) Open() { c.closed = c.stopped }
 
 // Closed reports whether Close was called last, not Open.
 func (c *Core) Closed() bool { return c.closed }
@@ -147,9 +147,9 @@ func (c *Core) Places() int { return len(c.runs) }
 // back go before all others, in the order in which they had started.
 func (c *Core) InterruptAll(now time.Duration) {
 	cut := slices.DeleteFunc(c.byStart(), func(r *Run) bool { return r.Cause >= Shutdown })
-	c.cutSeq -= int64(len(cut))
+	c.frontSeq -= int64(len(cut))
 	for i, r := range cut {
-		r.cutSeq = c.cutSeq + int64(i)
+		r.frontSeq = c.frontSeq + int64(i)
 		c.interrupt(r, Shutdown, now)
 	}
 }
@@ -167,8 +167,8 @@ func (c *Core) RunOf(id uint64) *Run {
 	return c.runs[i]
 }
 
-// Excuse exempts a running job from being waited for, because it is the one that waits.
-func (c *Core) Excuse(r *Run) {
+// Exempt exempts a running job from being waited for, because it is the one that waits.
+func (c *Core) Exempt(r *Run) {
 	if r.ID != 0 && !r.Exempt {
 		r.Exempt, r.plain = true, false
 		c.exempt++

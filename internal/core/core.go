@@ -28,9 +28,9 @@ type Config struct {
 	StuckAllowance int                  // workers lent while others are stuck
 	Watched        Watch                // make these effects, which only observers need
 	Latency        bool                 // measure
-	LastStart      func() time.Duration // when the last job of a shared stretch was claimed
+	LastStart      func() time.Duration // when the last job of a shared chunk was claimed
 	UpdateRuns     func()               // has GoesOn called for all places with such jobs
-	NoLine         bool                 // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
+	NoQueue        bool                 // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
 }
 
 // stuckGrace is how long after its context was cancelled a job is reported as
@@ -41,26 +41,26 @@ const stuckGrace = 10 * time.Millisecond
 type Core struct {
 	cfg Config
 
-	lanes    [3]lane                       // pending jobs that may start, by priority
-	seq      int64                         // of the last job with a record that became pending
-	cutSeq   int64                         // the lowest turn given to a job that a shutdown cuts off; never above 0
-	pending  int                           // Pending jobs: those in lanes, behind their key, or of a paused kind
-	held     int                           // waiting jobs that have never started, against the capacity
-	blocked  line                          // callers wait for their acceptance, in order
-	waiting  sorted.List[*Job]             // by when they are due
-	waits    uint64                        // that have begun, to tell those apart that are due at the same time
-	delayed  int                           // of those in waiting
-	retries  int                           // of those in waiting
-	cuts     int                           // of the waiting ones, those that a shutdown cut off
-	live     sorted.List[*Job]             // all jobs with a record, by ID
-	kinds    map[string]*sorted.List[*Job] // of them, those of a kind
-	keys     table[string, *key]
-	behind   [3]int // jobs that stand behind their key, by priority, High first
-	unique   table[string, *Job]
-	spent    table[string, *spent] // unique keys taken by jobs that have settled
-	spents   sorted.List[*spent]   // by when they are freed
-	expiries sorted.List[*Job]     // by their deadlines over all attempts
-	roomed   chain                 // records that hold room, under DropOldest alone
+	lanes       [3]lane                       // pending jobs that may start, by priority
+	seq         int64                         // of the last job with a record that became pending
+	frontSeq    int64                         // the lowest turn given to a job that a shutdown cuts off; never above 0
+	pending     int                           // Pending jobs: those in lanes, behind their key, or of a paused kind
+	held        int                           // waiting jobs that have never started, against the capacity
+	blocked     waitList                      // callers wait for their acceptance, in order
+	waiting     sorted.List[*Job]             // by when they are due
+	waits       uint64                        // that have begun, to tell those apart that are due at the same time
+	delayed     int                           // of those in waiting
+	retries     int                           // of those in waiting
+	interrupted int                           // of the waiting ones, those that a shutdown cut off
+	live        sorted.List[*Job]             // all jobs with a record, by ID
+	kinds       map[string]*sorted.List[*Job] // of them, those of a kind
+	keys        table[string, *key]
+	behind      [3]int // jobs that stand behind their key, by priority, High first
+	unique      table[string, *Job]
+	uniqueHolds table[string, *uniqueHold] // unique keys taken by jobs that have settled
+	uniqueEnds  sorted.List[*uniqueHold]   // by when they are freed
+	expiries    sorted.List[*Job]          // by their deadlines over all attempts
+	roomed      chain                      // records that hold room, under DropOldest alone
 
 	limits    table[any, *Limit] // by their limiters
 	limitSeq  uint64
@@ -82,8 +82,8 @@ type Core struct {
 
 	paused      bool
 	closed      bool // no claims for now
-	sealed      bool // the report is made: what was left is nobody's any more
-	halted      bool // nor will there be: what waits is not waited for
+	sealed      bool // the report is made: what was left belongs to the report
+	stopped     bool // nor will there be: what waits is not waited for
 	pausedKinds map[string]*aside
 	pausedTasks map[string]*aside
 	failures    failures // at most cfg.FailuresKept
@@ -103,7 +103,7 @@ type Core struct {
 type key struct {
 	taken  int // by jobs in a lane, aside though it was their turn, running, or waiting for a retry
 	asleep int // of them, by those that wait for their time
-	queue  line
+	queue  waitList
 	jobs   chain // all that have not settled, by ID
 }
 
@@ -218,8 +218,8 @@ func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 		if v, done := c.collide(j, old, id, now); done {
 			return v, old
 		}
-	} else if s := c.spentOn(j.Unique, now); s != nil {
-		return c.collideSpent(j, s, now)
+	} else if s := c.heldSince(j.Unique, now); s != nil {
+		return c.collideHeld(j, s, now)
 	}
 	if j.Roomless || c.Room() > 0 {
 		c.admit(j, id, now)
@@ -358,11 +358,11 @@ func (c *Core) ready(j *Job, now time.Duration) {
 		k.taken++
 		j.keyed = true
 	}
-	c.lineUp(j)
+	c.enterLane(j)
 }
 
-// lineUp puts a pending job into its lane.
-func (c *Core) lineUp(j *Job) {
+// enterLane puts a pending job into its lane.
+func (c *Core) enterLane(j *Job) {
 	c.lane(j.Priority).push(j)
 }
 
@@ -391,7 +391,7 @@ func (c *Core) promote(name string) {
 		c.behind[High-next.Priority]--
 		k.taken++
 		next.keyed = true
-		c.lineUp(next)
+		c.enterLane(next)
 	}
 }
 

@@ -241,14 +241,14 @@ func TestAdvanceInParts(t *testing.T) {
 	for id := uint64(201); id <= 300; id++ {
 		require.True(t, c.Cancel(id, 0))
 	}
-	require.Equal(t, 100, c.spent.len())
+	require.Equal(t, 100, c.uniqueHolds.len())
 	for part := 1; part <= 10; part++ {
 		require.Equal(t, part < 10, c.AdvanceSome(time.Second, 10))
 		s := c.Snapshot()
 		require.EqualValues(t, 300, s.Accepted())
 		require.EqualValues(t, 10*part, s.Failed)
 		require.Equal(t, 100-10*part, s.Delayed)
-		require.Equal(t, 100-10*part, c.spent.len())
+		require.Equal(t, 100-10*part, c.uniqueHolds.len())
 	}
 }
 

@@ -84,7 +84,7 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 			return Duplicate, true
 		}
 		c.evict(old, ErrReplaced)
-	} else if s := c.spentOn(j.Unique, now); s != nil && s.id != failed { // its own period does not keep it out
+	} else if s := c.heldSince(j.Unique, now); s != nil && s.id != failed { // its own period does not keep it out
 		c.reject(j, KeyTaken, now)
 		return Duplicate, true
 	}
@@ -131,6 +131,6 @@ func (j *Job) Again() *Job {
 		Fn: j.Fn, Kind: j.Kind, Label: j.Label, Key: j.Key, KeyLimit: j.KeyLimit,
 		Unique: j.Unique, UniquePolicy: j.UniquePolicy, UniqueFor: j.UniqueFor, Priority: j.Priority,
 		MaxAttempts: j.MaxAttempts, Timeout: j.Timeout, Within: j.Within, Backoff: j.Backoff,
-		Limiters: j.Limiters, Extra: j.Extra,
+		Limiters: j.Limiters, HostData: j.HostData,
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/a622d8ee/dray/internal/sorted"
 )
 
-// turnOf is where j is among jobs that are in the order of their turns.
-func turnOf(j *Job) sorted.Key { return sorted.Key{Major: j.seq} }
+// seqOf is where j is among jobs that are in the order of their turns.
+func seqOf(j *Job) sorted.Key { return sorted.Key{Major: j.seq} }
 
 // byID is where the job of that ID is among jobs in the order of their IDs.
 func byID(id uint64) sorted.Key { return sorted.Key{Minor: id} }
@@ -16,8 +16,8 @@ func byID(id uint64) sorted.Key { return sorted.Key{Minor: id} }
 // first, and by turn, so that it can go to the front of its lanes as it is.
 type aside [3]sorted.List[*Job]
 
-func (a *aside) push(j *Job)        { a[High-j.Priority].Put(turnOf(j), j) }
-func (a *aside) remove(j *Job) bool { return a[High-j.Priority].Delete(turnOf(j)) }
+func (a *aside) push(j *Job)        { a[High-j.Priority].Put(seqOf(j), j) }
+func (a *aside) remove(j *Job) bool { return a[High-j.Priority].Delete(seqOf(j)) }
 
 func (a *aside) all() (jobs []*Job) {
 	for i := range a {
@@ -62,14 +62,14 @@ func (f *front) push(j *Job) {
 	if len(f.parts) == 0 {
 		f.parts = append(f.parts, new(sorted.List[*Job]))
 	}
-	f.parts[0].Put(turnOf(j), j)
+	f.parts[0].Put(seqOf(j), j)
 	f.n++
 }
 
 // remove reports whether j was there.
 func (f *front) remove(j *Job) bool {
 	for i, p := range f.parts {
-		if !p.Delete(turnOf(j)) {
+		if !p.Delete(seqOf(j)) {
 			continue
 		}
 		f.n--
@@ -82,7 +82,7 @@ func (f *front) remove(j *Job) bool {
 }
 
 func (f *front) has(j *Job) bool {
-	return slices.ContainsFunc(f.parts, func(p *sorted.List[*Job]) bool { return p.Has(turnOf(j)) })
+	return slices.ContainsFunc(f.parts, func(p *sorted.List[*Job]) bool { return p.Has(seqOf(j)) })
 }
 
 // take takes over all jobs of a list, which is not used any more.
@@ -110,7 +110,7 @@ func (f *front) take(jobs *sorted.List[*Job]) {
 // place returns how many come before j, as far as their lists know.
 func (f *front) place(j *Job) (n int) {
 	for _, p := range f.parts {
-		n += p.Rank(turnOf(j))
+		n += p.Rank(seqOf(j))
 	}
 	return n
 }
@@ -121,21 +121,21 @@ func (f *front) all() (jobs []*Job) {
 			jobs = append(jobs, j)
 		}
 	}
-	slices.SortFunc(jobs, byTurn)
+	slices.SortFunc(jobs, bySeq)
 	return jobs
 }
 
 // after returns the next jobs behind that turn, at most so many.
-func (f *front) after(turn sorted.Key, limit int) (jobs []*Job) {
+func (f *front) after(seq sorted.Key, limit int) (jobs []*Job) {
 	for _, p := range f.parts {
 		n := 0
-		for _, j := range p.After(turn) {
+		for _, j := range p.After(seq) {
 			if n++; n > limit {
 				break
 			}
 			jobs = append(jobs, j)
 		}
 	}
-	slices.SortFunc(jobs, byTurn)
+	slices.SortFunc(jobs, bySeq)
 	return jobs[:min(limit, len(jobs))]
 }

@@ -146,7 +146,7 @@ func (d *duel) dropFailureBoth() {
 
 // shutdownBoth cancels what runs, and lets nothing more start.
 func (d *duel) shutdownBoth() {
-	d.do(func(c *Core) { c.Halt(true); c.InterruptAll(d.now) })
+	d.do(func(c *Core) { c.SetStopped(true); c.InterruptAll(d.now) })
 	d.model.shutdown()
 	d.compare()
 }
@@ -169,7 +169,7 @@ func (d *duel) restartBoth() {
 		d.check()
 	}
 	d.note("serve again")
-	d.do(func(c *Core) { c.Halt(false); c.Open() })
+	d.do(func(c *Core) { c.SetStopped(false); c.Open() })
 	d.model.closed = false
 }
 

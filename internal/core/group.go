@@ -62,7 +62,7 @@ func (c *Core) complete(g *Group) {
 	}
 }
 
-// CloseGroup says that nobody but its own jobs will add to the group.
+// CloseGroup says that only its own jobs will add to the group.
 func (c *Core) CloseGroup(g *Group) {
 	g.closed = true
 	c.complete(g)

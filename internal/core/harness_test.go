@@ -217,7 +217,7 @@ func (w *world) handOver() {
 	require.Equal(w.t, before, w.c.Snapshot(), "the books of a closed queue stay")
 	require.Zero(w.t, w.c.live.Len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len(), "kept")
 	require.Empty(w.t, w.c.WaitingJobs(w.now))
-	left = append(those(left, (*Job).WasCut), those(left, func(j *Job) bool { return !j.WasCut() })...)
+	left = append(those(left, (*Job).WasInterrupted), those(left, func(j *Job) bool { return !j.WasInterrupted() })...)
 	w.groups = map[string]*Group{}
 	names := w.names
 	w.c, w.names, w.runs, w.last, w.first = New(w.cfg), map[uint64]string{}, map[string]*Run{}, 0, 0

@@ -38,10 +38,10 @@ func (w *world) checkLimits() {
 		missing := s.missing()
 		w.must(s.counted == s.waiting(), "s.counted is not s.waiting()")
 		w.must(s.waiting() == 0 || missing == nil || missing.asking, "jobs wait for a token that nobody asked for")
-		for i := range s.lines {
-			fits := s.lines[i].first() != nil && (missing == nil || missing == s.last())
+		for i := range s.waitLists {
+			fits := s.waitLists[i].first() != nil && (missing == nil || missing == s.last())
 			w.must(s.fit[i].Queued() == fits, "a set does not fit that does")
-			w.must(!fits || int64(s.fit[i].Due) == s.lines[i].first().seq, "a set is not where its turn is")
+			w.must(!fits || int64(s.fit[i].Due) == s.waitLists[i].first().seq, "a set is not where its turn is")
 		}
 	}
 	for _, l := range w.c.limits.all() {
@@ -230,7 +230,7 @@ func (w *world) checkIndexes() {
 		grouped -= g.jobs.Len()
 	}
 	w.must(keyed == 0 && kind == 0 && grouped == 0, "known of settled jobs: %d %d %d", keyed, kind, grouped)
-	cut := len(those(w.c.WaitingJobs(w.now), (*Job).WasCut))
-	waiting, cuts := w.c.Left()
+	cut := len(those(w.c.WaitingJobs(w.now), (*Job).WasInterrupted))
+	waiting, cuts := w.c.Waiting()
 	w.must(cut == cuts && waiting == w.c.pending+w.c.delayed+w.c.retries, "%d were cut off, not %d", cut, cuts)
 }

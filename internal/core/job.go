@@ -62,7 +62,7 @@ const (
 	Evicted
 )
 
-// Job is the record of a job that has rules, or that somebody asked about.
+// Job is the record of a job that has rules, or that a caller asked about.
 // Plain jobs have none: they are a function, an ID and a time. The fields of
 // the first block are set before Accept and not changed by the core.
 type Job struct {
@@ -80,7 +80,7 @@ type Job struct {
 	Backoff      func(attempt int) time.Duration
 	Limiters     []any      // keys of Limits, all different, in the order in which they are asked
 	Group        *Group     // that it was offered to; nil for none
-	Extra        any        // the engine's own: what it needs to run it
+	HostData     any        // the engine's own: what it needs to run it
 	Task         string     // the periodic task that it is a run of and may be paused with; "" for none
 	Roomless     bool       // it takes no room, and stands in its lane as one of at most maxRoomless
 	Ref          any        // the engine's own: whom to tell of the end
@@ -94,20 +94,20 @@ type Job struct {
 	Stack      []byte        // of the last panic
 	State      State
 
-	note     any           // of the newest of Errs
-	readyAt  time.Duration // when it last became pending
-	seq      int64         // its turn among all jobs with a record that became pending
-	cut      bool          // a shutdown ended its last attempt, and it has not started since
-	restored bool          // from another queue, where it was accepted
-	indexed  bool          // known to its key, its kind and its group
-	member   bool          // counted by its Group
-	set      *limitSet     // of its Limiters, until it settles; nil without
-	started  bool          // has begun once: no longer counts against the capacity
-	keyed    bool          // holds one of its key's places
-	place    place         // while Pending
-	spot     uint64        // in the list of its lane, its number; while it waits for its time, among those of one moment
-	links    [chains]neighbours
-	run      *Run // while Running
+	note        any           // of the newest of Errs
+	readyAt     time.Duration // when it last became pending
+	seq         int64         // its turn among all jobs with a record that became pending
+	interrupted bool          // a shutdown ended its last attempt, and it has not started since
+	restored    bool          // from another queue, where it was accepted
+	indexed     bool          // known to its key, its kind and its group
+	member      bool          // counted by its Group
+	set         *limitSet     // of its Limiters, until it settles; nil without
+	started     bool          // has begun once: no longer counts against the capacity
+	keyed       bool          // holds one of its key's places
+	place       place         // while Pending
+	spot        uint64        // in the list of its lane, its number; while it waits for its time, among those of one moment
+	links       [chains]neighbours
+	run         *Run // while Running
 }
 
 // ReadyAt returns when the job last became pending.
@@ -129,13 +129,13 @@ const (
 // were another one. It must be without options.
 func (j *Job) Renew() { *j = Job{Fn: j.Fn, MaxAttempts: j.MaxAttempts, Ref: j.Ref} }
 
-// WasCut reports whether the waiting job j was running when a shutdown cut it off.
-func (j *Job) WasCut() bool { return j.cut }
+// WasInterrupted reports whether the waiting job j was running when a shutdown cut it off.
+func (j *Job) WasInterrupted() bool { return j.interrupted }
 
 // empty lets go of what j, which has settled and will not run again, has run: an
 // entry of it may stand in a line for long, as it costs less to step over it then.
 func (j *Job) empty() {
-	j.Fn, j.Backoff, j.Limiters, j.Extra, j.Errs, j.Stack = nil, nil, nil, nil, nil, nil
+	j.Fn, j.Backoff, j.Limiters, j.HostData, j.Errs, j.Stack = nil, nil, nil, nil, nil, nil
 }
 
 // Waits reports whether j has been accepted and has never started.
@@ -190,7 +190,7 @@ type Run struct {
 	Exempt    bool  // not waited for: it is the one that waits
 	reported  bool  // stuck, and said so
 	plain     bool  // a plain job to which nothing has been done since it started
-	cutSeq    int64 // set with the cause Shutdown: its job's turn, if it comes back
+	frontSeq  int64 // set with the cause Shutdown: its job's turn, if it comes back
 	deadline  timerheap.Item[*Run]
 	pos       int // in Core.runs
 }

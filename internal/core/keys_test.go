@@ -33,9 +33,9 @@ func TestAMillionKeysGiveTheirMemoryBack(t *testing.T) {
 			require.True(t, c.Claim(r, time.Second))
 			c.Settle(r, Result{}, time.Second)
 		}
-		require.Equal(t, n-100, c.spent.len())
+		require.Equal(t, n-100, c.uniqueHolds.len())
 		c.Advance(time.Minute)
-		require.Zero(t, c.spent.len())
+		require.Zero(t, c.uniqueHolds.len())
 	})
 	require.Greater(t, full, int64(100<<20))
 	require.Less(t, rest, int64(2<<20))
@@ -137,7 +137,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestLine(t *testing.T) {
-	var l line
+	var l waitList
 	require.Nil(t, l.pop())
 	jobs := make([]*Job, 2*maxExact)
 	for i := range jobs {
@@ -158,5 +158,5 @@ func TestLine(t *testing.T) {
 		require.NotNil(t, l.pop())
 	}
 	require.Nil(t, l.first())
-	require.Equal(t, line{}, l)
+	require.Equal(t, waitList{}, l)
 }

@@ -48,18 +48,20 @@ type seat struct {
 // behind it, or none. So nothing that happens often looks at more sets than one and
 // those with one of its limits that is not the last of theirs.
 type limitSet struct {
-	limits  []*Limit
-	key     string
-	users   int              // jobs under it that have not settled
-	lines   [3]line          // those whose turn came before their tokens, by priority
-	turned  [3]time.Duration // when one of each last started
-	seats   []int            // where it is in inner of each of its limits but the last
-	at      *Limit           // the first without a token or, if only the last can be, that
-	counted int              // of the jobs in lines, in at.waiting
-	fit     [3]timerheap.Item[*limitSet]
+	limits    []*Limit
+	key       string
+	users     int              // jobs under it that have not settled
+	waitLists [3]waitList      // those whose turn came before their tokens, by priority
+	started   [3]time.Duration // when one of each last started
+	seats     []int            // where it is in inner of each of its limits but the last
+	at        *Limit           // the first without a token or, if only the last can be, that
+	counted   int              // of the jobs in lines, in at.waiting
+	fit       [3]timerheap.Item[*limitSet]
 }
 
-func (s *limitSet) waiting() int { return s.lines[0].len() + s.lines[1].len() + s.lines[2].len() }
+func (s *limitSet) waiting() int {
+	return s.waitLists[0].len() + s.waitLists[1].len() + s.waitLists[2].len()
+}
 
 func (s *limitSet) last() *Limit { return s.limits[len(s.limits)-1] }
 
@@ -75,8 +77,8 @@ func (s *limitSet) missing() *Limit {
 
 // first returns the first job of the highest priority, or nil.
 func (s *limitSet) first() *Job {
-	for i := range s.lines {
-		if j := s.lines[i].first(); j != nil {
+	for i := range s.waitLists {
+		if j := s.waitLists[i].first(); j != nil {
 			return j
 		}
 	}
@@ -86,13 +88,13 @@ func (s *limitSet) first() *Job {
 // popSet takes the first job of priority i, or of a lower one that has aged here: its
 // lane may not have, if others of it start that need no such token.
 func (c *Core) popSet(s *limitSet, i int, now time.Duration) *Job {
-	h := heads{turned: s.turned}
-	for k := range s.lines {
-		if j := s.lines[k].first(); j != nil {
+	h := heads{started: s.started}
+	for k := range s.waitLists {
+		if j := s.waitLists[k].first(); j != nil {
 			h.head(k, j.readyAt)
 		}
 	}
-	j := s.lines[max(i, h.next(now))].pop()
+	j := s.waitLists[max(i, h.next(now))].pop()
 	c.review(s)
 	return j
 }
@@ -164,7 +166,7 @@ func unlink(s *limitSet) {
 
 func (l *Limit) used() bool { return len(l.inner) > 0 || l.outer > 0 }
 
-// dismiss forgets a limit that nobody uses, once no token is on its way to it.
+// dismiss forgets a limit that no job uses, once no token is on its way to it.
 func (c *Core) dismiss(l *Limit) {
 	if !l.used() && !l.asking {
 		c.limits.remove(l.Key)
@@ -179,12 +181,12 @@ func (c *Core) limited(j *Job, fromLane bool, now time.Duration) bool {
 		return false
 	}
 	if fromLane && (s.waiting() > 0 || s.missing() != nil) {
-		s.lines[High-j.Priority].push(j)
+		s.waitLists[High-j.Priority].push(j)
 		j.place = atLimit
 		c.review(s)
 		return true
 	}
-	s.turned[High-j.Priority] = now
+	s.started[High-j.Priority] = now
 	c.consume(s)
 	return false
 }
@@ -227,10 +229,10 @@ func (c *Core) review(s *limitSet) {
 	c.expect(s.at, -s.counted)
 	s.at, s.counted = at, s.waiting()
 	c.expect(s.at, s.counted)
-	for i := range s.lines {
+	for i := range s.waitLists {
 		var first *Job
 		if at == last {
-			first = s.lines[i].first()
+			first = s.waitLists[i].first()
 		}
 		putSeat(&last.fit[i], &s.fit[i], s, first)
 	}
@@ -289,7 +291,7 @@ func (c *Core) seatLimit(l *Limit) {
 // nil if there is none or no token.
 func (l *Limit) first(i int) *Job {
 	if it := l.fit[i].First(); it != nil && l.spare {
-		return it.Value.lines[i].first()
+		return it.Value.waitLists[i].first()
 	}
 	return nil
 }
@@ -301,10 +303,10 @@ func putSeat[T any](h *timerheap.Heap[T], it *timerheap.Item[T], v T, first *Job
 		h.Remove(it)
 		return
 	}
-	turn := time.Duration(first.seq) // for a time
-	if !it.Queued() || it.Due != turn {
+	seq := time.Duration(first.seq) // for a time
+	if !it.Queued() || it.Due != seq {
 		it.Value = v
-		h.Add(it, turn)
+		h.Add(it, seq)
 	}
 }
 

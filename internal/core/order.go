@@ -13,15 +13,15 @@ const ageing = time.Minute
 
 // heads is what decides which priority goes first, High first. The zero value has none.
 type heads struct {
-	there  [3]bool          // whether it has a job
-	since  [3]time.Duration // when that became the first
-	turned [3]time.Duration // when a job of the priority last started
+	there   [3]bool          // whether it has a job
+	since   [3]time.Duration // when that became the first
+	started [3]time.Duration // when a job of the priority last started
 }
 
 // head says that the first job of a priority has been ready since then. It became
 // the first when the one before it started.
 func (h *heads) head(i int, ready time.Duration) {
-	h.there[i], h.since[i] = true, max(ready, h.turned[i])
+	h.there[i], h.since[i] = true, max(ready, h.started[i])
 }
 
 func (h *heads) rank(i int, now time.Duration) time.Duration {
@@ -52,7 +52,7 @@ func (h *heads) next(now time.Duration) int {
 // one that ranks the same has been waiting.
 func (h *heads) passed(i int, rank, now time.Duration) bool {
 	for k := range i {
-		if h.there[k] && h.rank(k, now) == rank && h.turned[i] > h.since[k] {
+		if h.there[k] && h.rank(k, now) == rank && h.started[i] > h.since[k] {
 			return true
 		}
 	}
@@ -61,11 +61,11 @@ func (h *heads) passed(i int, rank, now time.Duration) bool {
 
 // start takes a job of priority i, after which others of it are left or not.
 func (h *heads) start(i int, more bool, now time.Duration) {
-	h.there[i], h.since[i], h.turned[i] = more, now, now
+	h.there[i], h.since[i], h.started[i] = more, now, now
 }
 
 // order yields in which order as many jobs of each priority as in counts would start
-// if all did now: stretches of one priority, and how long they are.
+// if all did now: runs of one priority, and how long they are.
 func (h *heads) order(counts [3]int, now time.Duration) iter.Seq2[int, int] {
 	return func(yield func(i, n int) bool) {
 		h := *h
@@ -97,10 +97,10 @@ func (h *heads) alone(i int, now time.Duration) bool {
 // heads looks at the first job of each lane: one that goes before its list, if that
 // is given, or else the first of that.
 func (c *Core) heads(ahead [3]*Job) (h heads) {
-	c.noteTurn()
+	c.noteStart()
 	for i := range c.lanes {
 		l := &c.lanes[i]
-		h.turned[i] = l.turned
+		h.started[i] = l.started
 		if j := ahead[i]; j != nil {
 			h.head(i, j.readyAt)
 		} else if ready, ok := l.listSince(); ok {
@@ -158,7 +158,7 @@ func (c *Core) allAhead() [3][]*Job {
 	for i := range c.lanes {
 		if front := &c.lanes[i].front; front.len() > 0 {
 			jobs[i] = append(jobs[i], front.all()...)
-			slices.SortStableFunc(jobs[i], byTurn)
+			slices.SortStableFunc(jobs[i], bySeq)
 		}
 	}
 	return jobs
@@ -181,7 +181,7 @@ func (c *Core) withTokens() (jobs [3][]*Job) {
 		}
 	}
 	slices.SortFunc(firsts, func(a, b *Job) int {
-		return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), bySeq(a, b))
 	})
 	used := map[*Limit]bool{}
 	for _, j := range firsts {

@@ -220,7 +220,7 @@ func (c *Core) heldBack(f *forecast) (now, later []*Job) {
 	now = append(now, c.tokenless(f.ahead)...)
 	for _, jobs := range [][]*Job{now, later} {
 		slices.SortFunc(jobs, func(a, b *Job) int {
-			return cmp.Or(cmp.Compare(b.Priority, a.Priority), byTurn(a, b))
+			return cmp.Or(cmp.Compare(b.Priority, a.Priority), bySeq(a, b))
 		})
 	}
 	return now, later
@@ -233,8 +233,8 @@ func (c *Core) tokenless(ahead [3][]*Job) (jobs []*Job) {
 		there[j] = true
 	}
 	for _, s := range c.sets.all() {
-		for i := range s.lines {
-			jobs = append(jobs, slices.DeleteFunc(s.lines[i].all(), func(j *Job) bool { return there[j] })...)
+		for i := range s.waitLists {
+			jobs = append(jobs, slices.DeleteFunc(s.waitLists[i].all(), func(j *Job) bool { return there[j] })...)
 		}
 	}
 	return jobs

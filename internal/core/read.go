@@ -16,7 +16,7 @@ type Reader struct {
 	lane    int
 	started time.Duration // of the last running job
 	run     uint64        // its ID
-	turn    sorted.Key    // of the last in front of a lane
+	seq     sorted.Key    // of the last in front of a lane
 	number  uint64        // of the next in the list of a lane
 	id      uint64        // of the last record that was looked at
 	due     sorted.Key    // of the last that waits for its time
@@ -60,7 +60,7 @@ func (c *Core) readSome(r *Reader, page []Info) []Info {
 	switch r.stage {
 	case readRuns:
 		if page = c.readRuns(r, page); len(page) < limit {
-			r.stage, r.turn = readFront, sorted.Key{Major: math.MinInt64}
+			r.stage, r.seq = readFront, sorted.Key{Major: math.MinInt64}
 		}
 	case readFront:
 		if page = c.readFront(r, page); len(page) < limit {
@@ -71,7 +71,7 @@ func (c *Core) readSome(r *Reader, page []Info) []Info {
 			break
 		}
 		if r.lane++; r.lane < len(c.lanes) {
-			r.stage, r.turn = readFront, sorted.Key{Major: math.MinInt64}
+			r.stage, r.seq = readFront, sorted.Key{Major: math.MinInt64}
 		} else {
 			r.stage = readHeldBack
 		}
@@ -111,9 +111,9 @@ func (c *Core) readRuns(r *Reader, page []Info) []Info {
 }
 
 func (c *Core) readFront(r *Reader, page []Info) []Info {
-	for _, j := range c.lanes[r.lane].front.after(r.turn, cap(page)) {
+	for _, j := range c.lanes[r.lane].front.after(r.seq, cap(page)) {
 		page = append(page, infoOfJob(j))
-		r.turn = turnOf(j)
+		r.seq = seqOf(j)
 	}
 	return page
 }

@@ -134,7 +134,7 @@ func TestSettleEmptiesThePlace(t *testing.T) {
 	w.claim("w")
 	r := w.run("w")
 	r.Done, r.Total = 1, 2
-	w.do(func(c *Core) { c.Excuse(r); c.Excuse(r) })
+	w.do(func(c *Core) { c.Exempt(r); c.Exempt(r) })
 	w.advance(time.Second)
 	w.settle("w", Result{})
 	left := *r
@@ -157,7 +157,7 @@ func TestDrainIsOver(t *testing.T) {
 	w.claim("w1")
 	w.claim("w2")
 	require.False(t, w.c.Idle(), "they run")
-	w.c.Excuse(w.run("w1"))
+	w.c.Exempt(w.run("w1"))
 	w.settle("w2", Result{})
 	require.True(t, w.c.Idle(), "the one that runs is who waits")
 }
@@ -228,7 +228,7 @@ func TestEffectsAreForThoseWhoAsk(t *testing.T) {
 	w.claim("w")
 	w.settle("w", failed())
 	require.Empty(t, w.seen)
-	require.True(t, w.c.Easy())
+	require.True(t, w.c.Sharable())
 }
 
 func TestWaitIsFromBeingReady(t *testing.T) {
@@ -274,7 +274,7 @@ func TestOpenAndClose(t *testing.T) {
 	w.c.Open()
 	require.False(t, w.c.Closed() || w.c.Barred())
 	require.True(t, w.claim("w"))
-	w.c.Halt(true)
+	w.c.SetStopped(true)
 	w.c.Open()
 	require.True(t, w.c.Closed(), "a halt is not undone by the next start of the pool")
 }

@@ -14,7 +14,7 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 		return
 	}
 	j := c.record(r)
-	cause, took, wait, turn := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt(), r.cutSeq
+	cause, took, wait, seq := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt(), r.frontSeq
 	if cause == NotCancelled && j.Timeout > 0 && took >= j.Timeout {
 		cause = TimedOut // the job's context has seen it before Advance did
 	}
@@ -29,9 +29,9 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 	}
 	c.free(r)
 	if cause == Shutdown {
-		j.seq = turn
+		j.seq = seq
 	}
-	c.conclude(j, res, cause, took, now)
+	c.settle(j, res, cause, took, now)
 }
 
 // Measured adds n plain jobs to the latency statistics: their workers know best
@@ -76,8 +76,8 @@ func (c *Core) free(r *Run) {
 	r.Job, r.Cause, r.CausedAt, r.Done, r.Total, r.Exempt, r.reported = nil, NotCancelled, 0, 0, 0, false, false
 }
 
-// conclude decides what becomes of j after an attempt: the contract's table.
-func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration) {
+// settle decides what becomes of j after an attempt: the contract's table.
+func (c *Core) settle(j *Job, res Result, cause Cause, took, now time.Duration) {
 	if res.Kind != OK {
 		res.because(cause.error())
 	}
@@ -90,7 +90,7 @@ func (c *Core) conclude(j *Job, res Result, cause Cause, took, now time.Duration
 	case c.sealed: // abandoned, and late: there is no report any more to hand it back in
 		j.addErr(res.Err, res.Note)
 		c.end(j, Failed, res.Err, took)
-	case cause == Shutdown && c.cfg.NoLine:
+	case cause == Shutdown && c.cfg.NoQueue:
 		res.because(ErrShutdown)
 		j.addErr(res.Err, res.Note)
 		c.end(j, Failed, res.Err, took)
@@ -109,7 +109,7 @@ func (c *Core) postpone(j *Job, res Result, cause Cause, took, now time.Duration
 	case c.replaced(j):
 		c.endReplaced(j, res, took)
 	case cause == Shutdown:
-		c.cutOff(j, res, took, now)
+		c.putBack(j, res, took, now)
 	case j.lateAt(span.Sum(now, res.Snooze)):
 		j.addErr(ErrDeadline, nil)
 		c.keep(j, now)
@@ -163,14 +163,14 @@ func (c *Core) again(j *Job, s State) {
 	c.delay(j, s)
 }
 
-// cutOff puts a job that a shutdown has cut off before all others of its lane,
+// putBack puts a job that a shutdown has cut off before all others of its lane,
 // among others like it in the order in which they had started. It is pending as any
 // other: to be run when the queue is served again, or to be handed back.
-func (c *Core) cutOff(j *Job, res Result, took, now time.Duration) {
+func (c *Core) putBack(j *Job, res Result, took, now time.Duration) {
 	j.addErr(res.Err, res.Note)
-	j.State, j.cut, j.readyAt = Pending, true, now
+	j.State, j.interrupted, j.readyAt = Pending, true, now
 	c.pending++
-	c.cuts++
+	c.interrupted++
 	c.live.Put(byID(j.ID), j)
 	c.unwatch(j)
 	c.watch(j) // anew, as its deadline may have been heeded while it ran

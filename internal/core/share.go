@@ -6,22 +6,22 @@ import (
 	"github.com/a622d8ee/dray/internal/fifo"
 )
 
-// A Stretch is jobs at the front of a lane that workers claim by themselves: plain
+// A Chunk is jobs at the front of a lane that workers claim by themselves: plain
 // ones, and light ones with a record.
-type Stretch = fifo.Chunk[Job]
+type Chunk = fifo.Chunk[Job]
 
 // Share lets each worker that runs such a job claim the next one itself when that went
-// well, from the stretch that it returns; nil if more has to be looked at between two
+// well, from the chunk that it returns; nil if more has to be looked at between two
 // jobs, or none is in line. No other method may be called before Unshare.
 //
-// If they are to know the IDs of plain jobs it is a stretch for which RunOf says them.
-func (c *Core) Share(identified bool, now time.Duration) *Stretch {
+// If they are to know the IDs of plain jobs it is a chunk for which RunOf says them.
+func (c *Core) Share(identified bool, now time.Duration) *Chunk {
 	p, ok := c.only(now)
 	if !ok {
 		return nil
 	}
 	if p != c.shared {
-		c.noteTurn()
+		c.noteStart()
 		c.shared = p
 	}
 	if identified {
@@ -34,7 +34,7 @@ func (c *Core) Share(identified bool, now time.Duration) *Stretch {
 // is one. Others may stand in line, and count as high only later: at c.aged.
 func (c *Core) only(now time.Duration) (p Priority, ok bool) {
 	c.aged = 0
-	if c.inLanes() == 0 || !c.Easy() {
+	if c.inLanes() == 0 || !c.Sharable() {
 		return 0, false
 	}
 	first := 0
@@ -74,14 +74,14 @@ func (c *Core) Sharing() Priority { return c.shared }
 // misses nothing until the next Unshare.
 func (c *Core) light(j *Job) bool {
 	return j.Within == 0 && j.Unique == "" && j.set == nil && j.Group == nil &&
-		j.Ref == nil && j.Task == "" && !j.Roomless && !j.cut && c.asideOf(j) == nil
+		j.Ref == nil && j.Task == "" && !j.Roomless && !j.interrupted && c.asideOf(j) == nil
 }
 
 // Lease lets a worker claim from s, until Release. Any list can use the chunk again.
-func (c *Core) Lease(s *Stretch) { c.lanes[1].list.Lease(s) }
+func (c *Core) Lease(s *Chunk) { c.lanes[1].list.Lease(s) }
 
 // Release ends that.
-func (c *Core) Release(s *Stretch) { c.lanes[1].list.Release(s) }
+func (c *Core) Release(s *Chunk) { c.lanes[1].list.Release(s) }
 
 // RenewLeases makes all leases worthless: who has one does not claim another job.
 func (c *Core) RenewLeases() {
@@ -107,8 +107,8 @@ func (c *Core) Unshare() (claimed uint32, records bool) {
 	return uint32(n), records
 }
 
-// Follow says that the job at r has ended well, and that another one was claimed there.
-func (c *Core) Follow(r *Run) {
+// EndedWell says that the job at r has ended well, and that another one was claimed there.
+func (c *Core) EndedWell(r *Run) {
 	if r.Job != nil && r.Job.Timeout > 0 {
 		c.deadlines.Remove(&r.deadline)
 	}
@@ -146,12 +146,12 @@ func (c *Core) succeed(j *Job) {
 	}
 }
 
-// noteTurn brings the shared lane up to date, after what was claimed from it.
-func (c *Core) noteTurn() {
+// noteStart brings the shared lane up to date, after what was claimed from it.
+func (c *Core) noteStart() {
 	if c.claimed {
 		c.claimed = false
 		l := c.lane(c.shared)
-		l.turned = max(l.turned, c.cfg.LastStart())
+		l.started = max(l.started, c.cfg.LastStart())
 	}
 }
 
@@ -169,10 +169,10 @@ func (c *Core) Light(r *Run) bool {
 // NextIsLight reports whether the next to start is a job which may be shared.
 func (c *Core) NextIsLight(now time.Duration) bool {
 	p, ok := c.only(now)
-	return ok && c.lane(p).list.FirstIsEasy(c.light)
+	return ok && c.lane(p).list.FirstIsSharable(c.light)
 }
 
-// Watches reports whether somebody wants to know of such effects.
+// Watches reports whether observers want to know of such effects.
 func (c *Core) Watches(kind EffectKind) bool { return c.cfg.Watched.has(kind) }
 
 func (c *Core) updateRuns() {
@@ -186,14 +186,14 @@ func (c *Core) updateRuns() {
 func (c *Core) Finished(n uint64, began time.Duration) {
 	if n > 0 {
 		c.counts.Processed += n
-		c.lanes[1].turned = max(c.lanes[1].turned, began)
+		c.lanes[1].started = max(c.lanes[1].started, began)
 	}
 }
 
 // Full reports whether as many jobs run as may.
 func (c *Core) Full() bool { return c.running >= c.Limit() }
 
-// MoreToShare reports whether there may be another stretch behind the one that is shared.
+// MoreToShare reports whether there may be another chunk behind the one that is shared.
 func (c *Core) MoreToShare() bool {
 	l := c.lane(c.shared)
 	return l.list.More() || c.inLanes() > l.len()

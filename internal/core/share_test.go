@@ -11,7 +11,7 @@ import (
 // A sharer is a core whose workers claim plain jobs by themselves where they may.
 type sharer struct {
 	c       *Core
-	stretch *Stretch
+	stretch *Chunk
 	places  []*sharing
 	claimed time.Duration // when the last was
 
@@ -21,8 +21,8 @@ type sharer struct {
 // A sharing is the place of such a worker.
 type sharing struct {
 	Run
-	stretch *Stretch // that it claims from
-	slot    uint32   // of the job that it has claimed itself, from 1
+	stretch *Chunk // that it claims from
+	slot    uint32 // of the job that it has claimed itself, from 1
 	fn      Func
 	fresh   bool // it has claimed something since the last Unshare
 	began   time.Duration
@@ -55,7 +55,7 @@ func (s *sharer) unshare() {
 	for _, p := range s.places {
 		if p.fresh {
 			p.fresh = false
-			s.c.Follow(&p.Run)
+			s.c.EndedWell(&p.Run)
 			at[p.slot-1] = p
 		}
 	}

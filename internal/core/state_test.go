@@ -182,8 +182,8 @@ func (tr *trace) rest() string {
 	for _, u := range sortedKeys(&tr.c.unique) {
 		parts = append(parts, "unique "+u+"="+tr.c.unique.get(u).Label)
 	}
-	for _, u := range sortedKeys(&tr.c.spent) {
-		parts = append(parts, fmt.Sprintf("unique %s until %v", u, tr.c.spent.get(u).until))
+	for _, u := range sortedKeys(&tr.c.uniqueHolds) {
+		parts = append(parts, fmt.Sprintf("unique %s until %v", u, tr.c.uniqueHolds.get(u).until))
 	}
 	for _, l := range tr.limits() {
 		parts = append(parts, tr.limitState(l))
@@ -195,7 +195,7 @@ func (tr *trace) rest() string {
 	if tr.c.blocked.len() > 0 {
 		parts = append(parts, "blocked"+labels(tr.c.blocked.all()))
 	}
-	if cut := those(tr.c.WaitingJobs(tr.now), (*Job).WasCut); len(cut) > 0 {
+	if cut := those(tr.c.WaitingJobs(tr.now), (*Job).WasInterrupted); len(cut) > 0 {
 		var names []string
 		for _, j := range cut {
 			names = append(names, tr.names[j.ID])
@@ -243,8 +243,8 @@ func (tr *trace) setStates() (parts []string) {
 			names = append(names, fmt.Sprint(l.Key))
 		}
 		var jobs []*Job
-		for i := range s.lines {
-			jobs = append(jobs, s.lines[i].all()...)
+		for i := range s.waitLists {
+			jobs = append(jobs, s.waitLists[i].all()...)
 		}
 		if len(jobs) > 0 {
 			parts = append(parts, "for "+strings.Join(names, ",")+labels(jobs))

@@ -243,7 +243,7 @@ func (tr *trace) control(verb, arg string) (answer string) {
 		case verb == "dropfailures":
 			answer = strconv.Itoa(c.DropFailures())
 		case verb == "excuse":
-			c.Excuse(tr.run(arg))
+			c.Exempt(tr.run(arg))
 			tr.bound++
 		case verb == "seal":
 			c.Seal(tr.now)

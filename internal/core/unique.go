@@ -19,22 +19,22 @@ type replaced struct{}
 func (replaced) Error() string { return "dray: replaced under its unique key" }
 func (replaced) Unwrap() error { return ErrEvicted }
 
-// A spent is a unique key that stays taken though its job has settled.
-type spent struct {
+// A uniqueHold is a unique key that stays taken though its job has settled.
+type uniqueHold struct {
 	key   string
 	id    uint64 // of the job
 	until time.Duration
 }
 
 // freed is where s is among others of its like.
-func (s *spent) freed() sorted.Key { return sorted.Key{Major: int64(s.until), Minor: s.id} }
+func (s *uniqueHold) freed() sorted.Key { return sorted.Key{Major: int64(s.until), Minor: s.id} }
 
-// spentOn returns what keeps a unique key taken that no job holds, or nil.
-func (c *Core) spentOn(unique string, now time.Duration) *spent {
+// heldSince returns what keeps a unique key taken that no job holds, or nil.
+func (c *Core) heldSince(unique string, now time.Duration) *uniqueHold {
 	if unique == "" {
 		return nil
 	}
-	if s := c.spent.get(unique); s != nil && s.until > now {
+	if s := c.uniqueHolds.get(unique); s != nil && s.until > now {
 		return s
 	}
 	return nil
@@ -46,22 +46,22 @@ func (c *Core) spend(j *Job) {
 	if j.UniqueFor <= 0 {
 		return
 	}
-	s := &spent{key: j.Unique, id: j.ID, until: span.Sum(j.EnqueuedAt, j.UniqueFor)}
-	c.spent.put(j.Unique, s)
-	c.spents.Put(s.freed(), s)
+	s := &uniqueHold{key: j.Unique, id: j.ID, until: span.Sum(j.EnqueuedAt, j.UniqueFor)}
+	c.uniqueHolds.put(j.Unique, s)
+	c.uniqueEnds.Put(s.freed(), s)
 }
 
 // forget frees a unique key that no job holds.
 func (c *Core) forget(unique string) {
-	if s := c.spent.get(unique); s != nil {
-		c.spents.Delete(s.freed())
-		c.spent.remove(unique)
+	if s := c.uniqueHolds.get(unique); s != nil {
+		c.uniqueEnds.Delete(s.freed())
+		c.uniqueHolds.remove(unique)
 	}
 }
 
-// collideSpent applies the unique policy of a job whose key is still taken by
+// collideHeld applies the unique policy of a job whose key is still taken by
 // one that has settled: there is nothing left to be replaced.
-func (c *Core) collideSpent(j *Job, s *spent, now time.Duration) (Verdict, *Job) {
+func (c *Core) collideHeld(j *Job, s *uniqueHold, now time.Duration) (Verdict, *Job) {
 	if j.UniquePolicy == KeepExisting {
 		return Kept, &Job{ID: s.id, State: Processed}
 	}
@@ -122,5 +122,5 @@ func (c *Core) replaced(j *Job) bool { return j.Unique != "" && c.unique.get(j.U
 
 // Holds reports whether the given unique key is taken.
 func (c *Core) Holds(unique string, now time.Duration) bool {
-	return c.unique.has(unique) || c.spentOn(unique, now) != nil
+	return c.unique.has(unique) || c.heldSince(unique, now) != nil
 }

@@ -99,6 +99,6 @@ func TestEasyWhileOthersAreWatched(t *testing.T) {
 		w.post("a")
 		w.post("b")
 		require.True(t, w.claim("w"))
-		require.Equal(t, want, w.c.Easy(), "%b", watch)
+		require.Equal(t, want, w.c.Sharable(), "%b", watch)
 	}
 }

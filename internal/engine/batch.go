@@ -24,7 +24,7 @@ const (
 func (e *Engine) InSlices(change func(c *core.Core, now time.Duration) (more bool)) {
 	for more := true; more; {
 		more = false
-		e.Step(func(c *core.Core, now time.Duration) { more = change(c, now) })
+		e.Update(func(c *core.Core, now time.Duration) { more = change(c, now) })
 		if more {
 			runtime.Gosched() // to the goroutine that was woken for the state
 		}

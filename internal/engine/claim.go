@@ -13,24 +13,24 @@ import (
 // claim takes the next job of the lease. That is to settle the one before, which
 // went well.
 func (w *Worker) claim() bool {
-	stretch := w.granted.stretch
-	if stretch == nil {
+	chunk := w.granted.chunk
+	if chunk == nil {
 		return false
 	}
-	due, now := w.pace.over(), time.Duration(0)
+	due, now := w.sampler.over(), time.Duration(0)
 	if due {
-		if w.pace.full() {
+		if w.sampler.full() {
 			return false
 		}
 		now = w.engine.Now()
 	}
 	yield.Here()
-	fn, record, slot := stretch.Claim()
+	fn, record, slot := chunk.Claim()
 	yield.Here()
 	if fn == nil && record == nil {
-		fn, record, slot = claimPatiently(stretch)
-		if fn == nil && record == nil && due && w.pace.long(now) {
-			stretch, fn, record, slot = w.claimElsewhere()
+		fn, record, slot = claimPatiently(chunk)
+		if fn == nil && record == nil && due && w.sampler.long(now) {
+			chunk, fn, record, slot = w.claimElsewhere()
 		}
 		if due {
 			now = w.engine.Now() // or a timeout would begin with the wait
@@ -44,7 +44,7 @@ func (w *Worker) claim() bool {
 	case fn == nil:
 		return false
 	case w.engine.wrapped:
-		w.id, w.at = stretch.RunOf(slot)
+		w.id, w.at = chunk.RunOf(slot)
 	}
 	if timeout > 0 && !due {
 		due, now = true, w.engine.Now()
@@ -60,15 +60,15 @@ func (w *Worker) claim() bool {
 	w.tellOfClaim(keyed)
 	switch {
 	case !due:
-		w.pace.left--
+		w.sampler.left--
 		return true
 	case record == nil:
-		w.pace.start(sample{begin: now, stretch: stretch, slot: slot})
+		w.sampler.start(sample{begin: now, chunk: chunk, slot: slot})
 	default:
-		w.pace.start(sample{begin: now, waited: now - record.ReadyAt()})
+		w.sampler.start(sample{begin: now, waited: now - record.ReadyAt()})
 	}
 	if timeout > 0 {
-		w.pace.alone()
+		w.sampler.alone()
 	}
 	return true
 }
@@ -82,31 +82,31 @@ func (w *Worker) tellOfClaim(keyed bool) {
 	}
 }
 
-// claimElsewhere claims a job of a stretch that the worker has no lease for. If many workers have long
+// claimElsewhere claims a job of a chunk that the worker has no lease for. If many workers have long
 // jobs that saves most of them the way to the owner, for which there is one lease at a time.
 // Where there is more behind what is offered it has the owner offer that.
-func (w *Worker) claimElsewhere() (stretch *core.Stretch, fn core.Func, record *core.Job, slot uint32) {
+func (w *Worker) claimElsewhere() (chunk *core.Chunk, fn core.Func, record *core.Job, slot uint32) {
 	e := w.engine
 	for range offers {
-		stretch = e.offered.Load()
-		if stretch != nil && stretch != w.granted.stretch {
+		chunk = e.offered.Load()
+		if chunk != nil && chunk != w.granted.chunk {
 			yield.Here()
-			stretch.Keep()
+			chunk.Keep()
 			yield.Here()
-			if e.offered.Load() != stretch || w.pinned.Load() {
+			if e.offered.Load() != chunk || w.pinned.Load() {
 				break
 			}
-			if fn, record, slot = stretch.Claim(); fn != nil || record != nil {
+			if fn, record, slot = chunk.Claim(); fn != nil || record != nil {
 				yield.Here()
-				w.from.Store(stretch)
-				w.granted.stretch = stretch
-				return stretch, fn, record, slot
+				w.from.Store(chunk)
+				w.granted.chunk = chunk
+				return chunk, fn, record, slot
 			}
 		}
 		if !e.more.Load() {
 			break
 		}
-		if stretch != nil {
+		if chunk != nil {
 			e.rouse()
 		}
 		runtime.Gosched()
@@ -127,16 +127,16 @@ func (w *Worker) limit(timeout time.Duration) {
 
 // claimPatiently claims a job where the owner has shut the gate for a tick, of half a
 // microsecond or so: to go back and get another lease would cost far more.
-func claimPatiently(stretch *core.Stretch) (fn core.Func, record *core.Job, slot uint32) {
-	for i := 0; fn == nil && record == nil && i < 30 && stretch.Shut(); i++ {
+func claimPatiently(chunk *core.Chunk) (fn core.Func, record *core.Job, slot uint32) {
+	for i := 0; fn == nil && record == nil && i < 30 && chunk.Shut(); i++ {
 		if i < 20 {
 			for range patience / 4 {
 			}
 		} else {
 			runtime.Gosched()
 		}
-		if !stretch.Shut() {
-			fn, record, slot = stretch.Claim()
+		if !chunk.Shut() {
+			fn, record, slot = chunk.Claim()
 		}
 	}
 	return fn, record, slot

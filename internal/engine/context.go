@@ -33,10 +33,10 @@ func (w *Worker) beginContext() {
 
 // valuesOf returns those that only this job has, or nil.
 func valuesOf(j *core.Job) *jobctx.Values {
-	if j == nil || j.Extra == nil {
+	if j == nil || j.HostData == nil {
 		return nil
 	}
-	return j.Extra.(Extra).Values() //nolint:forcetypeassert // see Extra
+	return j.HostData.(HostData).Values() //nolint:forcetypeassert // see Extra
 }
 
 // Bounds is what ends the context of the job at hand.
@@ -44,7 +44,7 @@ func (w *Worker) Bounds() (b jobctx.Bounds) {
 	if u := w.until.Load(); u != nil {
 		b.Deadline, b.Cause = u.at, u.why
 	} else if t := w.timeout.Load(); t > 0 {
-		b.Deadline, b.Cause = w.engine.epoch.Add(span.Sum(time.Duration(w.began.Load()), time.Duration(t))), core.ErrTimeout
+		b.Deadline, b.Cause = w.engine.origin.Add(span.Sum(time.Duration(w.began.Load()), time.Duration(t))), core.ErrTimeout
 	}
 	if cause := core.Cause(w.cause.Load()); cause != core.NotCancelled { //nolint:gosec // it is one
 		b.Ended = cause.Err()

@@ -17,7 +17,7 @@ func (e *Engine) dispatch(now time.Duration) {
 	for more := true; more; {
 		before := e.starting.len()
 		e.claim(now)
-		e.follow(now) // a job whose turn came may have ended instead, or want a token
+		e.applyEffects(now) // a job whose turn came may have ended instead, or want a token
 		if more = e.starting.len() > before; more {
 			continue
 		}
@@ -65,7 +65,7 @@ func (e *Engine) free() *Worker {
 		return w
 	}
 	if e.core.Places() < e.core.Limit() {
-		return e.hire()
+		return e.startWorker()
 	}
 	return nil
 }
@@ -80,13 +80,13 @@ func (e *Engine) start(w *Worker) {
 		w.began.Store(int64(r.StartedAt))
 		w.limit(r.Job.Timeout)
 	default:
-		w.until.Store(&until{e.epoch.Add(at), why.Err()})
+		w.until.Store(&until{e.origin.Add(at), why.Err()})
 	}
 	l := lease{fn: r.Fn, job: r.Job, began: r.StartedAt, waited: r.StartedAt - r.ReadyAt(), id: r.ID, at: r.Enqueued}
 	if e.shared != nil && e.core.Light(r) {
-		l.stretch, l.coming = e.shared, true
-		w.from.Store(l.stretch)
-		e.core.Lease(l.stretch)
+		l.chunk, l.coming = e.shared, true
+		w.from.Store(l.chunk)
+		e.core.Lease(l.chunk)
 		if w.seen = w.claims; r.Job != nil {
 			w.mixed = true
 			e.mixed++
@@ -94,18 +94,18 @@ func (e *Engine) start(w *Worker) {
 		r.Fn = nil // its worker has it, and others after it
 		e.coming.Store(true)
 	}
-	w.stretch = l.stretch
+	w.chunk = l.chunk
 	yield.Here()
 	w.lease <- l
 	yield.Here()
 }
 
-// lend lets whoever has a job give it to a worker at once, until the next tick, if one is
+// lend lets a producer give its job to a worker at once, until the next tick, if one is
 // free and nothing is to be looked at before.
 func (e *Engine) lend() {
 	c, m := e.core, &e.mail
 	last := len(e.idle) - 1
-	if last < 0 || m.list.Len() > 0 || !m.attended || m.closed || e.wrapped || c.Ready() > 0 || !c.Easy() || c.Full() {
+	if last < 0 || m.list.Len() > 0 || !m.attended || m.closed || e.wrapped || c.Ready() > 0 || !c.Sharable() || c.Full() {
 		return
 	}
 	w := e.idle[last]
@@ -196,7 +196,7 @@ func (e *Engine) takeClaimed() {
 	for _, r := range e.core.Runs() {
 		w := e.workerAt(r)
 		m := w.look()
-		if w.stretch == nil || w.from.Load() != e.shared || m.claims() == w.seen {
+		if w.chunk == nil || w.from.Load() != e.shared || m.claims() == w.seen {
 			continue
 		}
 		w.seen = m.claims()
@@ -204,7 +204,7 @@ func (e *Engine) takeClaimed() {
 		if slot == 0 {
 			slot = uint32(w.slot) //nolint:gosec // it has come back: see giveBack
 		}
-		e.core.Follow(r)
+		e.core.EndedWell(r)
 		e.unmix(w)
 		e.atHand[slot-1] = w
 	}
@@ -238,7 +238,7 @@ func (e *Engine) lastStart() time.Duration {
 	return last
 }
 
-// awaitShown waits until each worker that has claimed a job, the stretch being shut,
+// awaitShown waits until each worker that has claimed a job, the gate being shut,
 // shows which: a matter of nanoseconds, unless it has lost its processor.
 func (e *Engine) awaitShown() {
 	for e.claims != e.shownClaims() {
@@ -247,7 +247,7 @@ func (e *Engine) awaitShown() {
 }
 
 func (e *Engine) shownClaims() uint32 {
-	n := e.departed
+	n := e.claimsOfStopped
 	for _, r := range e.core.Runs() {
 		n += e.workerAt(r).look().claims()
 	}
@@ -271,7 +271,7 @@ func (e *Engine) updateRuns() {
 // may be about to claim another one, without a look at what is said to it: so there will be
 // none for its lease, nor for others'.
 func (e *Engine) pin(r *core.Run) {
-	if w := e.workerAt(r); w.stretch != nil {
+	if w := e.workerAt(r); w.chunk != nil {
 		e.revoked = true
 		w.pinned.Store(true)
 	}

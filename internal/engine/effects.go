@@ -31,7 +31,7 @@ func (e *Engine) do(f *core.Effect, at *clock.Moment) {
 			e.stuck.Add(f.Info.ID, goid.ID(e.workerAt(f.Run).goid.Load()), tell)
 		}
 	case core.WasAdmitted:
-		if end, ok := f.Job.Ref.(Ending); ok {
+		if end, ok := f.Job.Ref.(Completion); ok {
 			end.Accepted(f.Job.ID)
 		}
 		f.Job.Answer <- nil
@@ -49,13 +49,13 @@ func (e *Engine) do(f *core.Effect, at *clock.Moment) {
 }
 
 // settled tells the end of a job to its group, to observers, and at last to the
-// one who enqueued it, who may use the record again from then on.
+// caller that enqueued it, which may use the record again from then on.
 func (e *Engine) settled(f *core.Effect, at *clock.Moment) {
 	if g := GroupOf(f.Job.Group); g != nil {
 		g.Add(f.Ended())
 	}
 	e.tellEffect(f, at)
-	end, ok := f.Job.Ref.(Ending)
+	end, ok := f.Job.Ref.(Completion)
 	o := Outcome{ID: f.Job.ID, State: f.Job.State, Err: f.Ended()}
 	if f.Job.State != core.Processed {
 		f.Job.Ref, f.Job.Group = nil, nil // it may stand in a line for long

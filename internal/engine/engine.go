@@ -25,88 +25,88 @@ import (
 type Engine struct {
 	host    Host                            // immutable
 	clock   *clock.Clock                    // immutable
-	epoch   time.Time                       // immutable: the clock's; the core's time is the monotonic distance from here
+	origin  time.Time                       // immutable: the clock's; the core's time is the monotonic distance from here
 	wrapped bool                            // immutable: there is middleware around every job
 	wakeup  chan struct{}                   // to the owner; capacity 1
-	state   chan struct{}                   // capacity 1: whoever takes the token out has the owner's fields to itself until it is back
+	state   chan struct{}                   // capacity 1: who takes the token out has the owner's fields until it is back
 	blocks  bool                            // immutable: an offer may wait for room
 	fault   atomic.Pointer[func(at string)] // set by tests alone, to crash between two steps
 	stuck   *stuck.Jobs                     // immutable: it has a lock of its own
 	asks    sync.Pool                       // of *request
 	timer   *time.Timer                     // immutable: of a pool, which has no owner; nil in a queue, whose owner has one
 
-	base     atomic.Pointer[values]                // for the jobs; set by the owner, read by workers
-	followUp func(c *core.Core, now time.Duration) // called by the owner after CallFollowUp; the owner's
+	base        atomic.Pointer[values]                // for the jobs; set by the owner, read by workers
+	afterUpdate func(c *core.Core, now time.Duration) // called by the owner after CallFollowUp; the owner's
 
-	_ apart
+	_ cacheLinePad
 	owned
-	_ apart
+	_ cacheLinePad
 	signals
-	_    apart
+	_    cacheLinePad
 	mail mailbox
-	_    apart
+	_    cacheLinePad
 }
 
 // signals are what the owner and workers tell each other without the mailbox.
 type signals struct {
-	offered atomic.Pointer[core.Stretch] // that a worker whose own is used up may claim from; set by the owner, nil during its ticks
-	more    atomic.Bool                  // there may be another one behind that; set by the owner, before it offers
-	coming  atomic.Bool                  // a worker is on the way for plain jobs; set by the owner, cleared by that worker
-	want    atomic.Bool                  // the owner has others, to be told of plain jobs that are not being claimed; set by it
-	beats   atomic.Uint32                // counted by the owner while workers measure stretches, which that ends
-	blocked atomic.Bool                  // producers wait for room, so that claims are to be told to the owner; set by it
-	crowded atomic.Bool                  // as blocked, of jobs behind their keys, after one with a key; cleared by the worker that tells
-	strides atomic.Bool                  // such a stretch has begun since the last beat; set by workers, cleared by the owner
-	beating atomic.Bool                  // the owner counts beats; set by it
+	offered  atomic.Pointer[core.Chunk] // that a worker whose own is used up may claim from; set by the owner, nil during its ticks
+	more     atomic.Bool                // there may be another one behind that; set by the owner, before it offers
+	coming   atomic.Bool                // a worker is on the way for plain jobs; set by the owner, cleared by that worker
+	want     atomic.Bool                // the owner has others, to be told of plain jobs that are not being claimed; set by it
+	periods  atomic.Uint32              // counted by the owner while workers take samples, which that ends
+	blocked  atomic.Bool                // producers wait for room, so that claims are to be told to the owner; set by it
+	crowded  atomic.Bool                // as blocked, of jobs behind their keys, after one with a key; cleared by the worker that tells
+	sampling atomic.Bool                // a sample has begun in this period; set by workers, cleared by the owner
+	counting atomic.Bool                // the owner counts periods; set by it
 }
 
 // owned is what belongs to the goroutine that has the state's token.
 type owned struct {
-	core      *core.Core
-	found     bool               // this tick has found jobs in the mailbox
-	holding   bool               // mail.mu
-	inbox     core.Mailbox       // taken from the mailbox, not in the core yet
-	todo      batch[*request]    // the same of requests, or not replied to yet
-	returned  batch[*Worker]     // the same of workers
-	starting  batch[*Worker]     // that have claimed a job, and are to be told
-	idle      []*Worker          // without a job, the last to become so on top
-	shared    *core.Stretch      // that workers claim from between two ticks, or did until this one; nil: none
-	mixed     int                // workers with a lease that began with a record, as far as the core knows
-	atHand    map[uint32]*Worker // in unshare: those who have claimed something, by slot
-	revoked   bool               // no lease is to be worth anything from the next share on
-	claims    uint32             // from such, ever; wraps
-	departed  uint32             // of those, by workers that have left
-	lastClaim time.Duration      // when the last of those was made by a worker that is back
-	ticked    time.Duration      // when the last tick was
-	armed     time.Duration      // when the owner's timer goes off, or a pool's
-	hired     int                // workers ever started, for their numbers
-	beatAt    time.Duration      // when the next beat is due, if beating
-	vacated   chan struct{}      // non-nil while somebody waits for the idle workers to have left
-	drained   chan struct{}      // non-nil while somebody waits for the core to be idle
-	started   chan struct{}      // non-nil while somebody waits for all that is in line to have started
-	tokens    tokens
-	idleness  idleness
+	core            *core.Core
+	found           bool               // this tick has found jobs in the mailbox
+	holding         bool               // mail.mu
+	inbox           core.Mailbox       // taken from the mailbox, not in the core yet
+	todo            batch[*request]    // the same of requests, or not replied to yet
+	returned        batch[*Worker]     // the same of workers
+	starting        batch[*Worker]     // that have claimed a job, and are to be told
+	idle            []*Worker          // without a job, the last to become so on top
+	shared          *core.Chunk        // that workers claim from between two ticks, or did until this one; nil: none
+	mixed           int                // workers with a lease that began with a record, as far as the core knows
+	atHand          map[uint32]*Worker // in unshare: workers that have claimed something, by slot
+	revoked         bool               // no lease is to be worth anything from the next share on
+	claims          uint32             // from such, ever; wraps
+	claimsOfStopped uint32             // of those, by workers that have left
+	lastClaim       time.Duration      // when the last of those was made by a worker that is back
+	ticked          time.Duration      // when the last tick was
+	armed           time.Duration      // when the owner's timer goes off, or a pool's
+	startedWorkers  int                // workers ever started, for their numbers
+	periodEnds      time.Duration      // when the present period ends, if counting
+	vacated         chan struct{}      // non-nil while a call waits for the idle workers to have left
+	drained         chan struct{}      // non-nil while a call waits for the core to be idle
+	started         chan struct{}      // non-nil while a call waits for all that is in line to have started
+	tokens          tokens
+	idleness        idleness
 
-	following bool // followUp is to be called; set in a tick, cleared at its end
+	callsAfterUpdate bool // followUp is to be called; set in a tick, cleared at its end
 }
 
-// apart keeps what different processors write in different cache lines.
-type apart [128]byte
+// cacheLinePad keeps what different processors write in different cache lines.
+type cacheLinePad [128]byte
 
 // A Config is what an engine is made of.
 type Config struct {
 	Core        core.Config   // but for LastStart and UpdateRuns, which the engine sets
-	Clock       *clock.Clock  // whose epoch is the core's zero
+	Clock       *clock.Clock  // whose origin is the core's zero
 	IdleTimeout time.Duration // after which idle workers leave; 0: never
 	Wrapped     bool          // every job is run by Host.Perform
 	Pool        bool          // there is no owner, and nothing waits in line: all is done by callers and a timer
 	MaxStack    int           // of a stuck job, in bytes
 }
 
-// New returns an engine that is halted and closed: it takes jobs, and starts none.
+// New returns an engine that is stopped and closed: it takes jobs, and starts none.
 func New(h Host, cfg Config) *Engine {
 	e := &Engine{
-		host: h, clock: cfg.Clock, epoch: cfg.Clock.Epoch(), wrapped: cfg.Wrapped,
+		host: h, clock: cfg.Clock, origin: cfg.Clock.Origin(), wrapped: cfg.Wrapped,
 		wakeup: make(chan struct{}, 1),
 		state:  make(chan struct{}, 1),
 		stuck:  stuck.New(cfg.MaxStack),
@@ -115,11 +115,11 @@ func New(h Host, cfg Config) *Engine {
 	e.armed = span.Never
 	e.atHand = map[uint32]*Worker{}
 	e.idleness = idleness{timeout: cfg.IdleTimeout, look: span.Never}
-	e.followUp = func(*core.Core, time.Duration) {}
+	e.afterUpdate = func(*core.Core, time.Duration) {}
 	cfg.Core.LastStart, cfg.Core.UpdateRuns = e.lastStart, e.updateRuns
 	e.blocks = cfg.Core.Overflow == core.Block
 	e.core = core.New(cfg.Core)
-	e.core.Halt(true)
+	e.core.SetStopped(true)
 	e.mail.room = e.core.Room()
 	e.mail.watched = e.core.Watches(core.DidEnqueue)
 	if cfg.Pool {
@@ -131,7 +131,7 @@ func New(h Host, cfg Config) *Engine {
 }
 
 // Now is the core's time.
-func (e *Engine) Now() time.Duration { return time.Since(e.epoch) }
+func (e *Engine) Now() time.Duration { return time.Since(e.origin) }
 
 // serveOnce is a tick of a caller, who has taken the state.
 func (e *Engine) serveOnce() {
@@ -188,7 +188,7 @@ func (e *Engine) tick(due bool) (more bool) {
 		e.at("advance")
 	}
 	yield.Here()
-	e.follow(now)
+	e.applyEffects(now)
 	e.dispatch(now)
 	yield.Here()
 	e.announce()
@@ -198,7 +198,7 @@ func (e *Engine) tick(due bool) (more bool) {
 		e.todo.first().reply <- true
 		e.todo.drop()
 	}
-	return e.rest()
+	return e.endTick()
 }
 
 // hold locks the mailbox, and empties it: for what accepts jobs, which must not overtake
@@ -237,8 +237,8 @@ func (e *Engine) release() {
 	}
 }
 
-// rest ends a tick, unless there is more to do, which it reports.
-func (e *Engine) rest() (more bool) {
+// endTick ends a tick, unless there is more to do, which it reports.
+func (e *Engine) endTick() (more bool) {
 	m := &e.mail
 	if !e.holding {
 		e.lock()
@@ -253,7 +253,7 @@ func (e *Engine) rest() (more bool) {
 	case m.pressing || m.poked || m.above() || m.watched && m.list.Len() > 0:
 		return true
 	case e.coming.Load() || !m.eager: // it tells the owner, should there be jobs for others
-	case m.list.Len() > 0 || e.shared != nil && (e.shared.Left() || e.more.Load()):
+	case m.list.Len() > 0 || e.shared != nil && (e.shared.Remaining() || e.more.Load()):
 		return true
 	}
 	if m.napping = e.found || m.list.Len() > 0; m.napping {
@@ -305,25 +305,25 @@ func (e *Engine) serveAsked(now time.Duration) {
 		r.begun = true
 		r.change(e.core, now)
 		e.at("change")
-		e.follow(now)
+		e.applyEffects(now)
 	}
 }
 
-// follow does what the last change calls for. Everything in here may be done
+// applyEffects does what the last change calls for. Everything in here may be done
 // again, so that a crash in the middle loses nothing: the next step goes on.
-func (e *Engine) follow(now time.Duration) {
+func (e *Engine) applyEffects(now time.Duration) {
 	c := e.core
 	if c.Blocked() {
 		e.hold()
 		e.mail.lastID += c.Admit(e.mail.lastID+1, now)
 		e.at("admit")
 	}
-	for decided := c.Effects(); len(decided) > 0 || e.following; decided = c.Effects() {
+	for decided := c.Effects(); len(decided) > 0 || e.callsAfterUpdate; decided = c.Effects() {
 		e.carryOut(decided, now)
-		if e.following {
+		if e.callsAfterUpdate {
 			e.hold()
-			e.followUp(c, now)
-			e.following = false
+			e.afterUpdate(c, now)
+			e.callsAfterUpdate = false
 		}
 	}
 }
@@ -337,7 +337,7 @@ func (e *Engine) alarm(now time.Duration) time.Duration {
 	}
 	due = min(due, e.idleness.look)
 	if !e.pooled() {
-		return min(due, e.beat(now))
+		return min(due, e.endPeriod(now))
 	}
 	if due < e.armed {
 		e.timer.Reset(due - now)
@@ -350,21 +350,21 @@ func (e *Engine) pooled() bool { return e.timer != nil }
 
 // advance does what is due, for a pool.
 func (e *Engine) advance() {
-	e.Step(func(c *core.Core, now time.Duration) {
+	e.Update(func(c *core.Core, now time.Duration) {
 		e.armed = span.Never
 		c.Advance(now)
 		e.dismissIdle(now)
 	})
 }
 
-// announce tells those who wait for the end of work.
+// announce tells the calls that wait for the end of work.
 func (e *Engine) announce() {
 	if e.started != nil && e.core.Ready() == 0 {
 		close(e.started)
 		e.started = nil
 	}
 	if e.drained != nil && e.core.Idle() {
-		e.core.Halt(true) // a job that comes due from here on is handed back
+		e.core.SetStopped(true) // a job that comes due from here on is handed back
 		close(e.drained)
 		e.drained = nil
 	}

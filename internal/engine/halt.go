@@ -9,12 +9,12 @@ import (
 	"github.com/a622d8ee/dray/internal/span"
 )
 
-// This file has how an engine is opened, halted and closed, for queues and pools.
+// This file has how an engine is opened, interrupted and closed, for queues and pools.
 
 // AwaitIdle returns a channel that is closed once nothing runs or can start.
 func (e *Engine) AwaitIdle() <-chan struct{} {
 	idle := make(chan struct{})
-	e.Step(func(*core.Core, time.Duration) {
+	e.Update(func(*core.Core, time.Duration) {
 		if e.drained == nil {
 			e.drained = idle
 		} else {
@@ -25,14 +25,14 @@ func (e *Engine) AwaitIdle() <-chan struct{} {
 }
 
 // Open lets workers claim jobs.
-func (e *Engine) Open() { e.Step(func(c *core.Core, _ time.Duration) { c.Open() }) }
+func (e *Engine) Open() { e.Update(func(c *core.Core, _ time.Duration) { c.Open() }) }
 
 // Close lets no worker claim another job, and waits for the idle ones to have
 // left. Those that run a job go on, and leave after it or, if the engine is open
 // again by then, stay.
 func (e *Engine) Close() {
 	vacated := make(chan struct{})
-	e.Step(func(c *core.Core, _ time.Duration) {
+	e.Update(func(c *core.Core, _ time.Duration) {
 		c.Close()
 		if e.vacated == nil {
 			e.vacated = vacated
@@ -56,7 +56,7 @@ func (e *Engine) Dismiss() {
 
 // Refuse closes the mailbox: from here on every offer is turned away.
 func (e *Engine) Refuse() {
-	e.Step(func(c *core.Core, _ time.Duration) {
+	e.Update(func(c *core.Core, _ time.Duration) {
 		e.mail.closed = true
 		c.Refuse()
 	})
@@ -64,17 +64,17 @@ func (e *Engine) Refuse() {
 
 // Reopen, in a step, is where a run begins, be it the first or another one.
 func (e *Engine) Reopen(c *core.Core) {
-	c.Halt(false)
+	c.SetStopped(false)
 	e.mail.closed = false
 	e.drained = nil // of a wait that was given up
 	e.stuck.Open()
 	e.fetchAgain(c)
 }
 
-// Halt starts no more jobs, cancels the running ones, and waits for them until then.
-func (e *Engine) Halt(until time.Time) {
-	e.Step(func(c *core.Core, now time.Duration) {
-		c.Halt(true)
+// Interrupt starts no more jobs, cancels the running ones, and waits for them until then.
+func (e *Engine) Interrupt(until time.Time) {
+	e.Update(func(c *core.Core, now time.Duration) {
+		c.SetStopped(true)
 		c.InterruptAll(now)
 	})
 	timeout := time.NewTimer(time.Until(until))
@@ -85,16 +85,16 @@ func (e *Engine) Halt(until time.Time) {
 	}
 }
 
-// ExcuseCaller finds out whether it is called by a job of this engine, for
+// ExemptCaller finds out whether it is called by a job of this engine, for
 // which the rest of the shutdown then does not wait. The call may have been given the
 // context inside.
-func (e *Engine) ExcuseCaller(inside jobctx.Context) {
+func (e *Engine) ExemptCaller(inside jobctx.Context) {
 	me := goid.Current()
-	e.Step(func(c *core.Core, _ time.Duration) {
+	e.Update(func(c *core.Core, _ time.Duration) {
 		if w := e.caller(inside, me); w != nil {
 			e.updateRuns()
 			e.pin(&w.run)
-			c.Excuse(&w.run)
+			c.Exempt(&w.run)
 		}
 	})
 }
@@ -129,7 +129,7 @@ func (e *Engine) IsClosed() bool {
 }
 
 // workerAt returns the worker whose place r is.
-func (*Engine) workerAt(r *core.Run) *Worker { return r.Owner.(*Worker) } //nolint:forcetypeassert // hire sets it
+func (*Engine) workerAt(r *core.Run) *Worker { return r.Owner.(*Worker) } //nolint:forcetypeassert // newWorker sets it
 
 // maxDismissed bounds the idle workers that leave at once, as they do so under the
 // lock that all wait for.
@@ -174,7 +174,7 @@ func (e *Engine) dismissIdle(now time.Duration) {
 // letGo takes away the place of a worker, which then leaves.
 func (e *Engine) letGo(w *Worker) {
 	e.core.Leave(&w.run)
-	e.departed += w.claims
+	e.claimsOfStopped += w.claims
 	w.contexts.Leave()
 	e.host.WorkerStopped(w.number, nil)
 	close(w.lease)
@@ -191,12 +191,12 @@ func (e *Engine) takeIdle(n int) []*Worker {
 	return leaving
 }
 
-// HaltTaken is Halt for a pool, in which what has been taken starts first, as nothing else would
+// InterruptTaken is Interrupt for a pool, in which what has been taken starts first, as nothing else would
 // become of it: it was taken for a worker that is free, or, if there are fewer by now, gets that
 // of another one.
-func (e *Engine) HaltTaken(until time.Time) {
+func (e *Engine) InterruptTaken(until time.Time) {
 	started := make(chan struct{})
-	e.Step(func(c *core.Core, now time.Duration) {
+	e.Update(func(c *core.Core, now time.Duration) {
 		c.InterruptAll(now)
 		e.started = started
 	})
@@ -206,7 +206,7 @@ func (e *Engine) HaltTaken(until time.Time) {
 	case <-started:
 	case <-timeout.C:
 	}
-	e.Halt(until)
+	e.Interrupt(until)
 }
 
 // StopTimer ends a pool's timer, when nothing more is to come of time.

@@ -11,9 +11,9 @@ import (
 
 // A Host is the queue or pool around an engine: what its users see of what happens here.
 type Host interface {
-	// Perform runs a job within the middleware, on its worker. It is only called if
+	// Execute runs a job within the middleware, on its worker. It is only called if
 	// Config.Wrapped says so.
-	Perform(ctx context.Context, j Job) error
+	Execute(ctx context.Context, j Job) error
 	// Judge says what the error of a job comes to, on its worker: it may call methods of
 	// err, which may do anything. Thrown says that the job has panicked, err being of Caught.
 	Judge(err error, thrown bool) core.Result
@@ -35,9 +35,9 @@ type Host interface {
 	Stuck(f *core.Effect) (tell func(stack []byte))
 }
 
-// An Ending is the Ref of a job for which somebody wants to know what becomes of it. It is
+// A Completion is the Ref of a job whose end a caller wants to know. It is
 // told in a tick or under the lock of the mailbox, so it must not wait for anything.
-type Ending interface {
+type Completion interface {
 	Accepted(id uint64)
 	Settled(o Outcome)
 }
@@ -57,8 +57,8 @@ type Group interface {
 	Finish()
 }
 
-// An Extra is what the core's record of a job may have as such.
-type Extra interface {
+// An HostData is what the core's record of a job may have as such.
+type HostData interface {
 	// Values are those of the context that the job was enqueued with; nil for none.
 	Values() *jobctx.Values
 }
@@ -87,7 +87,7 @@ func WhileRunning(c jobctx.Context, do func(h Host, r *core.Run)) (ok bool) {
 		return false
 	}
 	w := workerOf(o)
-	w.engine.Step(func(*core.Core, time.Duration) {
+	w.engine.Update(func(*core.Core, time.Duration) {
 		if ok = jobctx.Running(c); ok {
 			w.engine.updateRuns()
 			do(w.engine.host, &w.run)

@@ -31,7 +31,7 @@ type mailbox struct {
 	poked    bool          // it is to look once more; cleared by the tick that does
 	napping  bool          // the owner will look at the list by itself, within nap
 	watched  bool          // immutable: it is to be told of all, as observers are
-	lent     *Worker       // without a job, while the owner sleeps and nothing waits; whoever has one may give it that
+	lent     *Worker       // without a job, while the owner sleeps and nothing waits; a producer may give it one
 	direct   direct        // the job that a lent worker has, until the owner takes it in
 	finished uint64        // jobs that lent workers had, which ended well, not yet in the core's books
 	began    time.Duration // when the last of those did
@@ -80,7 +80,7 @@ func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 
 // PostJob is Post for a job with a record, which is the owner's affair: that is told at
 // once if it has to watch the time. One that others of its unique key or group have a say
-// in is not accepted here, nor one that nobody would collect.
+// in is not accepted here, nor one that no owner would collect.
 func (e *Engine) PostJob(j *core.Job) (id uint64, posted bool) {
 	if j.Unique != "" || j.Group != nil {
 		return 0, false
@@ -100,7 +100,7 @@ func (e *Engine) PostJob(j *core.Job) (id uint64, posted bool) {
 	j.ID, j.EnqueuedAt = m.lastID, m.stamp
 	m.top = max(m.top, j.Priority)
 	m.list.Push(core.Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})
-	if end, ok := j.Ref.(Ending); ok {
+	if end, ok := j.Ref.(Completion); ok {
 		end.Accepted(j.ID)
 	}
 	id = j.ID
@@ -126,7 +126,7 @@ func (e *Engine) handOver(fn core.Func, j *core.Job) {
 	w.lease <- lease{fn: fn, job: j, began: now}
 }
 
-// PostDirect is Post for a job whose Ending somebody waits for, if a worker is lent for it. It
+// PostDirect is Post for a job whose Completion a caller waits for, if a worker is lent for it. It
 // must be one that is not tried again, and has nothing but that.
 func (e *Engine) PostDirect(j *core.Job) bool {
 	m := &e.mail
@@ -149,10 +149,10 @@ func (e *Engine) endDirect(w *Worker) bool {
 	m.finished++
 	m.began = m.direct.at
 	if j := m.direct.job; j != nil {
-		w.pace.left--
-		w.pace.flush(w.ended)    // as the core will not measure it
-		j.State = core.Processed // so that it cannot be cancelled any more
-		end := j.Ref.(Ending)    //nolint:forcetypeassert // see PostDirect
+		w.sampler.left--
+		w.sampler.flush(w.ended)  // as the core will not measure it
+		j.State = core.Processed  // so that it cannot be cancelled any more
+		end := j.Ref.(Completion) //nolint:forcetypeassert // see PostDirect
 		end.Settled(Outcome{ID: m.direct.id, State: core.Processed})
 	}
 	m.direct, m.lent = direct{}, w
@@ -204,7 +204,7 @@ func (e *Engine) rouse() {
 	e.tell()
 }
 
-// wake is for the one who has set awake. An owner that has woken by itself meanwhile
+// wake is for the goroutine that has set awake. An owner that has woken by itself meanwhile
 // looks once more than it needs to.
 func (e *Engine) wake() {
 	yield.Here()

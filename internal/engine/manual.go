@@ -19,17 +19,17 @@ func (e *Engine) SetFault(f func(at string)) {
 	e.fault.Store(&f)
 }
 
-// RunNext lends a worker to an engine that nobody serves, for one attempt, which it claims here, so
+// RunNext lends a worker to an engine that is not served, for one attempt, which it claims here, so
 // that the doors stay closed to all others. It returns when that has ended, false if there was none.
 func (e *Engine) RunNext() bool {
 	w := e.newWorker(0)
 	claimed := false
-	e.Step(func(c *core.Core, now time.Duration) {
+	e.Update(func(c *core.Core, now time.Duration) {
 		if e.mail.closed {
 			return
 		}
 		c.Advance(now)
-		c.Halt(false)
+		c.SetStopped(false)
 		c.Open()
 		c.Join(&w.run)
 		if claimed = c.Claim(&w.run, now); claimed {
@@ -37,7 +37,7 @@ func (e *Engine) RunNext() bool {
 		} else {
 			c.Leave(&w.run)
 		}
-		c.Halt(true)
+		c.SetStopped(true)
 	})
 	if !claimed {
 		return false
@@ -48,17 +48,17 @@ func (e *Engine) RunNext() bool {
 	return true
 }
 
-// lend is main for a worker that somebody waits for.
+// lend is main for a worker that RunNext waits for.
 func (w *Worker) lend(done chan struct{}) {
 	defer func() {
-		if w.left {
+		if w.stopped {
 			close(done)
 		} else {
 			guard.Go(func() { w.lend(done) }) // after a Goexit
 		}
 	}()
 	w.goid.Store(uint64(goid.Current()))
-	for !w.left {
+	for !w.stopped {
 		w.serve()
 	}
 }

@@ -51,7 +51,7 @@ func (e *Engine) Offer(o Offer, j *core.Job) (Receipt, error) {
 		waiting bool
 	)
 	err := ErrBroken
-	e.Step(func(c *core.Core, now time.Duration) {
+	e.Update(func(c *core.Core, now time.Duration) {
 		if e.mail.closed {
 			err = errs.ErrClosed
 			return
@@ -108,7 +108,7 @@ func (e *Engine) accept(o Offer, c *core.Core, j *core.Job, now time.Duration) (
 		return Receipt{}, true, nil
 	default:
 		e.mail.lastID++
-		if end, ok := j.Ref.(Ending); ok {
+		if end, ok := j.Ref.(Completion); ok {
 			end.Accepted(j.ID)
 		}
 		return o.receipt(j, now, c.Position), false, nil
@@ -127,7 +127,7 @@ func (e *Engine) short() bool {
 // would wait for its own end.
 func (e *Engine) rejectOwn(o Offer, j *core.Job) (rejected bool) {
 	me := goid.Current()
-	e.Step(func(c *core.Core, now time.Duration) {
+	e.Update(func(c *core.Core, now time.Duration) {
 		if j.State == core.Blocked && e.caller(o.Inside, me) != nil {
 			c.Reject(j, now)
 			rejected = true
@@ -147,7 +147,7 @@ func (e *Engine) awaitRoom(o Offer, j *core.Job) (Receipt, error) {
 	case err = <-j.Answer:
 	case <-o.Done:
 		withdrawn := false
-		e.Step(func(c *core.Core, _ time.Duration) { withdrawn = c.Withdraw(j) })
+		e.Update(func(c *core.Core, _ time.Duration) { withdrawn = c.Withdraw(j) })
 		if withdrawn {
 			return Receipt{}, ErrWithdrawn
 		}
@@ -158,7 +158,7 @@ func (e *Engine) awaitRoom(o Offer, j *core.Job) (Receipt, error) {
 	}
 	r := Receipt{ID: j.ID}
 	if o.Placed {
-		e.Step(func(c *core.Core, now time.Duration) { r.Position = c.Place(j, now) })
+		e.Update(func(c *core.Core, now time.Duration) { r.Position = c.Place(j, now) })
 	}
 	return r, nil
 }

@@ -47,7 +47,7 @@ func (e *Engine) attend() {
 	e.mail.attended = true
 }
 
-// resign makes the state free for callers, and tells those who wait for the owner.
+// resign makes the state free for callers, and tells the callers that wait for the owner.
 func (e *Engine) resign() {
 	m := &e.mail
 	m.mu.Lock()
@@ -89,13 +89,13 @@ func (e *Engine) newRequest() *request {
 	return r
 }
 
-// Step has one change to the state made, and all that follows from it, by the owner or, where
+// Update has one change to the state made, and all that follows from it, by the owner or, where
 // none runs, by the caller: before the start, during a restart, after the end, and in a pool.
 //
 // A panic in here is a broken rule. It is not the caller's fault, so it does not
 // reach it: the owner dies of it, in the sight of its supervisor. If that
 // happened before the change was begun, it is made all the same.
-func (e *Engine) Step(change func(c *core.Core, now time.Duration)) {
+func (e *Engine) Update(change func(c *core.Core, now time.Duration)) {
 	r := e.newRequest()
 	if e.submit(r, change) {
 		e.forget(r)
@@ -183,11 +183,11 @@ func (e *Engine) TakeID() uint64 {
 // Release lets others leave jobs and requests from here on, in a step that takes long and accepts nothing more.
 func (e *Engine) Release() { e.release() }
 
-// FollowUp has f called at the end of those steps in which CallFollowUp is, in a step.
-func (e *Engine) FollowUp(f func(c *core.Core, now time.Duration)) { e.followUp = f }
+// AfterUpdate has f called at the end of those steps in which CallFollowUp is, in a step.
+func (e *Engine) AfterUpdate(f func(c *core.Core, now time.Duration)) { e.afterUpdate = f }
 
-// CallFollowUp, in a step or an Ending, see FollowUp.
-func (e *Engine) CallFollowUp() { e.following = true }
+// CallAfterUpdate, in a step or an Ending, see FollowUp.
+func (e *Engine) CallAfterUpdate() { e.callsAfterUpdate = true }
 
 // EndStuck tells of the jobs that are stuck and not told of, after which none is until Reopen,
 // in a step; FinishStuck before that has their stacks looked up.

@@ -77,7 +77,7 @@ func (f fetcher) run(failed error) {
 	}()
 	for failed == nil || f.again(failed) {
 		if failed = f.wait(); failed == nil {
-			f.engine.Step(func(c *core.Core, _ time.Duration) { c.Grant(f.limit) })
+			f.engine.Update(func(c *core.Core, _ time.Duration) { c.Grant(f.limit) })
 			break
 		}
 	}
@@ -101,7 +101,7 @@ func (f fetcher) again(failed error) bool {
 		return false
 	}
 	wanted := false
-	f.engine.Step(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
+	f.engine.Update(func(c *core.Core, _ time.Duration) { wanted = c.Fail(f.limit) })
 	f.engine.host.LimitFailed(failed)
 	if !wanted {
 		return false
@@ -117,7 +117,7 @@ func (f fetcher) again(failed error) bool {
 }
 
 func (f fetcher) leave() {
-	f.engine.Step(func(*core.Core, time.Duration) {
+	f.engine.Update(func(*core.Core, time.Duration) {
 		t := &f.engine.tokens
 		delete(t.fetchers, f.limit)
 		if len(t.fetchers) == 0 && t.gone != nil {
@@ -134,7 +134,7 @@ func (f fetcher) leave() {
 // not heeded that.
 func (e *Engine) StopFetching() (lost []string) {
 	gone := make(chan struct{})
-	e.Step(func(*core.Core, time.Duration) {
+	e.Update(func(*core.Core, time.Duration) {
 		t := &e.tokens
 		if t.ctx == nil {
 			t.ctx, t.stop = context.WithCancel(context.Background())
@@ -158,7 +158,7 @@ func (e *Engine) StopFetching() (lost []string) {
 
 // loseFetchers takes down which limiters have not heeded the end.
 func (e *Engine) loseFetchers() (lost []string) {
-	e.Step(func(*core.Core, time.Duration) {
+	e.Update(func(*core.Core, time.Duration) {
 		for l := range e.tokens.fetchers {
 			lost = append(lost, fmt.Sprintf("limiter %T", l.Key))
 		}
@@ -169,6 +169,6 @@ func (e *Engine) loseFetchers() (lost []string) {
 
 // Lost returns which limiters were left behind.
 func (e *Engine) Lost() (lost []string) {
-	e.Step(func(*core.Core, time.Duration) { lost = e.tokens.lost })
+	e.Update(func(*core.Core, time.Duration) { lost = e.tokens.lost })
 	return lost
 }

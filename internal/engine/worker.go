@@ -24,18 +24,18 @@ type Worker struct {
 
 	// The owner's.
 	run       core.Run
-	stretch   *core.Stretch // of the lease, if that has one
+	chunk     *core.Chunk   // of the lease, if that has one
 	seen      uint32        // claims, when it was last looked which job is at hand
 	mixed     bool          // counted in Engine.mixed
 	idleSince time.Duration // when it was last given no job
 
-	contexts *jobctx.Book                 // of its jobs, beside which it shows a mark: see there
-	began    atomic.Int64                 // when the last stretch of jobs began that it has claimed itself; set by it
-	timeout  atomic.Int64                 // of its job, from began on; 0: none, or see until; set by it before the job, or by the owner
-	until    atomic.Pointer[until]        // when its job's context ends by itself; set by the owner before the job, nil: never
-	from     atomic.Pointer[core.Stretch] // where it claims; set by it before the mark of a job from there, or by the owner
-	pinned   atomic.Bool                  // it is to come back after the job at hand; set by the owner
-	cause    atomic.Int32                 // core.Cause of the end of its job's context; set by the owner, also while the job runs
+	contexts *jobctx.Book               // of its jobs, beside which it shows a mark: see there
+	began    atomic.Int64               // when the last sample of jobs began that it has claimed itself; set by it
+	timeout  atomic.Int64               // of its job, from began on; 0: none, or see until; set by it before the job, or by the owner
+	until    atomic.Pointer[until]      // when its job's context ends by itself; set by the owner before the job, nil: never
+	from     atomic.Pointer[core.Chunk] // where it claims; set by it before the mark of a job from there, or by the owner
+	pinned   atomic.Bool                // it is to come back after the job at hand; set by the owner
+	cause    atomic.Int32               // core.Cause of the end of its job's context; set by the owner, also while the job runs
 
 	// The worker's own while it has a lease, and the owner's when it has gone back.
 	granted lease         // that it has
@@ -50,23 +50,23 @@ type Worker struct {
 	held    bool          // the job at hand has not begun
 	inJob   bool          // foreign code is running
 	away    bool          // it has gone back to the owner, and has no lease; its own
-	left    bool          // the engine has no more use for it
+	stopped bool          // the engine has no more use for it
 	end     endKind       // of the job at hand, which is then to be settled
 	ended   time.Duration // when that was
 	result  core.Result   // of the job at hand, where end is otherwise
-	pace    pace
+	sampler sampler
 }
 
 // A lease is a job, and what a worker may go on with after a good end of it.
 type lease struct {
-	fn      core.Func
-	job     *core.Job     // nil for a plain one
-	stretch *core.Stretch // to claim others from; nil: none
-	coming  bool          // others may be needed for it
-	began   time.Duration
-	waited  time.Duration
-	id      uint64
-	at      time.Duration // when it was enqueued
+	fn     core.Func
+	job    *core.Job   // nil for a plain one
+	chunk  *core.Chunk // to claim others from; nil: none
+	coming bool        // others may be needed for it
+	began  time.Duration
+	waited time.Duration
+	id     uint64
+	at     time.Duration // when it was enqueued
 }
 
 // until is when the context of a job ends by itself, and why.
@@ -100,16 +100,16 @@ const (
 
 // newWorker returns a worker that does not run yet.
 func (e *Engine) newWorker(number int) *Worker {
-	w := &Worker{engine: e, number: number, lease: make(chan lease, 1), pace: pace{engine: e}}
+	w := &Worker{engine: e, number: number, lease: make(chan lease, 1), sampler: sampler{engine: e}}
 	w.contexts = jobctx.NewBook(w, e.clock.TellTime)
 	w.run.Owner = w
 	return w
 }
 
-// hire starts a worker, which waits for a job. It is called by the owner.
-func (e *Engine) hire() *Worker {
-	e.hired++
-	w := e.newWorker(e.hired)
+// startWorker starts a worker, which waits for a job. It is called by the owner.
+func (e *Engine) startWorker() *Worker {
+	e.startedWorkers++
+	w := e.newWorker(e.startedWorkers)
 	e.core.Join(&w.run)
 	e.host.WorkerStarted(w.number)
 	guard.Go(w.main)
@@ -118,17 +118,17 @@ func (e *Engine) hire() *Worker {
 
 // main is the worker's goroutine.
 func (w *Worker) main() {
-	defer w.depart()
+	defer w.respawn()
 	w.goid.Store(uint64(goid.Current()))
-	for !w.left {
+	for !w.stopped {
 		w.serve()
 	}
 }
 
-// depart notices that the goroutine ends before its time, which only a Goexit in
+// respawn notices that the goroutine ends before its time, which only a Goexit in
 // a job can bring about, and has another one go on in its place.
-func (w *Worker) depart() {
-	if !w.left {
+func (w *Worker) respawn() {
+	if !w.stopped {
 		e := w.engine
 		e.host.WorkerStopped(w.number, errs.ErrGoexit)
 		e.host.WorkerStarted(w.number)
@@ -139,11 +139,11 @@ func (w *Worker) depart() {
 // serve runs jobs until there is no more use for the worker, or until one throws.
 // The one deferred call serves all jobs, so that a job that returns pays nothing.
 func (w *Worker) serve() {
-	defer w.contain()
+	defer w.recoverJob()
 	for w.next() {
-		w.perform()
+		w.execute()
 	}
-	w.left = true
+	w.stopped = true
 }
 
 // next goes on with the lease, or waits for another one.
@@ -163,9 +163,9 @@ func (w *Worker) await() bool {
 	if !w.away && w.end != notYet {
 		w.ended, w.away = w.engine.Now(), true
 		if w.record != nil {
-			w.pace.left++ // the core measures it
+			w.sampler.left++ // the core measures it
 		}
-		w.pace.flush(w.ended)
+		w.sampler.flush(w.ended)
 		yield.Here()
 		attended = w.engine.giveBack(w)
 		yield.Here()
@@ -179,7 +179,7 @@ func (w *Worker) await() bool {
 	if l.coming {
 		w.arrive()
 	}
-	w.pace.first(l)
+	w.sampler.first(l)
 	w.id, w.at = l.id, l.at
 	w.hold(l.fn, l.job)
 	w.granted.fn, w.granted.job = nil, nil // the lease may last far longer than its first job
@@ -211,27 +211,27 @@ func (w *Worker) arrive() {
 	}
 }
 
-// perform runs the job and takes down how it ended.
-func (w *Worker) perform() {
+// execute runs the job and takes down how it ended.
+func (w *Worker) execute() {
 	ctx := w.contexts.Current()
 	w.held, w.inJob = false, true
 	var err error
 	if w.engine.wrapped {
-		err = w.engine.host.Perform(ctx, w.job())
+		err = w.engine.host.Execute(ctx, w.job())
 	} else {
 		err = w.fn(ctx)
 	}
 	w.inJob = false
 	w.end = well
 	if err != nil {
-		w.conclude(err, false)
+		w.fail(err, false)
 	}
 	guard.Unlabel()
 }
 
-// contain, deferred, is where everything ends that does not return.
-func (w *Worker) contain() {
-	if w.left {
+// recoverJob, deferred, is where everything ends that does not return.
+func (w *Worker) recoverJob() {
+	if w.stopped {
 		return
 	}
 	v := recover() // nil: a Goexit, which no recover stops
@@ -240,17 +240,17 @@ func (w *Worker) contain() {
 		w.engine.crash(w.engine.host.Caught(v))
 	case w.inJob && v != nil:
 		w.inJob = false
-		w.conclude(w.engine.host.Caught(v), true)
+		w.fail(w.engine.host.Caught(v), true)
 	case w.inJob:
 		w.inJob = false
-		w.conclude(errs.ErrGoexit, false)
+		w.fail(errs.ErrGoexit, false)
 	}
 	guard.Unlabel()
 }
 
-// conclude takes down that the job has failed. From the first line on it is
+// fail takes down that the job has failed. From the first line on it is
 // certain to be settled, even if a method of err ends the goroutine.
-func (w *Worker) conclude(err error, thrown bool) {
+func (w *Worker) fail(err error, thrown bool) {
 	h := w.engine.host
 	w.end = otherwise
 	w.result = core.Result{Kind: core.Error, Err: errs.ErrGoexit, Delay: ThrownDelay}
@@ -289,11 +289,11 @@ func (w *Worker) settle(now time.Duration) {
 	}
 	e.measure(w)
 	e.stuck.AttemptEnds(r.ID)
-	if w.stretch != nil {
-		e.core.Release(w.stretch)
+	if w.chunk != nil {
+		e.core.Release(w.chunk)
 	}
 	e.unmix(w)
-	w.fn, w.record, w.granted, w.stretch, w.slot = nil, nil, lease{}, nil, 0
+	w.fn, w.record, w.granted, w.chunk, w.slot = nil, nil, lease{}, nil, 0
 	e.core.Settle(r, w.result, min(w.ended, now))
 	w.end = notYet
 	if w.result.Kind != core.OK {

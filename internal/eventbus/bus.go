@@ -25,7 +25,7 @@ type Mask uint64
 func (m Mask) Has(kind uint8) bool { return m>>kind&1 != 0 }
 
 // Config is what a bus knows of its events. Its functions are called while the bus, and
-// possibly the one who emits, holds locks.
+// possibly the goroutine that emits, holds locks.
 type Config[E any] struct {
 	Kind    func(E) uint8
 	Size    func(E) int                           // bytes that the event keeps besides itself
@@ -79,7 +79,7 @@ func New[E any](cfg Config[E], listeners ...Listener[E]) *Bus[E] {
 // Wants reports whether a listener has asked for events of that kind.
 func (b *Bus[E]) Wants(kind uint8) bool { return b != nil && b.kinds.Has(kind) }
 
-// Emit hands an event over to those who have asked for its kind, and returns at once.
+// Emit hands an event over to the listeners that have asked for its kind, and returns at once.
 func (b *Bus[E]) Emit(e E) {
 	if b == nil {
 		return

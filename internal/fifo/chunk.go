@@ -11,7 +11,7 @@ import (
 // index of the chunk's jobs, or for an entry that was taken out.
 type slot = func(context.Context) error
 
-// A Chunk is a stretch of a list. Bare entries keep neither ID nor time in their
+// A Chunk is a part of a list. Bare entries keep neither ID nor time in their
 // slots: neighbours nearly always have IDs in sequence and came at the same
 // time, so a mark says it once for a run of them.
 type Chunk[J any] struct {
@@ -37,14 +37,14 @@ type Chunk[J any] struct {
 	claimed uint32        // the slots from it to head were claimed before the last Shut
 	opened  bool          // its gate is open
 	dropped bool          // it has left its list, and is leased
-	leases  uint32        // those who may still look at it, whatever its gate says
+	leases  uint32        // workers that may still look at it, whatever its gate says
 	mark    uint32        // index of the mark that ids and date are from
 	jobs    *[chunkLen]*J // the records; nil while there has been none
 	marks   []mark
 	slots   [chunkLen]slot
 }
 
-// inUse reports whether somebody else may look at what was in the chunk.
+// inUse reports whether a worker may still look at what was in the chunk.
 func (c *Chunk[J]) inUse() bool { return c.leases > 0 || c.kept.Load() }
 
 // usualMarks is how many marks a chunk has room for at first: as many as it has of a burst.

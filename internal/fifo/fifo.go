@@ -25,7 +25,7 @@ type Entry[J any] struct {
 	Fn  func(context.Context) error
 	Job *J            // nil for a bare function
 	ID  uint64        // zero in what comes out beside a Job, which knows its own
-	At  time.Duration // when it was enqueued, since the queue's epoch, to the µs; as ID
+	At  time.Duration // when it was enqueued, since the queue's origin, to the µs; as ID
 }
 
 // List is a FIFO of entries. The zero value is empty and ready to use. The IDs of bare

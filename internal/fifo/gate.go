@@ -22,8 +22,8 @@ func (c *Chunk[J]) Claim() (fn slot, job *J, i uint32) {
 // brings its upper half down to the limit of an open one.
 const shut = 1 << 63
 
-// Left reports whether there is something to claim.
-func (c *Chunk[J]) Left() bool {
+// Remaining reports whether there is something to claim.
+func (c *Chunk[J]) Remaining() bool {
 	next, limit := parts(c.gate.Load())
 	return next < limit
 }
@@ -46,7 +46,7 @@ func parts(gate uint64) (next, limit uint32) { return uint32(gate >> 32), uint32
 // changed otherwise before Shut.
 func (l *List[J]) Open(easy func(*J) bool) *Chunk[J] {
 	c := l.front()
-	if c == nil || !c.findEasy(easy) {
+	if c == nil || !c.findSharable(easy) {
 		return nil
 	}
 	return c.open(c.easy)
@@ -56,7 +56,7 @@ func (l *List[J]) Open(easy func(*J) bool) *Chunk[J] {
 // at the same time, so that who claims a bare one can ask RunOf for both.
 func (l *List[J]) OpenRun(easy func(*J) bool) *Chunk[J] {
 	c := l.front()
-	if c == nil || !c.findEasy(easy) {
+	if c == nil || !c.findSharable(easy) {
 		return nil
 	}
 	end := c.easy
@@ -96,9 +96,9 @@ func (l *List[J]) front() *Chunk[J] {
 	return nil
 }
 
-// findEasy finds out how far the entries from head on may be claimed, and reports whether
+// findSharable finds out how far the entries from head on may be claimed, and reports whether
 // the first may.
-func (c *Chunk[J]) findEasy(easy func(*J) bool) bool {
+func (c *Chunk[J]) findSharable(easy func(*J) bool) bool {
 	c.easy = max(c.easy, c.head)
 	if c.jobs == nil && c.holes == 0 {
 		c.easy = c.tail
@@ -198,10 +198,10 @@ func (c *Chunk[J]) Identify(i uint32) (e Entry[J]) {
 	return c.bareAt(nil, &c.marks[k], i)
 }
 
-// FirstIsEasy reports whether Open would open anything.
-func (l *List[J]) FirstIsEasy(easy func(*J) bool) bool {
+// FirstIsSharable reports whether Open would open anything.
+func (l *List[J]) FirstIsSharable(easy func(*J) bool) bool {
 	c := l.front()
-	return c != nil && c.findEasy(easy)
+	return c != nil && c.findSharable(easy)
 }
 
 // More reports whether there is more behind what Open has opened, which it may open next.

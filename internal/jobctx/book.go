@@ -9,7 +9,7 @@ import (
 
 // An Owner runs jobs, one after the other.
 type Owner interface {
-	// Bounds is called while a job runs, by those who look at its context.
+	// Bounds is called while a job runs, by calls on its context.
 	Bounds() Bounds
 }
 
@@ -23,7 +23,7 @@ type Bounds struct {
 // A Book gives the jobs of one owner their contexts. Its zero value is not usable. Begin,
 // Again, End, Leave and Current are called by one goroutine at a time, the others by all.
 //
-// Which job runs is one word, written once for each job. Whoever makes the context of a
+// Which job runs is one word, written once for each job. The goroutine that makes the context of a
 // job a standard one looks at it again after that was announced in live, and the owner
 // looks at live after it has written the word: so one of the two ends the context.
 type Book struct {

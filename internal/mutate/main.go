@@ -2,7 +2,7 @@
 // the tests notice. Run it from the root of the repository:
 //
 //	go run ./internal/mutate                       # the bugs of its table, which were thought of
-//	go run ./internal/mutate -generate 200 -seed 7 # 200 that nobody thought of
+//	go run ./internal/mutate -generate 200 -seed 7 # 200 that are not in the table
 //	go run ./internal/mutate -only pool            # those in files with that in their name
 //
 // The generated ones are changes of the syntax tree that compile, drawn by the seed from

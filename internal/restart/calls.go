@@ -88,7 +88,7 @@ func (s *State) takeDown(c *Child, reply Call) bool {
 	return false
 }
 
-// callOff answers those who wait for a start that will not be.
+// callOff answers the calls that wait for a start that will not be.
 func (s *State) callOff(c *Child) {
 	if len(c.awaitStart) > 0 {
 		replyAll(&c.awaitStart, errs.Wrapf(errs.ErrShutdown, "supervisor %q: child %q stopped before it had started", s.cfg.Name, c.Name))

@@ -106,7 +106,7 @@ type Exit struct {
 	Told     bool  // after Stop
 	Threw    bool  // by a panic or a Goexit
 	Harmless bool  // Err says no more than that it was told to
-	Left     error // names what it has left running; nil without
+	Stopped  error // names what it has left running; nil without
 }
 
 // ErrUntold is the failure of a permanent child that ends normally.

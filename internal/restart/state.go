@@ -26,7 +26,7 @@ type State struct {
 	byName map[string]*Child
 	last   uint64   // seq
 	ended  []*Child // temporary ones of the beginning, for the next Begin
-	window Window
+	window Intensity
 
 	serving bool // between Begin and the end of the final plan
 	plan    plan
@@ -63,7 +63,7 @@ func (s *State) Begin() {
 		s.byName[c.Name] = c
 		return true
 	})
-	s.window = NewWindow(s.cfg.Intensity, s.cfg.Period)
+	s.window = NewIntensity(s.cfg.Intensity, s.cfg.Period)
 	for _, c := range s.Children {
 		c.Restarts, c.Failures = 0, 0
 		c.due, c.reason = true, firstStart
@@ -208,7 +208,7 @@ func (s *State) stopped(c *Child, e Exit) {
 	if !e.Harmless {
 		c.LastErr = e.Err
 	}
-	s.down(c, e.Left)
+	s.down(c, e.Stopped)
 }
 
 // abandon gives a child up that did not stop within its limit.

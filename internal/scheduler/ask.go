@@ -65,7 +65,7 @@ type dueResult struct {
 // An asker is the questions of a scheduler, under its lock.
 type asker struct {
 	waiting []*question // for a helper: those whose tasks are in time
-	behind  []*question // for a helper, if nobody else does: those that catch up
+	behind  []*question // for a helper, if no other does: those that catch up
 	asked   []*question // a helper has them, one each
 	helpers int
 	crashed error // of a helper, for the loop to die of
@@ -225,7 +225,7 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 	if last != nil {
 		s.takeBack(last)
 	}
-	if a.unasked() == 0 || s.resting() {
+	if a.unasked() == 0 || s.isStopped() {
 		return nil
 	}
 	q := a.take(s.look().Mono)
@@ -344,7 +344,7 @@ func (s *Scheduler) answered(q *question) {
 	t.asking = nil
 	if t.current() == nil {
 		if t.heir != nil { // else Unschedule has told it
-			s.comesDue(q, false)
+			s.takeDueOf(q, false)
 			s.handOver()
 		}
 		return
@@ -356,7 +356,7 @@ func (s *Scheduler) answered(q *question) {
 	next := r.next
 	switch {
 	case q.known.total == 0: // there is nothing but the next one
-	case t.paused || s.resting(): // it is asked again, and what is due by then is missed
+	case t.paused || s.isStopped(): // it is asked again, and what is due by then is missed
 		next = q.known.newest.Named
 		if q.made {
 			next = r.first
@@ -365,7 +365,7 @@ func (s *Scheduler) answered(q *question) {
 			r.err = nil
 		}
 	default:
-		s.comesDue(q, hung)
+		s.takeDueOf(q, hung)
 	}
 	t.reset = false
 	s.setNext(t, next)
@@ -381,8 +381,8 @@ func (s *Scheduler) answered(q *question) {
 	s.poke()
 }
 
-// comesDue takes what is due by an answer, but for what has been made before.
-func (s *Scheduler) comesDue(q *question, missed bool) {
+// takeDueOf takes what is due by an answer, but for what has been made before.
+func (s *Scheduler) takeDueOf(q *question, missed bool) {
 	r := &q.result
 	if q.made && r.total > 0 {
 		if uint64(len(r.dues)) == r.total {

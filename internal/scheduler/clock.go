@@ -41,13 +41,13 @@ const (
 	watchInterval = time.Minute
 
 	// jumpTolerance is more than a clock is slewed by in a watchInterval (30 ms at
-	// the 500 ppm of NTP), and less than anybody sets one by.
+	// the 500 ppm of NTP), and less than clocks are set by.
 	jumpTolerance = time.Second
 
-	// repeatWindow is how far the clock may be set back and still be trusted to
+	// repeatWithin is how far the clock may be set back and still be trusted to
 	// have been right before: its times are then not repeated. Beyond, it was wrong
 	// before, and the new time counts at once. The three hours are those of Vixie cron.
-	repeatWindow = 3 * time.Hour
+	repeatWithin = 3 * time.Hour
 )
 
 // watch compares the clocks, and has those tasks asked anew that a clock set back
@@ -83,7 +83,7 @@ func (t *Task) repeats(by time.Duration) bool {
 		return false
 	}
 	_, once := t.cal.when.(calendar.At)
-	return !once && (by < -repeatWindow-jumpTolerance || t.repeatsFolds())
+	return !once && (by < -repeatWithin-jumpTolerance || t.repeatsFolds())
 }
 
 // repeatsFolds reports whether a time that exists twice runs twice, by an option of
@@ -97,7 +97,7 @@ func (t *Task) repeatsFolds() bool {
 func (s *Scheduler) sleep() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.resting() {
+	if s.isStopped() {
 		return span.Never
 	}
 	now := s.look()
@@ -114,6 +114,6 @@ func (s *Scheduler) sleep() time.Duration {
 	return d
 }
 
-// resting reports whether nothing comes due: after the scheduler has been told to
+// isStopped reports whether nothing comes due: after the scheduler has been told to
 // stop, or while the queue takes no jobs. What would have, has when that is over.
-func (s *Scheduler) resting() bool { return s.stopped || s.engine.IsClosed() }
+func (s *Scheduler) isStopped() bool { return s.stopped || s.engine.IsClosed() }

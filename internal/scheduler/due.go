@@ -44,7 +44,7 @@ const runsAtOnce = 256
 func (s *Scheduler) handOver() {
 	for before := -1; s.dueHead < len(s.due) && s.dueHead != before; {
 		before = s.dueHead
-		s.engine.Step(func(c *core.Core, now time.Duration) {
+		s.engine.Update(func(c *core.Core, now time.Duration) {
 			for range runsAtOnce {
 				if s.dueHead == len(s.due) || s.engine.Closed() {
 					return
@@ -52,7 +52,7 @@ func (s *Scheduler) handOver() {
 				d := s.due[s.dueHead]
 				s.due[s.dueHead] = dueRuns{}
 				s.dueHead++
-				s.comeDue(c, d, now)
+				s.makeDue(c, d, now)
 			}
 		})
 	}
@@ -64,9 +64,9 @@ func (s *Scheduler) handOver() {
 	}
 }
 
-// comeDue makes those of the runs that the policy for missed ones asks for. The
+// makeDue makes those of the runs that the policy for missed ones asks for. The
 // newest is none of these if it is in time.
-func (s *Scheduler) comeDue(c *core.Core, d dueRuns, now time.Duration) {
+func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 	t := d.t.current()
 	if t == nil {
 		if d.total > 0 { // else Unschedule has told it
@@ -271,12 +271,12 @@ func (s *Scheduler) emitSkipped(t *Task, due DueTime, n uint64, why error) {
 func (s *Scheduler) wait(t *Task) {
 	if len(t.postponed) > 0 {
 		s.waitList = append(s.waitList, t)
-		s.engine.CallFollowUp()
+		s.engine.CallAfterUpdate()
 	}
 }
 
-// followUp lets runs follow those that have ended in this step of the engine.
-func (s *Scheduler) followUp(c *core.Core, now time.Duration) {
+// continuePostponed lets runs follow those that have ended in this step of the engine.
+func (s *Scheduler) continuePostponed(c *core.Core, now time.Duration) {
 	for len(s.waitList) > 0 {
 		t := s.waitList[0].current()
 		s.waitList[0], s.waitList = nil, s.waitList[1:]
@@ -294,9 +294,9 @@ func (s *Scheduler) HandBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tasks := slices.SortedFunc(maps.Values(s.tasks), func(a, b *Task) int { return cmp.Compare(a.seq, b.seq) })
-	s.engine.Step(func(c *core.Core, now time.Duration) {
+	s.engine.Update(func(c *core.Core, now time.Duration) {
 		for _, d := range s.due[s.dueHead:] { // of a queue that has failed before it took them
-			s.comeDue(c, d, now)
+			s.makeDue(c, d, now)
 		}
 		s.due, s.dueHead = nil, 0
 		for _, t := range tasks {

@@ -3,9 +3,9 @@ package scheduler
 import (
 	"time"
 
-	"github.com/a622d8ee/dray/internal/agenda"
 	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/timerqueue"
 )
 
 // An heir is the task by which another one was replaced.
@@ -15,10 +15,10 @@ type heir struct {
 }
 
 // replace lets a task take over from another one of its name. That one stays in the
-// timetable, or is asked, until all runs have been found that were due by now.
+// timers, or is asked, until all runs have been found that were due by now.
 func (s *Scheduler) replace(old, t *Task) {
 	now := s.look()
-	s.engine.Step(func(c *core.Core, _ time.Duration) {
+	s.engine.Update(func(c *core.Core, _ time.Duration) {
 		old.gone, old.heir = true, &heir{t, old.nowOf(now)}
 		t.takeOver(old)
 		if old.paused {
@@ -28,7 +28,7 @@ func (s *Scheduler) replace(old, t *Task) {
 			old.late = old.hasNext && old.key() <= old.nowOf(now)
 		}
 	})
-	if old.owes() && s.begun {
+	if old.runsForHeir() && s.begun {
 		s.arm(old)
 		s.poke()
 	} else {
@@ -45,11 +45,11 @@ func (t *Task) keeps() int {
 	return max(t.cfg.Missed, 1)
 }
 
-// owes reports whether t has a next run that is its heir's.
-func (t *Task) owes() bool { return t.heir != nil && t.hasNext && t.next <= t.heir.since }
+// runsForHeir reports whether t has a next run that is its heir's.
+func (t *Task) runsForHeir() bool { return t.heir != nil && t.hasNext && t.next <= t.heir.since }
 
 // takeUncounted returns the runs of t that have come due and that the books do not have
-// yet: nobody else makes them then. While the scheduler rests, nothing comes due.
+// yet: they are made nowhere else then. While the scheduler is stopped, nothing comes due.
 func (s *Scheduler) takeUncounted(t *Task) (found dueRuns) {
 	for i := s.dueHead; i < len(s.due); i++ {
 		if d := &s.due[i]; d.t.current() == t {
@@ -59,7 +59,7 @@ func (s *Scheduler) takeUncounted(t *Task) (found dueRuns) {
 	}
 	now := s.look()
 	switch {
-	case !s.begun || s.resting() || t.paused || !t.hasNext:
+	case !s.begun || s.isStopped() || t.paused || !t.hasNext:
 	case t.asking != nil:
 		if !t.asking.made {
 			found.add(t.asking.known.newest, t.asking.known.total, s.clock)
@@ -77,7 +77,7 @@ func (s *Scheduler) takeUncounted(t *Task) (found dueRuns) {
 // takeEarly takes the runs that are due by now and that jitter would delay.
 func (s *Scheduler) takeEarly(now clock.Reading) {
 	for _, t := range s.intervals.early(now) {
-		s.intervalDue(t, now, t.cfg.Jitter)
+		s.takeInterval(t, now, t.cfg.Jitter)
 		s.arm(t)
 	}
 	for _, t := range s.calendar.early(now) {
@@ -86,8 +86,8 @@ func (s *Scheduler) takeEarly(now clock.Reading) {
 }
 
 // early disarms and returns the tasks that have a run which jitter delays.
-func (tt *timetable) early(now clock.Reading) (found []*Task) {
-	tt.agenda.Sweep(func(e agenda.Entry[*Task]) bool {
+func (tt *taskTimers) early(now clock.Reading) (found []*Task) {
+	tt.queue.Sweep(func(e timerqueue.Entry[*Task]) bool {
 		t := e.Item
 		if !stands(e) {
 			return false

@@ -37,7 +37,7 @@ func (s *Scheduler) Serve(ctx context.Context) error {
 		case <-s.wakeup:
 		case <-timer.C:
 		case <-ctx.Done():
-			s.Rest()
+			s.Stop()
 			return nil
 		}
 	}
@@ -64,8 +64,8 @@ func (s *Scheduler) adopt() {
 	}
 }
 
-// Rest lets nothing come due any more.
-func (s *Scheduler) Rest() {
+// Stop lets nothing come due any more.
+func (s *Scheduler) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
@@ -76,7 +76,7 @@ func (s *Scheduler) Rest() {
 func (s *Scheduler) Finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.begun && !s.resting() {
+	if s.begun && !s.isStopped() {
 		now := s.look()
 		for s.takeDue(now) {
 		}
@@ -92,7 +92,7 @@ func (s *Scheduler) collect() (more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asker.dieOfCrash()
-	if s.resting() {
+	if s.isStopped() {
 		return false
 	}
 	now := s.look()
@@ -112,11 +112,11 @@ func (s *Scheduler) takeDue(now clock.Reading) (some bool) {
 		}
 		some = true
 		t := e.Item
-		s.intervalDue(t, now, 0)
-		if t.gone && !t.owes() {
+		s.takeInterval(t, now, 0)
+		if t.gone && !t.runsForHeir() {
 			s.intervals.drop(t)
 		} else {
-			s.intervals.agenda.Postpone(t.key())
+			s.intervals.queue.Postpone(t.key())
 		}
 	}
 	for range tasksAtOnce {
@@ -130,9 +130,9 @@ func (s *Scheduler) takeDue(now clock.Reading) (some bool) {
 	return some
 }
 
-// intervalDue takes the runs of a task of Every that are due, and those whose jitter ends
+// takeInterval takes the runs of a task of Every that are due, and those whose jitter ends
 // in that time.
-func (s *Scheduler) intervalDue(t *Task, now clock.Reading, early time.Duration) {
+func (s *Scheduler) takeInterval(t *Task, now clock.Reading, early time.Duration) {
 	late := span.Difference(now.Mono, t.key())
 	n := int64(span.Sum(late, early) / t.period) // due besides the first, and later
 	if t.gone {

@@ -31,7 +31,7 @@ func (s *Scheduler) newRun() *Run {
 	return r
 }
 
-// recycle frees a run that nobody knows any more: the queue forgets a processed job.
+// recycle frees a run that nothing refers to any more: the queue forgets a processed job.
 func (s *Scheduler) recycle(r *Run) {
 	*r = Run{}
 	if len(s.free) < maxFree {

@@ -75,10 +75,10 @@ type Scheduler struct {
 
 	mu          sync.Mutex
 	tasks       map[string]*Task
-	count       uint64    // tasks ever registered
-	intervals   timetable // by the monotonic clock
-	calendar    timetable // by the wall clock
-	due         []dueRuns // from dueHead on, on their way to the queue: what a crash leaves there goes first
+	count       uint64     // tasks ever registered
+	intervals   taskTimers // by the monotonic clock
+	calendar    taskTimers // by the wall clock
+	due         []dueRuns  // from dueHead on, on their way to the queue: what a crash leaves there goes first
 	dueHead     int
 	asker       asker
 	wordHelpers int           // goroutines that ask schedules for their words
@@ -97,7 +97,7 @@ type Scheduler struct {
 // New returns a scheduler without tasks, of a queue that has that engine and clock.
 func New(h Host, e *engine.Engine, c *clock.Clock) *Scheduler {
 	s := &Scheduler{host: h, engine: e, clock: c, wakeup: make(chan struct{}, 1), tasks: make(map[string]*Task)}
-	e.Step(func(*core.Core, time.Duration) { e.FollowUp(s.followUp) })
+	e.Update(func(*core.Core, time.Duration) { e.AfterUpdate(s.continuePostponed) })
 	return s
 }
 
@@ -146,7 +146,7 @@ func (s *Scheduler) register(t *Task, replaces bool) (done bool, err error) {
 	s.tasks[name] = t
 	s.arm(t)
 	s.handOver()
-	if e, ok := s.timetable(t).first(); ok && e.Item == t {
+	if e, ok := s.timersOf(t).first(); ok && e.Item == t {
 		s.poke() // the loop sleeps for longer than this
 	}
 	s.host.Scheduled(name, t.nextOf(s.clock.Reference()))
@@ -171,7 +171,7 @@ func (s *Scheduler) Unschedule(name string) error {
 	delete(s.tasks, name)
 	dropped := s.takeUncounted(t)
 	s.disarm(t)
-	s.engine.Step(func(c *core.Core, _ time.Duration) {
+	s.engine.Update(func(c *core.Core, _ time.Duration) {
 		for _, r := range t.postponed {
 			dropped.add(r.at, 1, s.clock)
 		}
@@ -193,7 +193,7 @@ func (s *Scheduler) change(name string, do func(t *Task, c *core.Core, now time.
 	if t == nil {
 		return errs.ErrNotFound
 	}
-	s.engine.Step(func(c *core.Core, now time.Duration) { do(t, c, now) })
+	s.engine.Update(func(c *core.Core, now time.Duration) { do(t, c, now) })
 	s.poke()
 	return nil
 }
@@ -312,12 +312,12 @@ func (s *Scheduler) infos() []Info {
 
 // underBoth makes a change to what both mu, which is held, and the engine's state guard.
 func (s *Scheduler) underBoth(change func()) {
-	s.engine.Step(func(*core.Core, time.Duration) { change() })
+	s.engine.Update(func(*core.Core, time.Duration) { change() })
 }
 
-// Entries returns how many entries the timetable of intervals has, and how many of them stand.
+// Entries returns how many entries the timer queue of intervals has, and how many of them stand.
 func (s *Scheduler) Entries() (all, armed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.intervals.agenda.Len(), s.intervals.armed
+	return s.intervals.queue.Len(), s.intervals.armed
 }

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"time"
 
-	"github.com/a622d8ee/dray/internal/agenda"
 	"github.com/a622d8ee/dray/internal/calendar"
 	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/span"
+	"github.com/a622d8ee/dray/internal/timerqueue"
 )
 
 // A Task is a registered task. There may be a million, so what only some of
@@ -25,8 +25,8 @@ type Task struct {
 	// guarded by Scheduler.mu
 	next   time.Duration // when the next run is due, on the task's own clock
 	asking *question     // its schedule is being asked
-	armed  bool          // next is in a timetable, and stands
-	stale  bool          // next is in a timetable, and does not stand
+	armed  bool          // next is among the timers, and stands
+	stale  bool          // next is among the timers, and does not stand
 	saying *saying       // its schedule is being asked for its words
 	reset  bool          // the clock was set back: ask from now on, whatever was due
 
@@ -199,16 +199,16 @@ func (s *Scheduler) info(t *Task, now *clock.Reference) Info {
 	return i
 }
 
-// A timetable holds the tasks of one clock that have a next run. Of a task that
+// A taskTimers holds the tasks of one clock that have a next run. Of a task that
 // is paused, gone or moved the old entry stays in, until it comes up or too many
-// do: see package agenda.
-type timetable struct {
-	agenda agenda.Agenda[*Task]
-	armed  int // entries that stand
+// do: see package timerqueue.
+type taskTimers struct {
+	queue timerqueue.Queue[*Task]
+	armed int // entries that stand
 }
 
 // stands reports whether an entry still holds; one that does not is then taken out.
-func stands(e agenda.Entry[*Task]) bool {
+func stands(e timerqueue.Entry[*Task]) bool {
 	current := e.Item.key() == e.Due
 	if current && !e.Item.armed {
 		e.Item.stale = false
@@ -217,18 +217,18 @@ func stands(e agenda.Entry[*Task]) bool {
 }
 
 // first returns the earliest entry that stands.
-func (tt *timetable) first() (agenda.Entry[*Task], bool) {
+func (tt *taskTimers) first() (timerqueue.Entry[*Task], bool) {
 	for {
-		e, ok := tt.agenda.First()
+		e, ok := tt.queue.First()
 		if !ok || stands(e) {
 			return e, ok
 		}
-		tt.agenda.Drop()
+		tt.queue.Drop()
 	}
 }
 
 // pop disarms and returns the first task that is due by now.
-func (tt *timetable) pop(now time.Duration) (*Task, bool) {
+func (tt *taskTimers) pop(now time.Duration) (*Task, bool) {
 	e, ok := tt.first()
 	if !ok || e.Due > now {
 		return nil, false
@@ -238,13 +238,13 @@ func (tt *timetable) pop(now time.Duration) (*Task, bool) {
 }
 
 // drop disarms t, whose entry is the first.
-func (tt *timetable) drop(t *Task) {
-	tt.agenda.Drop()
+func (tt *taskTimers) drop(t *Task) {
+	tt.queue.Drop()
 	tt.armed--
 	t.armed = false
 }
 
-func (s *Scheduler) timetable(t *Task) *timetable {
+func (s *Scheduler) timersOf(t *Task) *taskTimers {
 	if t.cal == nil {
 		return &s.intervals
 	}
@@ -253,21 +253,21 @@ func (s *Scheduler) timetable(t *Task) *timetable {
 
 // arm enters t's next run, if it has one.
 func (s *Scheduler) arm(t *Task) {
-	if t.armed || t.paused || t.gone && !t.owes() || t.asking != nil || !t.hasNext {
+	if t.armed || t.paused || t.gone && !t.runsForHeir() || t.asking != nil || !t.hasNext {
 		return
 	}
-	tt := s.timetable(t)
+	tt := s.timersOf(t)
 	if s.begun && t.cal != nil && tt.armed == 0 {
-		s.looked = s.look() // nobody has watched the clock up to here
+		s.looked = s.look() // the clock was not watched up to here
 	}
 	if !t.stale {
-		tt.agenda.Add(t.key(), t)
+		tt.queue.Add(t.key(), t)
 	}
 	t.armed, t.stale = true, false
 	tt.armed++
 }
 
-// sweepAlways is how small a timetable is swept for each task that is taken out, so that
+// sweepAlways is how few timers are swept for each task that is taken out, so that
 // nothing of it is kept: some microseconds. A larger one is when a third of it is such
 // tasks.
 const sweepAlways = 1024
@@ -278,10 +278,10 @@ func (s *Scheduler) disarm(t *Task) {
 		return
 	}
 	t.armed, t.stale = false, true
-	tt := s.timetable(t)
+	tt := s.timersOf(t)
 	tt.armed--
-	if n := tt.agenda.Len(); n <= sweepAlways || n > tt.armed+tt.armed/2 {
-		tt.agenda.Sweep(stands)
+	if n := tt.queue.Len(); n <= sweepAlways || n > tt.armed+tt.armed/2 {
+		tt.queue.Sweep(stands)
 	}
 }
 
@@ -296,7 +296,7 @@ func (t *Task) Options() *Options { return t.cfg }
 
 // LeftToAnother is told that the run of t that was due then has been left to another instance.
 func (s *Scheduler) LeftToAnother(t *Task, due DueTime) {
-	s.engine.Step(func(*core.Core, time.Duration) {
+	s.engine.Update(func(*core.Core, time.Duration) {
 		if t := t.current(); t != nil {
 			t.past().locks++
 		}

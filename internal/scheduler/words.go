@@ -15,7 +15,7 @@ type saying struct {
 	t    *Task         // immutable
 	done chan struct{} // closed when text is there
 	text string        // written before that
-	hung bool          // it has taken too long for one who waited; guarded by Scheduler.mu
+	hung bool          // it has taken too long for a call that waited; guarded by Scheduler.mu
 }
 
 // describe fills in the schedules' words. Foreign ones are asked by helpers, within
@@ -53,7 +53,7 @@ func isOwn(when calendar.Schedule) bool {
 type wordsRound struct {
 	s    *Scheduler
 	said map[int]*saying // by the index of the task
-	left []*saying       // that nobody has asked yet; guarded by Scheduler.mu
+	left []*saying       // that were not asked yet; guarded by Scheduler.mu
 }
 
 // join waits for an answer that is on its way, or asks for one.
@@ -95,7 +95,7 @@ func (r *wordsRound) await(infos []Info) {
 func (r *wordsRound) giveUp(infos []Info) {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
-	for _, a := range r.left { // nobody has asked
+	for _, a := range r.left { // not asked
 		a.t.saying = nil
 		close(a.done)
 	}

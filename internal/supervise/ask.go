@@ -78,7 +78,7 @@ func infosOf(all []listing) []Info {
 }
 
 // A lookup asks a service of a user's for its children, by at most one call at a time:
-// those who ask meanwhile share its answer.
+// calls that ask meanwhile share its answer.
 type lookup struct {
 	mu   sync.Mutex
 	last *guard.Call[[]Info] // guarded by mu; perhaps over
@@ -123,7 +123,7 @@ func (a *delayAsker) ask(q question) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(a.waiting) > 0 && q.asked.Sub(a.waiting[0].asked) >= guard.Patience {
-		a.waiting = a.waiting[1:] // nobody waits for it any more
+		a.waiting = a.waiting[1:] // no call waits for it any more
 	}
 	a.waiting = append(a.waiting, q)
 	if !a.running {
@@ -149,7 +149,7 @@ func (a *delayAsker) work() {
 	finished = true
 }
 
-// next takes the next question that somebody still waits for.
+// next takes the next question that a call still waits for.
 func (a *delayAsker) next(q *question) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/a622d8ee/dray/internal/restart"
 )
 
-// A state is the rules and what is done by them. It belongs to the loop, or to whoever
+// A state is the rules and what is done by them. It belongs to the loop, or to the call that
 // has the supervisor's lock while there is none.
 type state struct {
 	*restart.State
@@ -146,7 +146,7 @@ func (s *state) exited(i *instance, e *exit) {
 		return
 	}
 	of.instance, of.exit, s.exit = nil, e, e
-	s.Exited(i.child, restart.Exit{Err: e.err, Told: e.told, Threw: e.threw, Harmless: e.harmless, Left: s.leave(i.child, e)})
+	s.Exited(i.child, restart.Exit{Err: e.err, Told: e.told, Threw: e.threw, Harmless: e.harmless, Stopped: s.leave(i.child, e)})
 	s.shown(s.Failure)
 	s.exit = nil
 }

@@ -18,13 +18,13 @@ import (
 type Config struct {
 	restart.Config
 	Backoff func(attempt int) time.Duration // nil: restart at once
-	// Emit is told what happens, on the supervisor's goroutine; nil if nobody listens. It
+	// Emit is told what happens, on the supervisor's goroutine; nil without a listener. It
 	// must not wait, nor keep the Child.
 	Emit func(restart.Event, time.Time)
 	// Tell makes a time one for users.
 	Tell func(time.Time) time.Time
 	// Panicked makes the error of a panic, and SetStack gives it the text of its stack,
-	// of at most MaxStack bytes, before anybody else sees it.
+	// of at most MaxStack bytes, before all others see it.
 	Panicked func(value any) error
 	SetStack func(err error, stack []byte)
 	MaxStack int
@@ -179,7 +179,7 @@ func (s *Supervisor) Terminate(name string) error {
 
 // call has do called with the state, wherever that is, and waits for its reply.
 func (s *Supervisor) call(do func(*state, restart.Call)) error {
-	answer := make(chan error, 1) // a reply waits for nobody
+	answer := make(chan error, 1) // a reply waits for no receiver
 	for !s.try(func() {
 		do(s.state, func(err error) {
 			s.state.shown(err)

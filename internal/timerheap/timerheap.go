@@ -15,7 +15,7 @@ import (
 // is not in any heap.
 type Item[T any] struct {
 	Value T
-	Due   time.Duration // since some epoch of the caller's
+	Due   time.Duration // since some origin of the caller's
 	seq   uint64
 	pos   int // index in the heap plus one, so that the zero value is outside
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // BenchmarkOwnerRestart is the time from a crash of the owner, its stack captured,
@@ -28,12 +28,12 @@ func BenchmarkOwnerRestart(b *testing.B) {
 func benchOwnerRestart(b *testing.B, waiting int) {
 	q, err := dray.New(dray.WithCapacity(dray.Unbounded))
 	require.NoError(b, err)
-	seam.Inside(q).Endure()
+	testhook.Inside(q).Endure()
 	epoch := time.Now()
 	var crashed atomic.Int64 // when; zero while there is nothing to measure
 	back := make(chan time.Duration, 1)
 	var armed atomic.Bool
-	seam.Inside(q).Fault(func(at string) {
+	testhook.Inside(q).Fault(func(at string) {
 		switch {
 		case at != "advance":
 		case armed.CompareAndSwap(true, false):
@@ -53,7 +53,7 @@ func benchOwnerRestart(b *testing.B, waiting int) {
 	var took []time.Duration
 	for b.Loop() {
 		armed.Store(true)
-		seam.Inside(q).Poke()
+		testhook.Inside(q).Poke()
 		took = append(took, <-back)
 	}
 	reportMedian(b, took)

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -62,7 +62,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 func busyMinute(t *testing.T, fault func(string)) (*dray.Queue, []atomic.Int64) {
 	q, err := dray.New(dray.WithWorkers(3), dray.WithObserver(func(dray.Event) {}))
 	require.NoError(t, err)
-	seam.Inside(q).Fault(fault)
+	testhook.Inside(q).Fault(fault)
 	require.NoError(t, q.Start())
 	ran := make([]atomic.Int64, 28)
 	for i := range ran[:24] {
@@ -160,11 +160,11 @@ func crashInNextTurn(q *dray.Queue) {
 			settled = true
 		}
 		if at == "effects" && settled {
-			seam.Inside(q).Fault(nil)
+			testhook.Inside(q).Fault(nil)
 			panic("injected")
 		}
 	}
-	seam.Inside(q).Fault(fault)
+	testhook.Inside(q).Fault(fault)
 }
 
 // TestCrashOfAWorkerThatHasParked: it does not stand among the parked twice, where it
@@ -198,7 +198,7 @@ func TestCrashPastTheIntensity(t *testing.T) {
 		q, err := dray.New(dray.WithWorkers(1))
 		require.NoError(t, err)
 		var broken atomic.Bool
-		seam.Inside(q).Fault(func(at string) {
+		testhook.Inside(q).Fault(func(at string) {
 			if broken.Load() && at == "advance" {
 				panic("rules are broken")
 			}
@@ -213,7 +213,7 @@ func TestCrashPastTheIntensity(t *testing.T) {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 		}
 		broken.Store(true)
-		seam.Inside(q).Poke()
+		testhook.Inside(q).Poke()
 		err = <-served
 		require.ErrorIs(t, err, dray.ErrIntensity)
 		require.ErrorContains(t, err, "rules are broken")
@@ -237,7 +237,7 @@ func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
 		q, err := dray.New(dray.WithWorkers(1))
 		require.NoError(t, err)
 		var broken atomic.Bool
-		seam.Inside(q).Fault(func(at string) {
+		testhook.Inside(q).Fault(func(at string) {
 			if broken.Load() && at == "advance" {
 				panic("rules are broken")
 			}
@@ -247,7 +247,7 @@ func TestCrashPastTheIntensityDuringTheDrain(t *testing.T) {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Minute); return nil }))
 		}
 		synctest.Wait()
-		time.AfterFunc(time.Second, func() { broken.Store(true); seam.Inside(q).Poke() })
+		time.AfterFunc(time.Second, func() { broken.Store(true); testhook.Inside(q).Poke() })
 		report, err := q.Shutdown(t.Context())
 		require.ErrorIs(t, err, dray.ErrIntensity)
 		require.Len(t, report.Waiting, 2)
@@ -261,7 +261,7 @@ func TestServeAgainAfterFailure(t *testing.T) {
 		q, err := dray.New(dray.WithWorkers(1))
 		require.NoError(t, err)
 		var crashes atomic.Int64
-		seam.Inside(q).Fault(func(at string) {
+		testhook.Inside(q).Fault(func(at string) {
 			if at == "advance" && crashes.Add(1) <= 4 {
 				panic("rules are broken")
 			}
@@ -312,7 +312,7 @@ func TestCrashInACall(t *testing.T) {
 			kit.DuringATick(t, q, func() { // so that it lies in the mailbox, and the owner rests
 				require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 			})
-			seam.Inside(q).Fault(func(at string) {
+			testhook.Inside(q).Fault(func(at string) {
 				if at == where && !once {
 					once = true
 					panic("injected")
@@ -338,7 +338,7 @@ func TestCrashWhenATaskIsDue(t *testing.T) {
 			tick := func(context.Context) error { ran++; return nil }
 			q, err := dray.New(dray.WithWorkers(1), dray.WithObserver(func(dray.Event) {}), dray.WithPeriodic("tick", dray.Every(time.Second), tick))
 			require.NoError(t, err)
-			seam.Inside(q).Fault(fault)
+			testhook.Inside(q).Fault(fault)
 			require.NoError(t, q.Start())
 			time.Sleep(5*time.Second + time.Millisecond)
 			more = hit()

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -25,7 +25,7 @@ func TestSchedulerCrashAtEveryStep(t *testing.T) {
 			fault, hit := crashAt(n)
 			q, err := dray.New(dray.WithWorkers(3), dray.WithObserver(func(dray.Event) {}))
 			require.NoError(t, err)
-			seam.Inside(q).Fault(fault)
+			testhook.Inside(q).Fault(fault)
 			require.NoError(t, q.Start())
 			var mu sync.Mutex
 			ran := map[string]int{}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/internal/yield"
 )
 
@@ -157,13 +157,13 @@ func CountsAllocations(t *testing.T) {
 func DuringATick(t testing.TB, q *dray.Queue, f func()) {
 	t.Helper()
 	once := false
-	seam.Inside(q).Fault(func(at string) {
+	testhook.Inside(q).Fault(func(at string) {
 		if at == "alarm" && !once {
 			once = true
 			f()
 		}
 	})
-	defer seam.Inside(q).Fault(nil)
+	defer testhook.Inside(q).Fault(nil)
 	_ = q.Stats()
 	require.True(t, once)
 }

@@ -3,7 +3,7 @@ package kit
 import "github.com/a622d8ee/dray"
 
 // Starts records the order in which jobs were given to workers. In which order these then
-// run their first statements is nobody's business.
+// run their first statements is no business of a test.
 type Starts struct{ Record[dray.ID] }
 
 // Option has a queue fill the record.

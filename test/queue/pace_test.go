@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // beat is how often the owner looks at stretches of tiny jobs.
@@ -61,7 +61,7 @@ func TestBeatStopsByItself(t *testing.T) {
 			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }))
 		}
 		var ticks atomic.Int64
-		seam.Inside(q).Fault(func(at string) {
+		testhook.Inside(q).Fault(func(at string) {
 			if at == "advance" {
 				ticks.Add(1)
 			}

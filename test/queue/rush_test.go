@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -109,7 +109,7 @@ func TestEnqueueDuringATick(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(time.Minute)
 		begin, once := time.Now(), false
-		seam.Inside(q).Fault(func(at string) {
+		testhook.Inside(q).Fault(func(at string) {
 			if at == "advance" && !once {
 				once = true
 				require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
@@ -124,7 +124,7 @@ func TestEnqueueDuringATick(t *testing.T) {
 		}
 		time.Sleep(10 * time.Minute)
 		require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
-		seam.Inside(q).Fault(nil)
+		testhook.Inside(q).Fault(nil)
 		states, dates := map[dray.ID]dray.State{}, map[dray.ID]time.Duration{}
 		for j := range q.Jobs() {
 			states[j.ID], dates[j.ID] = j.State, j.EnqueuedAt.Sub(begin)
@@ -143,7 +143,7 @@ func TestPlainJobDuringATick(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(time.Minute)
 		begin, once := time.Now(), false
-		seam.Inside(q).Fault(func(at string) {
+		testhook.Inside(q).Fault(func(at string) {
 			if at == "advance" && !once {
 				once = true
 				require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
@@ -152,7 +152,7 @@ func TestPlainJobDuringATick(t *testing.T) {
 		_ = q.Stats()
 		time.Sleep(10 * time.Minute)
 		require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
-		seam.Inside(q).Fault(nil)
+		testhook.Inside(q).Fault(nil)
 		for j := range q.Jobs() {
 			if j.ID == 3 {
 				require.Equal(t, 10*time.Minute, j.EnqueuedAt.Sub(begin))

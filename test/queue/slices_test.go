@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -151,13 +151,13 @@ func TestJobsAreReadAsFarAsTheyAreWanted(t *testing.T) {
 
 // stepsOf counts the steps that f makes the queue take.
 func stepsOf(q *dray.Queue, f func()) (n int) {
-	seam.Inside(q).Fault(func(at string) {
+	testhook.Inside(q).Fault(func(at string) {
 		if at == "change" {
 			n++
 		}
 	})
 	f()
-	seam.Inside(q).Fault(nil)
+	testhook.Inside(q).Fault(nil)
 	return n
 }
 
@@ -210,7 +210,7 @@ func TestCrashBetweenSlices(t *testing.T) {
 		}
 		synctest.Wait()
 		slices := 0
-		seam.Inside(q).Fault(func(at string) {
+		testhook.Inside(q).Fault(func(at string) {
 			if at != "change" {
 				return
 			}
@@ -219,7 +219,7 @@ func TestCrashBetweenSlices(t *testing.T) {
 			}
 		})
 		require.Equal(t, n, q.CancelKey("k"))
-		seam.Inside(q).Fault(nil)
+		testhook.Inside(q).Fault(nil)
 		synctest.Wait()
 		require.Greater(t, slices, 3)
 		s := q.Stats()

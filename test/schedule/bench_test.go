@@ -114,7 +114,7 @@ func tasksOf(b *testing.B, l *latenesses) (stop func()) {
 }
 
 // BenchmarkScheduleUnscheduleMillion is adding and removing a task while there are
-// a million others; see BenchmarkContainerHeapMillion in internal/agenda.
+// a million others; see BenchmarkContainerHeapMillion in internal/timerqueue.
 func BenchmarkScheduleUnscheduleMillion(b *testing.B) {
 	q, err := dray.New()
 	require.NoError(b, err)

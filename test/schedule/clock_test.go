@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -23,14 +23,14 @@ func skewed(t *testing.T, opts ...dray.Option) (q *dray.Queue, set func(by time.
 	var skew atomic.Int64
 	q, err := dray.New(opts...)
 	require.NoError(t, err)
-	seam.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
+	testhook.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
 	require.NoError(t, q.Start())
 	t.Cleanup(func() { require.NoError(t, q.Close()) })
 	return q, func(by time.Duration) { skew.Add(int64(by)) }
 }
 
 // TestClockJumps: a bubble's clocks run together, so the wall clock is set through
-// a seam. It is 10:00 when the tasks are registered, and 10:30 when it is set.
+// a testhook. It is 10:00 when the tasks are registered, and 10:30 when it is set.
 // Times are readings of the wall clock; those after | were run after the jump, by
 // 14:00 on the clock as it then is.
 func TestClockJumps(t *testing.T) {
@@ -195,7 +195,7 @@ func TestStaleEntriesAreSwept(t *testing.T) {
 			require.NoError(t, s.Schedule("x", dray.Every(time.Hour), nothing))
 			require.NoError(t, s.Unschedule("x"))
 		}
-		entries := seam.Inside(q).Entries
+		entries := testhook.Inside(q).Entries
 		all, armed := entries()
 		require.Less(t, all, 400)
 		require.Equal(t, 100, armed)

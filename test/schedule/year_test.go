@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -101,7 +101,7 @@ func TestAYear(t *testing.T) {
 			require.NoError(t, q.Scheduler().Resume(i.Name))
 		}
 		time.Sleep(time.Hour)
-		seam.Inside(q).Rest()
+		testhook.Inside(q).StopScheduler()
 		time.Sleep(48 * time.Hour) // what runs ends
 		synctest.Wait()
 		var runs, locked uint64

@@ -15,7 +15,7 @@ import (
 
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
@@ -303,7 +303,7 @@ func (s *service) crash() string {
 	steps := []string{"change", "collect", "admit", "advance", "effects", "settle"}
 	where, exits := steps[s.rng.IntN(len(steps))], s.rng.IntN(2) == 0
 	var once sync.Once
-	seam.Inside(s.q).Fault(func(at string) {
+	testhook.Inside(s.q).Fault(func(at string) {
 		if at == where {
 			once.Do(func() {
 				if exits && at == "settle" {
@@ -313,7 +313,7 @@ func (s *service) crash() string {
 			})
 		}
 	})
-	seam.Inside(s.q).Poke()
+	testhook.Inside(s.q).Poke()
 	return fmt.Sprint("crash at ", where, exits)
 }
 

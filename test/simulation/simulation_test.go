@@ -13,7 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a622d8ee/dray/internal/seam"
+	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 var (
@@ -64,7 +64,7 @@ func simulate(t *testing.T, seed uint64) (s *service) {
 		defer func() {
 			if failed {
 				t.Logf("go test ./test/simulation -run TestSimulation -seed %d -seeds 1\n%s\nnow: %s", seed, tail(s.trace), s.lastStep)
-				seam.Inside(s.q).Fault(nil)
+				testhook.Inside(s.q).Fault(nil)
 				_ = s.q.Close()
 				time.Sleep(24 * time.Hour) // so that the bubble can end, and show why
 			}

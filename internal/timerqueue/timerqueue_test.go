@@ -1,4 +1,4 @@
-package agenda_test
+package timerqueue_test
 
 import (
 	"container/heap"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/a622d8ee/dray/internal/agenda"
+	"github.com/a622d8ee/dray/internal/timerqueue"
 )
 
 type item int
@@ -18,7 +18,7 @@ type item int
 func (i item) Before(o item) bool { return i < o }
 
 // drain takes everything out, in order.
-func drain(a *agenda.Agenda[item]) (out []agenda.Entry[item]) {
+func drain(a *timerqueue.Queue[item]) (out []timerqueue.Entry[item]) {
 	for {
 		e, ok := a.First()
 		if !ok {
@@ -29,7 +29,7 @@ func drain(a *agenda.Agenda[item]) (out []agenda.Entry[item]) {
 	}
 }
 
-func order(x, y agenda.Entry[item]) int {
+func order(x, y timerqueue.Entry[item]) int {
 	if x.Due != y.Due {
 		return int(x.Due - y.Due)
 	}
@@ -41,8 +41,8 @@ func order(x, y agenda.Entry[item]) int {
 func TestAgainstSorting(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
-		var a agenda.Agenda[item]
-		var model []agenda.Entry[item]
+		var a timerqueue.Queue[item]
+		var model []timerqueue.Entry[item]
 		for i := range 200 {
 			switch n := r.IntN(10); {
 			case n < 2 && len(model) > 0:
@@ -50,7 +50,7 @@ func TestAgainstSorting(t *testing.T) {
 				a.Postpone(model[0].Due)
 				slices.SortFunc(model, order)
 			case n < 6:
-				e := agenda.Entry[item]{Due: time.Duration(r.IntN(20)), Item: item(i)}
+				e := timerqueue.Entry[item]{Due: time.Duration(r.IntN(20)), Item: item(i)}
 				a.Add(e.Due, e.Item)
 				model = append(model, e)
 				slices.SortFunc(model, order)
@@ -61,24 +61,24 @@ func TestAgainstSorting(t *testing.T) {
 				a.Drop()
 				model = model[1:]
 			case n == 9:
-				odd := func(e agenda.Entry[item]) bool { return e.Item%2 == 1 }
+				odd := func(e timerqueue.Entry[item]) bool { return e.Item%2 == 1 }
 				a.Sweep(odd)
-				model = slices.DeleteFunc(slices.Clone(model), func(e agenda.Entry[item]) bool { return !odd(e) })
+				model = slices.DeleteFunc(slices.Clone(model), func(e timerqueue.Entry[item]) bool { return !odd(e) })
 			}
 			require.Equal(t, len(model), a.Len())
 		}
-		require.Equal(t, model, append([]agenda.Entry[item]{}, drain(&a)...), "seed %d", seed)
+		require.Equal(t, model, append([]timerqueue.Entry[item]{}, drain(&a)...), "seed %d", seed)
 	}
 }
 
 func TestEmpty(t *testing.T) {
-	var a agenda.Agenda[item]
+	var a timerqueue.Queue[item]
 	_, ok := a.First()
 	require.False(t, ok)
-	a.Sweep(func(agenda.Entry[item]) bool { return true })
+	a.Sweep(func(timerqueue.Entry[item]) bool { return true })
 	require.Zero(t, a.Len())
 	a.Add(1, 1)
-	a.Sweep(func(agenda.Entry[item]) bool { return false })
+	a.Sweep(func(timerqueue.Entry[item]) bool { return false })
 	require.Zero(t, a.Len())
 }
 
@@ -98,7 +98,7 @@ func (s *std) Pop() any {
 const million = 1 << 20
 
 func BenchmarkAgendaMillion(b *testing.B) {
-	var a agenda.Agenda[item]
+	var a timerqueue.Queue[item]
 	for i := range million {
 		a.Add(time.Duration(rand.Int64N(1e12)), item(i))
 	}
@@ -156,14 +156,14 @@ func BenchmarkContainerHeapOfNodesMillion(b *testing.B) {
 // A burst that is over leaves no memory behind.
 func TestSweepFreesMemory(t *testing.T) {
 	var before, full, after runtime.MemStats
-	var a agenda.Agenda[item]
+	var a timerqueue.Queue[item]
 	measure := func(m *runtime.MemStats) { runtime.GC(); runtime.ReadMemStats(m) }
 	measure(&before)
 	for i := range 1_000_000 {
 		a.Add(time.Duration(i), item(i))
 	}
 	measure(&full)
-	a.Sweep(func(e agenda.Entry[item]) bool { return e.Item < 10 })
+	a.Sweep(func(e timerqueue.Entry[item]) bool { return e.Item < 10 })
 	measure(&after)
 	require.Equal(t, 10, a.Len())
 	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(full.HeapAlloc-before.HeapAlloc)/100)

@@ -2,28 +2,28 @@ package restart
 
 import "time"
 
-// A Window counts restarts and says when there were too many of them lately.
+// A Intensity counts restarts and says when there were too many of them lately.
 //
 // The rule, as in OTP: a restart counts for as long as the period lasts, both
 // edges included. So with a limit of n, the restart that finds n others not
 // older than the period is one too many.
 //
-// The zero value allows no restart. A Window is not safe for concurrent use.
-type Window struct {
+// The zero value allows no restart. A Intensity is not safe for concurrent use.
+type Intensity struct {
 	limit  int
 	period time.Duration
 	last   []time.Time // a ring of the last restarts, at most limit of them
 	oldest int         // where the ring starts once it is full
 }
 
-// NewWindow allows limit restarts in any period. A limit below 1 allows none.
-func NewWindow(limit int, period time.Duration) Window {
-	return Window{limit: limit, period: period}
+// NewIntensity allows limit restarts in any period. A limit below 1 allows none.
+func NewIntensity(limit int, period time.Duration) Intensity {
+	return Intensity{limit: limit, period: period}
 }
 
 // Add counts a restart at now and reports whether it is still allowed. Calls
 // must come in the order of time; one that is refused is not counted.
-func (w *Window) Add(now time.Time) bool {
+func (w *Intensity) Add(now time.Time) bool {
 	if len(w.last) < w.limit { // grows as needed: a limit of millions is legal and rarely used up
 		w.last = append(w.last, now)
 		return true

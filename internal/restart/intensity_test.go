@@ -23,7 +23,7 @@ func TestWindowEdge(t *testing.T) {
 		{"1 ns past the edge", period + 1, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := NewWindow(2, period)
+			w := NewIntensity(2, period)
 			require.True(t, w.Add(epoch))
 			require.True(t, w.Add(epoch))
 			require.Equal(t, c.want, w.Add(epoch.Add(c.after)))
@@ -32,9 +32,9 @@ func TestWindowEdge(t *testing.T) {
 }
 
 func TestWindowAllowsNone(t *testing.T) {
-	var zero Window
+	var zero Intensity
 	require.False(t, zero.Add(epoch))
-	none, negative := NewWindow(0, time.Second), NewWindow(-1, time.Second)
+	none, negative := NewIntensity(0, time.Second), NewIntensity(-1, time.Second)
 	require.False(t, none.Add(epoch))
 	require.False(t, negative.Add(epoch))
 }
@@ -64,7 +64,7 @@ func TestWindowIsTheList(t *testing.T) {
 	for seed := range uint64(300) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		limit, period := rng.IntN(6), time.Duration(1+rng.IntN(20))
-		w, model, now := NewWindow(limit, period), list{limit: limit, period: period}, epoch
+		w, model, now := NewIntensity(limit, period), list{limit: limit, period: period}, epoch
 		for range 200 {
 			now = now.Add(time.Duration(rng.IntN(8)))
 			require.Equal(t, model.add(now), w.Add(now), "seed %d", seed)
@@ -73,7 +73,7 @@ func TestWindowIsTheList(t *testing.T) {
 }
 
 func TestWindowMemoryIsBounded(t *testing.T) {
-	w := NewWindow(10, time.Nanosecond)
+	w := NewIntensity(10, time.Nanosecond)
 	for i := range 10_000 {
 		require.True(t, w.Add(epoch.Add(time.Duration(i*2))))
 	}

@@ -1,15 +1,15 @@
-// Package agenda orders very many things by the time at which they are due. It
+// Package timerqueue orders very many things by the time at which they are due. It
 // is a heap without removal: what is no longer wanted stays where it is, is
 // recognized by the owner when it comes up, and is swept out when there is too
 // much of it. So an item needs no word for its place, and a step through the heap
 // touches no item: of a million tasks only the entries, 16 bytes each, are read.
 //
 // It is not safe for concurrent use.
-package agenda
+package timerqueue
 
 import "time"
 
-// Item is what an agenda holds.
+// Item is what a queue holds.
 type Item[T any] interface {
 	comparable
 	// Before orders items that are due at the same time.
@@ -18,28 +18,28 @@ type Item[T any] interface {
 
 // Entry is an item and when it is due.
 type Entry[T Item[T]] struct {
-	Due  time.Duration // since some epoch of the caller's
+	Due  time.Duration // since some origin of the caller's
 	Item T
 }
 
-// Agenda holds entries, the earliest first. The zero value is empty and ready to use.
-type Agenda[T Item[T]] struct{ h []Entry[T] }
+// Queue holds entries, the earliest first. The zero value is empty and ready to use.
+type Queue[T Item[T]] struct{ h []Entry[T] }
 
 // arity: with four children to a node the heap is half as deep as with two, and
 // the children of a node share a cache line. So do the timers of the Go runtime.
 const arity = 4
 
 // Len returns the number of entries.
-func (a *Agenda[T]) Len() int { return len(a.h) }
+func (a *Queue[T]) Len() int { return len(a.h) }
 
 // Add enters an item. It may be there already, for another time or the same.
-func (a *Agenda[T]) Add(due time.Duration, item T) {
+func (a *Queue[T]) Add(due time.Duration, item T) {
 	a.h = append(a.h, Entry[T]{due, item})
 	a.up(len(a.h) - 1)
 }
 
 // First returns the earliest entry.
-func (a *Agenda[T]) First() (Entry[T], bool) {
+func (a *Queue[T]) First() (Entry[T], bool) {
 	if len(a.h) == 0 {
 		return Entry[T]{}, false
 	}
@@ -47,7 +47,7 @@ func (a *Agenda[T]) First() (Entry[T], bool) {
 }
 
 // Drop removes the earliest entry; there must be one.
-func (a *Agenda[T]) Drop() {
+func (a *Queue[T]) Drop() {
 	last := len(a.h) - 1
 	a.h[0] = a.h[last]
 	a.h[last] = Entry[T]{}
@@ -56,14 +56,14 @@ func (a *Agenda[T]) Drop() {
 }
 
 // Postpone moves the earliest entry to a later time; there must be one.
-func (a *Agenda[T]) Postpone(due time.Duration) {
+func (a *Queue[T]) Postpone(due time.Duration) {
 	a.h[0].Due = due
 	a.down(0)
 }
 
 // Sweep keeps only the entries that the function wants, in time proportional to
 // their number.
-func (a *Agenda[T]) Sweep(wanted func(Entry[T]) bool) {
+func (a *Queue[T]) Sweep(wanted func(Entry[T]) bool) {
 	kept := 0
 	for _, e := range a.h {
 		if wanted(e) {
@@ -85,7 +85,7 @@ func before[T Item[T]](x, y *Entry[T]) bool {
 	return x.Due < y.Due || x.Due == y.Due && x.Item.Before(y.Item)
 }
 
-func (a *Agenda[T]) up(i int) {
+func (a *Queue[T]) up(i int) {
 	e := a.h[i]
 	for i > 0 {
 		parent := (i - 1) / arity
@@ -98,7 +98,7 @@ func (a *Agenda[T]) up(i int) {
 	a.h[i] = e
 }
 
-func (a *Agenda[T]) down(i int) {
+func (a *Queue[T]) down(i int) {
 	if i >= len(a.h) {
 		return
 	}
@@ -115,7 +115,7 @@ func (a *Agenda[T]) down(i int) {
 }
 
 // least returns the earliest of the siblings that begin at first, -1 if there are none.
-func (a *Agenda[T]) least(first int) int {
+func (a *Queue[T]) least(first int) int {
 	if first >= len(a.h) {
 		return -1
 	}

@@ -1,7 +1,7 @@
-// Package seam is how dray's test kit reaches what the public API keeps closed: to
+// Package testhook is how dray's test kit reaches what the public API keeps closed: to
 // crash a queue, to run its jobs by hand, and to see what was enqueued. It is
-// internal, so that nobody else can.
-package seam
+// internal, so that users cannot.
+package testhook
 
 import "time"
 
@@ -18,15 +18,15 @@ type Queue interface {
 	// Endure lifts the limit of how often the queue's own tree may be restarted. Call it
 	// before the queue is used.
 	Endure()
-	// Rest has the scheduler let nothing come due any more.
-	Rest()
+	// StopScheduler has the scheduler let nothing come due any more.
+	StopScheduler()
 	// Entries returns how many entries the scheduler's heap of intervals has, and how many
 	// of them are in use.
 	Entries() (all, armed int)
 	// Poke has the owner take a step now.
 	Poke()
-	// Witness has every accepted job told. Call it before the queue is used.
-	Witness(w Witness)
+	// Record has every accepted job told. Call it before the queue is used.
+	Record(w Recorder)
 	// Skew has the wall clock, as far as the queue goes by it and tells times by it, run
 	// ahead of the machine's by what f returns. Call it before the queue is used.
 	Skew(f func() time.Duration)
@@ -35,12 +35,12 @@ type Queue interface {
 	RunNext() bool
 	// Started reports whether the queue's own workers run.
 	Started() bool
-	// Closing reports whether somebody has begun to shut the queue down.
+	// Closing reports whether a call has begun to shut the queue down.
 	Closing() bool
 }
 
-// Witness is told of what was accepted, on the goroutine of the caller.
-type Witness struct {
+// Recorder is told of what was accepted, on the goroutine of the caller.
+type Recorder struct {
 	Accepted func(id uint64)
 	Payload  func(id uint64, kind string, payload any) // of a typed kind, besides
 }

@@ -53,16 +53,16 @@ func (c *chain) remove(j *Job, w which) {
 	c.n--
 }
 
-// A line is jobs that stand behind something, in order.
-type line struct{ jobs chain }
+// A waitList is jobs that stand behind something, in order.
+type waitList struct{ jobs chain }
 
-func (l *line) len() int      { return l.jobs.n }
-func (l *line) first() *Job   { return l.jobs.head }
-func (l *line) push(j *Job)   { l.jobs.push(j, standing) }
-func (l *line) remove(j *Job) { l.jobs.remove(j, standing) }
+func (l *waitList) len() int      { return l.jobs.n }
+func (l *waitList) first() *Job   { return l.jobs.head }
+func (l *waitList) push(j *Job)   { l.jobs.push(j, standing) }
+func (l *waitList) remove(j *Job) { l.jobs.remove(j, standing) }
 
 // pop takes the first job, or nil.
-func (l *line) pop() *Job {
+func (l *waitList) pop() *Job {
 	j := l.jobs.head
 	if j != nil {
 		l.remove(j)
@@ -71,7 +71,7 @@ func (l *line) pop() *Job {
 }
 
 // all returns the jobs in order, in a slice of their own, nil if there are none.
-func (l *line) all() (all []*Job) {
+func (l *waitList) all() (all []*Job) {
 	for j := l.jobs.head; j != nil; j = j.links[standing].next {
 		all = append(all, j)
 	}
@@ -80,7 +80,7 @@ func (l *line) all() (all []*Job) {
 
 // place returns how many stand before j, which stands in the line: exactly, if these are
 // few, and else by its turn, as if turns were spread evenly.
-func (l *line) place(j *Job) (n int) {
+func (l *waitList) place(j *Job) (n int) {
 	for o := l.jobs.head; o != j; o = o.links[standing].next {
 		if n++; n == maxExact {
 			return max(n, l.about(j))
@@ -89,7 +89,7 @@ func (l *line) place(j *Job) (n int) {
 	return n
 }
 
-func (l *line) about(j *Job) int {
+func (l *waitList) about(j *Job) int {
 	first, last := l.jobs.head.seq, l.jobs.tail.seq
 	if last <= first {
 		return 0
@@ -103,9 +103,9 @@ type lane struct {
 	front front // before the list, by turn: jobs that were put aside, as their kind was paused, or cut off
 	list  fifo.List[Job]
 
-	turned   time.Duration // when a job of it last started
+	started  time.Duration // when a job of it last started
 	roomless int           // those in list, at most maxRoomless
-	behind   line          // roomless ones that come into list as those leave it
+	behind   waitList      // roomless ones that come into list as those leave it
 }
 
 // maxRoomless bounds how many jobs that take no room stand in line at a time, so
