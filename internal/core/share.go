@@ -193,6 +193,9 @@ func (c *Core) Finished(n uint64, began time.Duration) {
 // Full reports whether as many jobs run as may.
 func (c *Core) Full() bool { return c.running >= c.Limit() }
 
+// MoreInLine reports whether there is anything in line besides what is shared.
+func (c *Core) MoreInLine() bool { return c.inLanes() > c.lane(c.shared).list.Opened() }
+
 // MoreToShare reports whether there may be another chunk behind the one that is shared.
 func (c *Core) MoreToShare() bool {
 	l := c.lane(c.shared)

@@ -253,7 +253,7 @@ func (e *Engine) endTick() (more bool) {
 	case m.pressing || m.poked || m.above() || m.watched && m.list.Len() > 0:
 		return true
 	case e.coming.Load() || !m.eager: // it tells the owner, should there be jobs for others
-	case m.list.Len() > 0 || e.shared != nil && (e.shared.Remaining() || e.more.Load()):
+	case m.list.Len() > 0 || e.shared != nil && (e.shared.Remaining() || e.core.MoreInLine()):
 		return true
 	}
 	if m.napping = e.found || m.list.Len() > 0; m.napping {

@@ -204,6 +204,12 @@ func (l *List[J]) FirstIsSharable(easy func(*J) bool) bool {
 	return c != nil && c.findSharable(easy)
 }
 
+// Opened is how many entries Open has opened the gate for.
+func (l *List[J]) Opened() int {
+	_, limit := parts(l.first.gate.Load())
+	return int(limit - l.first.head)
+}
+
 // More reports whether there is more behind what Open has opened, which it may open next.
 func (l *List[J]) More() bool {
 	c := l.first

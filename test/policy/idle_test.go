@@ -14,7 +14,7 @@ import (
 )
 
 // Whatever waits in line: while a worker is idle, none of it may start. Jobs of all lengths have
-// keys, priorities and timeouts by chance, and come at any time.
+// keys, priorities, timeouts and deadlines by chance, and come at any time.
 func TestNoWorkerIsIdleBesideWork(t *testing.T) {
 	runs := 150
 	if testing.Short() {
@@ -24,7 +24,7 @@ func TestNoWorkerIsIdleBesideWork(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(uint64(run), 5))
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(time.Duration(rnd.Int64N(int64(100 * time.Hour))))
-			workers, keys, keyed := 1+rnd.IntN(9), 1+rnd.IntN(5), rnd.IntN(5)
+			workers, keys, keyed, heavy := 1+rnd.IntN(9), 1+rnd.IntN(5), rnd.IntN(5), rnd.IntN(3)
 			q := kit.Start(t, dray.WithWorkers(workers))
 			add := func() {
 				length := [...]time.Duration{0, 0, 1, time.Microsecond, time.Millisecond, time.Second, time.Hour}[rnd.IntN(7)]
@@ -37,6 +37,9 @@ func TestNoWorkerIsIdleBesideWork(t *testing.T) {
 				}
 				if rnd.IntN(10) == 0 {
 					opts = append(opts, dray.WithTimeout(time.Minute))
+				}
+				if rnd.IntN(6) < heavy { // which the owner starts by itself
+					opts = append(opts, dray.WithDeadline(100*time.Hour))
 				}
 				require.NoError(t, q.Enqueue(t.Context(), draytest.Slow(length), opts...))
 			}
