@@ -31,7 +31,7 @@ type mailbox struct {
 	poked    bool          // it is to look once more; cleared by the tick that does
 	napping  bool          // the owner will look at the list by itself, within nap
 	watched  bool          // immutable: it is to be told of all, as observers are
-	lent     *Worker       // without a job, while the owner sleeps and nothing waits; a producer may give it one
+	lent     *Worker       // without a job: a producer may give it one, until the owner, that went to sleep, takes it back
 	direct   direct        // the job that a lent worker has, until the owner takes it in
 	finished uint64        // jobs that lent workers had, which ended well, not yet in the core's books
 	began    time.Duration // when the last of those did
@@ -63,7 +63,7 @@ func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 		m.mu.Unlock()
 		return false, closed
 	}
-	if m.lent != nil && m.attended && !m.awake && m.list.Len() == 0 { // nothing is before it
+	if m.lent != nil && m.attended && m.list.Len() == 0 { // nothing is before it
 		e.handOver(fn, nil)
 		return true, false
 	}
@@ -131,7 +131,7 @@ func (e *Engine) handOver(fn core.Func, j *core.Job) {
 func (e *Engine) PostDirect(j *core.Job) bool {
 	m := &e.mail
 	m.mu.Lock()
-	if m.lent == nil || !m.attended || m.awake || m.room <= 0 || m.closed || m.list.Len() > 0 {
+	if m.lent == nil || !m.attended || m.room <= 0 || m.closed || m.list.Len() > 0 {
 		m.mu.Unlock()
 		return false
 	}
@@ -140,10 +140,10 @@ func (e *Engine) PostDirect(j *core.Job) bool {
 }
 
 // endDirect takes in the worker that had the direct job, which ended well, if the owner has
-// not seen that and has nothing else to do: it is lent again. The mailbox is locked.
+// not seen that: it is lent again, until the owner takes it back. The mailbox is locked.
 func (e *Engine) endDirect(w *Worker) bool {
 	m := &e.mail
-	if m.direct.w != w || w.end != well || !m.attended || m.awake || m.closed || m.list.Len()+len(m.asked)+len(m.returned) > 0 {
+	if m.direct.w != w || w.end != well || !m.attended || m.closed {
 		return false
 	}
 	m.finished++

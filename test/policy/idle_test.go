@@ -47,6 +47,17 @@ func TestNoWorkerIsIdleBesideWork(t *testing.T) {
 				for range rnd.IntN(1 + rnd.IntN(20)) {
 					add()
 				}
+				switch rnd.IntN(25) {
+				case 0:
+					workers = 1 + rnd.IntN(9)
+					require.NoError(t, q.Resize(workers))
+				case 1:
+					require.NoError(t, q.Pause())
+					synctest.Wait()
+					require.NoError(t, q.Resume())
+				case 2:
+					q.CancelKey("a")
+				}
 				synctest.Wait()
 				requireBusy(t, q, workers)
 				time.Sleep([...]time.Duration{0, 1, time.Microsecond, time.Millisecond, time.Second}[rnd.IntN(5)])
@@ -68,7 +79,7 @@ func requireBusy(t *testing.T, q *dray.Queue, workers int) {
 			line = append(line, j)
 		}
 	}
-	if running == workers {
+	if running >= workers {
 		return
 	}
 	for _, j := range line {

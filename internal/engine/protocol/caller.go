@@ -9,34 +9,26 @@ func (m *model) ask(s *state, i uint8) (string, Speed) {
 	c := &s.callers[i]
 	switch {
 	case c.sends:
-		return s.send(&c.sends)
+		return s.wake(&c.sends)
 	case c.pc == callerBegins:
-		if int(c.call) == len(m.Callers[i]) || s.mu != unheld {
+		if int(c.call) == len(m.Callers[i]) || s.mail.mu != free {
 			return "", Blocked
 		}
 		return m.begin(s, i)
-	case c.pc == callerWaits || c.pc == callerServes:
-		if !c.signal {
-			return "", Blocked
-		}
-		c.signal = false
-		c.pc = callerChecks
-		if m.without(LookAtServed) {
-			m.finish(s, i)
-		}
-		return "receives a signal", Prompt
-	case c.pc == callerChecks:
-		if c.served {
-			m.finish(s, i)
-			return "sees that it is served", Prompt
-		}
-		c.pc = callerServes
-		return "sees that it is not served yet", Prompt
+	case c.yes && (c.pc == callerWaits || c.pc == callerServes || c.pc == callerWithdraws):
+		m.finish(s, i)
+		return "hears that it is served", Prompt
+	case c.no && c.pc == callerWaits:
+		c.no, c.pc = false, callerServes
+		return "hears that no owner runs", Prompt
+	case c.no && c.pc == callerServes:
+		c.no = false
+		m.tried(c)
+		return "hears that no owner runs any more", Prompt
 	case c.pc == callerTicks && s.owner.pc == ownerIsDone:
 		m.putBack(s, c)
 		return "puts the state back", Prompt
 	case c.pc == callerAwaitsStop && s.self.pc == selfOff:
-		s.held = true
 		m.nextCall(c)
 		return "hears that the owner has ended", Prompt
 	}
@@ -48,68 +40,64 @@ func (m *model) begin(s *state, i uint8) (string, Speed) {
 	c := &s.callers[i]
 	switch call := m.call(s, i); call.Op {
 	case Stop:
-		s.stop = true
-		c.sends = s.wake(s.asleep)
+		s.self.stop, s.token = true, true
 		c.pc = callerAwaitsStop
 		return "tells the owner to stop", Slow
 	case Start:
 		if s.self.pc != selfOff {
 			return "", Blocked
 		}
-		s.stop, s.held = false, false
-		s.self.pc = selfTakes
+		s.self.stop, s.self.pc = false, selfTakes
 		m.nextCall(c)
 		return "starts the owner", Slow
-	case Close:
-		m.close(s)
-		m.nextCall(c)
-		return "closes the intake", Slow
-	case EnqueueSync:
-		if s.closed {
-			m.nextCall(c)
-			return "is refused", Slow
-		}
-		c.slot = s.tail + 1
-		m.post(s, plain)
 	}
-	c.served, c.ok, c.granted = false, false, false // a recycled request is reset
-	s.asked.add(i)
-	c.sends = s.wake(s.asleep)
-	if c.pc = callerServes; s.owned || m.call(s, i).Op == Drain {
+	c.ok, c.made = false, false
+	s.mail.asked.add(i)
+	if c.pc = callerServes; s.mail.attended {
 		c.pc = callerWaits
 	}
+	if m.on(RequestWakes) {
+		c.sends = s.tell()
+	}
 	return "asks for " + m.call(s, i).Op.String(), Slow
-}
-
-// close refuses those that wait for room.
-func (m *model) close(s *state) {
-	s.closed = true
-	if m.without(CloseRefuses) {
-		return
-	}
-	for _, w := range s.waiters {
-		if w != 0 {
-			s.producers[w-1].refused = true
-		}
-	}
-	s.waiters, s.blocked = [maxProducers]uint8{}, false
 }
 
 // serve is a caller that takes the state out of the channel.
 func (m *model) serve(s *state, i uint8) (string, Speed) {
 	c := &s.callers[i]
-	if c.sends || c.pc != callerServes || !s.inState || m.without(CallersServe) || m.call(s, i).Op == Drain {
+	if c.sends || c.yes || c.no && c.pc == callerServes || !s.inState {
 		return "", Blocked
 	}
-	s.inState, s.self.caller = false, i+1
-	s.owner.pc, c.pc = ownerCollects, callerTicks
-	return "takes the state, to serve itself", Prompt
+	switch {
+	case c.pc == callerServes && m.on(CallersServe):
+		s.inState, s.self.caller = false, i+1
+		s.owner.pc, c.pc = ownerCollects, callerTicks
+		return "takes the state, to serve itself", Prompt
+	case c.pc == callerWithdraws && s.mail.mu == free:
+		s.mail.asked.remove(i)
+		c.made = c.made || s.owner.begun.has(i)
+		s.owner.todo.remove(i)
+		s.owner.begun.remove(i)
+		m.nextCall(c)
+		return "withdraws", Prompt
+	}
+	return "", Blocked
 }
 
 func (m *model) putBack(s *state, c *caller) {
 	s.inState, s.self.caller = true, 0
 	s.owner.pc = ownerCollects
-	c.pc = callerChecks
+	m.tried(c)
+}
+
+// tried counts tries to be served: after two rules are broken, and the call gives up.
+func (m *model) tried(c *caller) {
+	if c.pc = callerServes; c.yes {
+		return
+	}
+	if c.tries++; c.tries == 2 {
+		c.pc = callerWithdraws
+	}
 }
 
 // crashCaller is a panic in a caller's tick: the state goes back as it is, and the next
@@ -118,33 +106,135 @@ func (m *model) crashCaller(s *state) (string, Speed) {
 	if s.self.caller == 0 || s.crashes == 0 || !m.mayCrash(s) {
 		return "", Blocked
 	}
-	i := s.self.caller - 1
-	c := &s.callers[i]
+	c := &s.callers[s.self.caller-1]
 	s.crashes--
-	if m.without(PutBackAlways) {
-		s.self.caller, c.pc = 0, callerChecks
+	m.abandonTick(s)
+	if !m.on(PutBackAlways) {
+		s.self.caller = 0
+		m.tried(c)
 		return "crashes in its tick", Slow
 	}
 	m.putBack(s, c)
-	s.owner.crash = true
-	if c.crashes++; !c.served && c.crashes == 2 { // three in the code
-		c.internal = true
-		if m.call(s, i).Op == EnqueueSync && m.without(SyncIsAccepted) {
-			s.is(refusedButAccepted)
-		}
-		c.pc = callerIsGone
-	}
+	s.mail.crashed = true
+	c.sends = s.tell()
 	return "crashes in its tick", Slow
+}
+
+// serveOne makes the change that the first request wants. A crash may come between that and
+// the reply: it is noted that it was made.
+func (m *model) serveOne(s *state) string {
+	o := &s.owner
+	asked := o.todo &^ o.begun
+	if asked == 0 {
+		if s.mail.mu == byOwner {
+			m.unlock(s)
+		}
+		o.pc = ownerAdmits
+		return "has served all"
+	}
+	i := asked.least()
+	o.begun.add(i)
+	if i >= maxCallers {
+		m.offer(s, i-maxCallers)
+		return "sees a producer that wants room"
+	}
+	c := &s.callers[i]
+	if c.made {
+		s.is(madeTwice)
+	}
+	c.made = true
+	m.change(s, c, m.call(s, i))
+	return "does " + m.call(s, i).Op.String()
+}
+
+func (m *model) offer(s *state, p uint8) {
+	if s.pending() < m.Capacity && s.owner.waiters == 0 {
+		m.enter(s, s.accept(plain))
+		s.producers[p].admitted = true
+		return
+	}
+	s.owner.waiters.add(p)
+}
+
+func (m *model) change(s *state, c *caller, call Call) {
+	o := &s.owner
+	switch call.Op {
+	case Stats:
+		m.checkBooks(s)
+	case EnqueueSync:
+		if !s.mail.closed {
+			m.enter(s, s.accept(plain))
+		}
+	case Cancel:
+		c.ok = m.cancel(s, call.N)
+	case Pause:
+		o.paused = true
+	case Resume:
+		o.paused, s.paused = false, false
+	case Resize:
+		m.resize(s, call.N)
+	case Close:
+		s.mail.closed = true
+	}
+}
+
+// cancel takes a job out, or cancels the context of one that runs.
+func (m *model) cancel(s *state, n uint8) (found bool) {
+	o := &s.owner
+	for place := o.head; place < o.end; place++ {
+		if o.line[place] == n+1 {
+			o.line[place], s.jobs[n].stage = 0, cancelled
+			o.gone++
+			m.release(s, n+1)
+			return true
+		}
+	}
+	for i, k := range o.known {
+		if k != n+1 {
+			continue
+		}
+		w := &s.workers[i]
+		if o.leased[i] != 0 {
+			o.revoked, w.pinned = true, true
+		}
+		w.cause = true
+	}
+	return false
+}
+
+// checkBooks compares what Stats says with what is.
+func (m *model) checkBooks(s *state) {
+	o := &s.owner
+	if s.pending() != s.count(waiting) || m.runs(s) != s.count(running) || o.ended != s.count(processed) ||
+		o.failed != s.count(failed) || o.gone != s.count(cancelled) {
+		s.is(unbalanced)
+	}
+}
+
+func (m *model) resize(s *state, n uint8) {
+	o := &s.owner
+	o.target = n
+	for i := range uint8(maxWorkers) {
+		if o.workers.len() < n && !o.workers.has(i) && s.workers[i].pc == workerIsGone {
+			o.workers.add(i)
+			o.idle.add(i)
+			s.workers[i] = worker{}
+		}
+	}
+	for o.workers.len() > n && o.idle != 0 {
+		m.dismiss(s, o.idle.least())
+	}
+	s.allowed = max(s.allowed, o.workers.len())
 }
 
 // finish ends a call, and checks the reply.
 func (m *model) finish(s *state, i uint8) {
 	c := &s.callers[i]
 	switch call := m.call(s, i); {
-	case !c.granted:
+	case !c.made:
 		s.is(notServed)
 	case call.Op == Pause:
-		s.held = true
+		s.paused = true
 	case call.Op == Resize:
 		s.allowed = call.N
 	case call.Op == Cancel && c.ok != (s.jobs[call.N].stage == cancelled):
@@ -153,8 +243,4 @@ func (m *model) finish(s *state, i uint8) {
 	m.nextCall(c)
 }
 
-func (m *model) nextCall(c *caller) {
-	c.pc = callerBegins
-	c.call++
-	c.slot = 0
-}
+func (m *model) nextCall(c *caller) { *c = caller{call: c.call + 1} }

@@ -5,45 +5,38 @@ type fault uint8
 
 const (
 	startedTwice fault = iota + 1
+	claimedHeavy
 	overtaken
-	startedWhileHeld
+	startedWhilePaused
 	tooMany
 	leasedTwice
-	wokenTwice
-	wrongChunk
-	recycledEarly
-	readRecycled
+	reusedEarly
+	cancelledAnother
 	unbalanced
 	notServed
+	madeTwice
 	wrongReply
-	waiterOvertaken
-	acceptedClosed
-	resetInReply
-	refusedButAccepted
 )
 
 var faultTexts = [...]string{
 	startedTwice:       "a job was started that does not wait",
+	claimedHeavy:       "a worker claimed a job that the owner starts itself",
 	overtaken:          "a job was overtaken",
-	startedWhileHeld:   "a job was started after Pause or Stop had returned",
+	startedWhilePaused: "a job was started after Pause had returned",
 	tooMany:            "more jobs run than there may be",
 	leasedTwice:        "a worker was given a second lease",
-	wokenTwice:         "the owner was woken twice: the second would block on the channel",
-	wrongChunk:         "a slot was opened in a chunk that the gate does not belong to",
-	recycledEarly:      "a chunk was recycled under a lease",
-	readRecycled:       "a record was read that may be recycled",
+	reusedEarly:        "a chunk was used again while a worker looked at it",
+	cancelledAnother:   "a job was cancelled that was not meant",
 	unbalanced:         "the books do not balance",
 	notServed:          "a call returned without having been served",
+	madeTwice:          "a change was made twice",
 	wrongReply:         "Cancel's reply is wrong",
-	waiterOvertaken:    "a producer that waits for room was overtaken",
-	acceptedClosed:     "a job was accepted after Close",
-	resetInReply:       "a request was reset while its reply was being sent",
-	refusedButAccepted: "a job was accepted, and reported as refused",
 }
 
 const (
 	tooManyWait = "more jobs wait than the capacity allows"
 	roomUnused  = "a producer waits though there is room"
+	lost        = "a wake-up was lost: a job waits, a worker is idle, and the owner sleeps"
 )
 
 // invariant holds in every state.
@@ -55,18 +48,22 @@ func (m *model) invariant(s *state) string {
 		return tooManyWait
 	}
 	var holders [maxJobs + 1]uint8
-	holders[s.owner.job]++
 	for _, p := range s.producers {
 		holders[p.job]++
 	}
-	for _, w := range s.workers {
+	for i, w := range s.workers {
 		holders[w.lease]++
-		holders[w.slot]++
+		if w.lease == 0 || w.job != w.lease {
+			holders[w.job]++
+		}
+		if s.owner.starting.has(uint8(i)) && w.lease == 0 {
+			holders[s.owner.known[i]]++
+		}
 	}
 	for i, j := range s.jobs {
 		if n := holders[i+1]; j.stage == running && n == 0 {
 			return "a claimed job was lost"
-		} else if n > 1 || n == 1 && j.stage != running {
+		} else if n > 1 {
 			return "two hold one job"
 		}
 	}
@@ -76,19 +73,20 @@ func (m *model) invariant(s *state) string {
 // quiescent is asked when nothing happens any more until a job ends, time passes or a
 // call is made.
 func (m *model) quiescent(s *state) string {
-	if s.mu != unheld {
+	if s.mail.mu != free {
 		return "the lock is held for ever"
 	}
 	for i := range s.producers {
-		if p := &s.producers[i]; p.pc == producerWaits && s.count(waiting) < m.Capacity {
+		switch p := &s.producers[i]; {
+		case p.pc == producerWaits && s.count(waiting) < m.Capacity && s.owner.pc == ownerSleeps:
 			return roomUnused
-		} else if p.pc != producerWaits && p.pc != producerBegins {
+		case p.pc == producerHands || p.pc == producerAsks:
 			return "a producer is stuck"
 		}
 	}
 	for i := range s.callers {
-		if wrong := m.callerStuck(s, uint8(i)); wrong != "" {
-			return wrong
+		if c := &s.callers[i]; c.pc != callerBegins {
+			return m.call(s, uint8(i)).Op.String() + " does not return"
 		}
 	}
 	switch {
@@ -100,45 +98,51 @@ func (m *model) quiescent(s *state) string {
 	return ""
 }
 
-func (m *model) callerStuck(s *state, i uint8) string {
-	switch c := &s.callers[i]; {
-	case c.pc == callerBegins || c.pc == callerIsGone:
-	case m.call(s, i).Op == Drain:
-		if s.self.pc == selfTicks && s.count(waiting)+s.count(running)+s.owner.delayed == 0 {
-			return "Drain does not return though nothing waits or runs"
-		}
-	default:
-		return m.call(s, i).Op.String() + " does not return"
-	}
-	return ""
-}
-
 // asleep is what must hold while the owner sleeps.
 func (m *model) asleep(s *state) string {
 	var idle uint8
 	for i := range s.workers {
-		if w := &s.workers[i]; w.pc == workerAwaits && w.lease == 0 {
+		if w := &s.workers[i]; w.pc == workerAwaits && w.lease == 0 && !w.dismissed {
 			idle++
 		}
 	}
-	o := &s.owner
+	b, o := &s.mail, &s.owner
 	switch {
-	case s.count(waiting) > 0 && idle > 0 && !o.paused:
-		return "a wake-up was lost: a job waits, a worker is idle, and the owner sleeps"
-	case s.returned != 0 && o.workers.len() > o.target:
+	case m.startable(s) && idle > 0 && !o.paused && s.count(running) < o.target:
+		return lost
+	case b.returned != 0 && o.workers.len() > o.target:
 		return "a wake-up was lost: a worker waits for its dismissal"
-	case s.panicked || o.crash:
-		return "a wake-up was lost: the owner has not heard of a worker's panic"
-	case s.arrived > 0:
+	case b.crashed:
+		return "a wake-up was lost: the owner has not heard of a panic"
+	case m.unseen(s):
 		return "a wake-up was lost: a delayed job waits for the owner"
-	case o.delayed > 0 && (s.timer.due || s.timer.set == off):
+	case o.due != 0 || o.delayed != 0 && !o.timer:
 		return "no timer is set for a delayed job"
-	case m.Timeouts && s.count(running) > 0 && s.timer.set != forJobs:
-		return "no timer is set though a job with a timeout runs"
-	case s.lent == 0 && s.returned == 0 && o.workers.len() != o.idle.len()+s.count(running):
-		return "a worker was lost"
-	case m.Lends && s.lent == 0 && idle > 0:
-		return "no worker is lent, though one is idle"
 	}
 	return ""
+}
+
+// unseen reports whether the list has a job that the owner has to see at once.
+func (m *model) unseen(s *state) bool {
+	for _, job := range s.mail.list[s.mail.taken:s.mail.tail] {
+		if s.jobs[job-1].kind == delayed {
+			return true
+		}
+	}
+	return false
+}
+
+// startable reports whether there is a job that could start, whatever the core knows.
+func (m *model) startable(s *state) bool {
+	taken := false
+	for _, j := range s.jobs {
+		taken = taken || j.kind == keyed && j.stage == running
+	}
+	for i, j := range s.jobs {
+		sleeps := j.kind == delayed || s.owner.delayed.has(uint8(i)) || s.owner.due.has(uint8(i))
+		if j.stage == waiting && !sleeps && (j.kind != keyed || !taken) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,187 +1,285 @@
 package protocol
 
-// dispatch leases what is next to an idle worker. One lease at a time is on its way: its
-// worker says when it has arrived, and then another one may be of use.
-func (m *model) dispatch(s *state) string {
+// dispatch is what comes of the rest of a tick.
+func (m *model) dispatch(s *state) (string, Speed) {
 	o := &s.owner
 	switch o.pc {
-	case ownerDispatches:
-		if s.coming != nothing {
-			m.proceedToEnd(s)
-			return "sees a lease on its way"
-		}
-		o.pc = ownerClaims
-		return "sees no lease on its way"
 	case ownerClaims:
-		return m.claimNext(s)
-	case ownerSaysComing:
-		s.coming = onWay
-		if o.pc = ownerLeases; m.without(ComingBeforeLease) {
-			m.proceedToDispatch(s)
+		if o.pc = ownerWants; m.claimSome(s) {
+			o.pc = ownerAdmitsMore
 		}
-		return "says that a lease is coming"
-	}
-	w := &s.workers[o.to]
-	if w.lease != 0 {
-		s.is(leasedTwice)
-	}
-	w.lease, w.leaseHow = o.job, leased
-	if o.alone {
-		w.leaseHow = alone
-	}
-	o.job, o.alone = 0, false
-	if m.without(ComingBeforeLease) {
+		return "claims jobs for workers", Prompt
+	case ownerWants:
+		if m.on(WantThenComing) {
+			s.want = o.idle != 0 && !o.paused
+		}
+		o.pc = ownerClaimsAgain
+		return "says whether it has other workers", Prompt
+	case ownerClaimsAgain:
+		if o.pc = ownerFlags; o.idle != 0 && m.canStart(s) && o.starting == 0 && !s.coming {
+			o.pc = ownerClaims
+		}
+		return "looks whether one is on the way", Prompt
+	case ownerFlags:
+		if m.flag(s); m.on(BlockedBeforeOpen) {
+			s.blocked = o.waiters != 0
+		}
+		o.pc = ownerOpens
+		return "says who waits", Prompt
+	case ownerOpens:
+		m.open(s)
+		o.pc = ownerSaysMore
+		return "opens the gate", Prompt
+	case ownerSaysMore:
+		s.more = o.shared != 0 && o.end > m.partEnd(m.part(o.head))
+		o.pc = ownerOffers
+		return "says whether there is more", Prompt
+	case ownerOffers:
+		s.offered = o.shared
+		if !m.on(BlockedBeforeOpen) {
+			s.blocked = o.waiters != 0
+		}
 		o.pc = ownerSaysComing
-	} else {
-		m.proceedToDispatch(s)
+		return "offers the chunk", Prompt
 	}
-	return "sends the lease"
+	return m.leaseOut(s)
 }
 
-// claimNext claims the next job on behalf of a worker. At a dry gate nobody else's claim
-// can succeed: then the owner may move it.
-func (m *model) claimNext(s *state) string {
+func (m *model) canStart(s *state) bool {
 	o := &s.owner
-	i := s.next
-	switch end := min(o.collected, m.chunkEnd(o.chunk)); {
-	case i < s.limit:
-		s.next++
-		m.lease(s, i)
-		return "claims a job for a worker"
-	case i < end && s.jobs[i].stage == cancelled:
-		m.passSlot(s)
-		return "passes a hole"
-	case i < end && s.jobs[i].kind == keyed:
-		m.passSlot(s)
-		o.passed-- // it was claimed
-		o.alone = true
-		m.lease(s, i)
-		return "takes a job with rules"
-	case i < end:
-		s.next, s.limit = i+1, m.nextStop(s, i+1, end)
-		m.lease(s, i)
-		return "opens the gate behind a job for a worker"
-	case i < o.collected:
-		o.chunk++
-		return "goes on to the next chunk"
+	for o.head < o.end && o.line[o.head] == 0 {
+		o.head++ // a hole
 	}
-	m.proceedToEnd(s)
-	return "finds nothing to lease"
+	return o.head < o.end && !o.paused && m.runs(s) < o.target
 }
 
-func (m *model) lease(s *state, slot uint8) {
-	o := &s.owner
-	s.start(slot)
-	o.job, o.to, o.pc = slot+1, o.idle.take(), ownerSaysComing
-	o.running++
-}
-
-// passSlot moves the gate past a slot that the owner handles itself, under the lock.
-// That is no claim, so the room is counted anew.
-func (m *model) passSlot(s *state) {
-	hole := s.jobs[s.next].stage == cancelled
-	s.next++
-	s.limit = s.next
-	s.owner.passed++
-	if hole && m.on(PassIsNoClaim) {
-		m.refreshRoom(s)
-	}
-}
-
-// nextStop is how far the gate may be opened: to the first slot that the owner handles
-// itself.
-func (m *model) nextStop(s *state, from, end uint8) uint8 {
-	if m.without(LimitIsTail) {
-		end = min(end+1, maxJobs)
-	}
-	for i := from; i < end && m.on(LimitStops); i++ {
-		if s.jobs[i].kind == keyed || s.jobs[i].stage == cancelled {
-			return i
+// runs is how many jobs run, as far as the core knows.
+func (m *model) runs(s *state) (n uint8) {
+	for _, k := range s.owner.known {
+		if k != 0 {
+			n++
 		}
 	}
-	return end
+	return n
 }
 
-// goToSleep is one section under the lock, but for two looks at atomics.
-func (m *model) goToSleep(s *state) string {
+func (s *state) isLight(place uint8) bool {
+	job := s.owner.line[place]
+	return job != 0 && (s.jobs[job-1].kind == plain || s.jobs[job-1].kind == keyed)
+}
+
+// claimSome claims jobs for workers: of light ones no more than one while a worker is on the
+// way, which sees whether another is needed.
+func (m *model) claimSome(s *state) (some bool) {
 	o := &s.owner
-	ready := o.idle != 0 && (!o.paused || m.without(PausedLendsNone))
+	for m.canStart(s) && o.idle != 0 {
+		if s.isLight(o.head) && (o.starting != 0 || s.coming) {
+			return some
+		}
+		i, job := o.idle.take(), o.line[o.head]
+		o.head++
+		o.started++
+		o.known[i] = job
+		o.starting.add(i)
+		s.start(job - 1)
+		some = true
+	}
+	return some
+}
+
+func (m *model) flag(s *state) {
+	o := &s.owner
+	if o.revoked && m.on(PinRevokes) {
+		m.renew(s)
+	}
+	o.revoked = false
+	s.crowded = o.behind != 0
+}
+
+// open lets workers claim the light jobs at the front of the line by themselves.
+func (m *model) open(s *state) {
+	o := &s.owner
+	o.shared = 0
+	if !m.canOpen(s) {
+		return
+	}
+	part := m.part(o.head)
+	i := m.chunkOf(s, part+1)
+	limit := o.head
+	for end := min(o.end, m.partEnd(part)); limit < end && (s.isLight(limit) || !m.on(LimitStops)); limit++ {
+	}
+	c := &s.chunks[i]
+	c.next, c.limit, c.shut = o.head, limit, false
+	o.shared, o.opened = i+1, true
+}
+
+func (m *model) canOpen(s *state) bool {
+	o := &s.owner
+	for o.head < o.end && o.line[o.head] == 0 {
+		o.head++
+	}
+	return o.head < o.end && !o.paused && m.runs(s) <= o.target && s.isLight(o.head)
+}
+
+// renew moves what is in line to another chunk, if a worker may claim from the one at hand, so
+// that no lease is worth anything any more.
+func (m *model) renew(s *state) {
+	part := m.part(s.owner.head) + 1
+	for i := range s.chunks {
+		if c := &s.chunks[i]; c.part == part && (c.leases > 0 || c.kept) {
+			c.part, c.shut, c.next, c.limit = worthless, false, 0, 0
+			m.chunkOf(s, part)
+			return
+		}
+	}
+}
+
+const worthless = 0xff
+
+// chunkOf returns the chunk that has a part of the line, or makes one of what is not used.
+func (m *model) chunkOf(s *state, part uint8) uint8 {
+	for i := range s.chunks {
+		if s.chunks[i].part == part {
+			return uint8(i)
+		}
+	}
+	for i := range s.chunks {
+		c := &s.chunks[i]
+		if c.part > 0 && (c.leases > 0 && m.on(ReuseAfterLeases) || c.kept && m.on(ReuseNoneKept)) {
+			continue
+		}
+		for _, w := range s.workers {
+			looks := w.pc != workerAwaits && w.pc != workerReturns && w.chunk == uint8(i)+1
+			if looks || w.pc == workerClaimsThere && w.other == uint8(i)+1 {
+				s.is(reusedEarly)
+			}
+		}
+		*c = chunk{part: part}
+		return uint8(i)
+	}
+	panic("protocol: too few chunks")
+}
+
+// leaseOut gives workers what was claimed for them, replies, and ends the tick.
+func (m *model) leaseOut(s *state) (string, Speed) {
+	o, b := &s.owner, &s.mail
+	switch o.pc {
+	case ownerSaysComing, ownerLeases:
+		if o.starting == 0 {
+			o.pc = ownerReplies
+			return "has given out all", Prompt
+		}
+		first := o.pc == ownerSaysComing
+		if first == m.on(ComingBeforeLease) {
+			s.coming = s.coming || m.through(s, o.starting.least()) != 0
+		} else {
+			m.lease(s, o.starting.least())
+		}
+		if o.pc = ownerLeases; !first {
+			o.starting.take()
+			o.pc = ownerSaysComing
+		}
+		return "sends a worker", Prompt
+	case ownerReplies:
+		if o.todo == 0 {
+			o.pc = ownerEnds
+			return "has replied to all", Prompt
+		}
+		i := o.todo.take()
+		o.begun.remove(i)
+		if i < maxCallers {
+			s.callers[i].yes = true
+		} else {
+			s.producers[i-maxCallers].replied = true
+		}
+		return "replies", Prompt
+	case ownerEnds:
+		return m.end(s), Prompt
+	case ownerLooksOnce:
+		return m.lookOnce(s), Prompt
+	case ownerWantsLate: // only without WantThenComing
+		s.want = b.eager
+		return m.sleep(s), Prompt
+	}
+	return "", Blocked // ownerIsDone: its server goes on
+}
+
+// through returns the chunk that a worker is to claim from, after the job that was claimed for it.
+func (m *model) through(s *state, i uint8) uint8 {
+	if job := s.owner.known[i]; s.jobs[job-1].kind == plain || s.jobs[job-1].kind == keyed {
+		return s.owner.shared
+	}
+	return 0
+}
+
+func (m *model) lease(s *state, i uint8) {
+	o := &s.owner
+	w := &s.workers[i]
+	w.cause, w.pinned = false, false
+	c := m.through(s, i)
+	if c != 0 {
+		s.chunks[c-1].leases++
+		o.leased[i] = c
+	}
+	m.give(s, i, o.known[i], c)
+}
+
+// end is the section in which the owner goes to sleep, up to its look at what is behind the gate.
+func (m *model) end(s *state) string {
+	b, o := &s.mail, &s.owner
+	b.eager = s.want
+	if !m.on(WantThenComing) {
+		b.eager = o.idle != 0 && !o.paused
+	}
 	switch {
-	case o.pc == ownerLends:
-		s.mu = unheld
-		if m.more(s) && m.on(SleepSeesMore) {
-			o.pc = ownerCollects
-			return "sees jobs that another worker could take"
+	case b.asked != 0 && m.on(SleepSeesRequests), b.returned != 0 && m.on(SleepSeesWorkers), b.crashed && m.on(SleepSeesCrash),
+		b.pressing && m.on(SleepSeesPressing), b.poked && m.on(SleepSeesPoke):
+		return m.again(s, "sees something in the mailbox")
+	case s.coming && !m.on(WantThenComing):
+		b.mu, o.pc = byOwner, ownerWantsLate
+		return "sees a worker on the way"
+	case s.coming || !b.eager:
+		return m.sleep(s)
+	case b.tail != b.taken && m.on(SleepSeesJobs):
+		return m.again(s, "sees jobs in the mailbox")
+	}
+	b.mu, o.pc = byOwner, ownerLooksOnce
+	return "sees no worker on the way"
+}
+
+func (m *model) lookOnce(s *state) string {
+	if o := &s.owner; o.shared != 0 {
+		c := &s.chunks[o.shared-1]
+		if c.next < c.limit && m.on(SleepSeesGate) || o.end > c.limit && m.on(SleepSeesLine) {
+			return m.again(s, "sees jobs that another worker could take")
 		}
-		s.lent, s.out = o.idle.take()+1, false
-		m.fallAsleep(s, o.idle != 0)
-		return "lends a worker, and goes to sleep"
-	case m.inboxHasMore(s):
-		o.pc = ownerCollects
-		return "sees something in the inbox"
-	case !ready:
-		m.fallAsleep(s, false)
-		return "goes to sleep, and wants no job"
-	case m.isComing(s):
-		if m.on(SleepAwaitsLease) {
-			s.coming = awaited // compare and swap
-		}
-		m.fallAsleep(s, false)
-		return "goes to sleep until the lease arrives"
 	}
-	o.pc, s.mu = ownerLends, byOwner
-	return "sees no lease on its way, and keeps the lock"
+	return m.sleep(s)
 }
 
-// isComing says that a lease is on its way still, be it that of an earlier sleep.
-func (m *model) isComing(s *state) bool {
-	return s.coming == onWay || s.coming == awaited && m.on(AwaitedIsComing)
+// again begins another tick, unless a caller has made this one.
+func (m *model) again(s *state, why string) string {
+	m.unlock(s)
+	if s.owner.pc = ownerBegins; s.self.caller != 0 {
+		s.owner.pc = ownerIsDone
+	}
+	return why
 }
 
-func (m *model) inboxHasMore(s *state) bool {
-	return s.tail != s.owner.collected && m.on(SleepSeesJobs) || s.arrived > 0 && m.on(SleepSeesJobs) ||
-		s.returned != 0 && m.on(SleepSeesWorkers) || s.asked != 0 && m.on(SleepSeesRequests) ||
-		s.stop && m.on(SleepSeesStop) || s.fired && m.on(SleepSeesTimer)
-}
-
-// more reports whether there is a job to start, in this chunk or behind it.
-func (m *model) more(s *state) bool {
-	end := s.owner.collected
-	if m.without(MoreBeyondChunk) {
-		end = min(end, m.chunkEnd(s.owner.chunk))
+func (m *model) sleep(s *state) string {
+	b, o := &s.mail, &s.owner
+	b.napping = o.found || b.tail != b.taken
+	b.awake = false
+	waits := b.tail != b.taken || o.head < o.end
+	if o.idle != 0 && b.attended && !b.closed && (!waits || !m.on(LendInOrder)) && (!o.paused || !m.on(PausedLendsNone)) &&
+		m.runs(s) < o.target && b.lent == 0 {
+		b.lent = o.idle.take() + 1
+		s.workers[b.lent-1].cause, s.workers[b.lent-1].pinned = false, false
 	}
-	return s.next < end
-}
-
-// fallAsleep ends the section. The timer's function needs the lock, too, so the order
-// in which the timer is set and asleep is does not matter.
-func (m *model) fallAsleep(s *state, want bool) {
-	o := &s.owner
-	s.asleep, s.want = true, want
-	o.pc = ownerSleeps
-	at := uint8(off)
-	switch {
-	case m.Timeouts && o.running > 0:
-		at = forJobs
-	case o.delayed > 0:
-		at = forDelayed
+	o.timer = o.delayed != 0
+	m.unlock(s)
+	if o.pc = ownerSleeps; s.self.caller != 0 {
+		o.pc = ownerIsDone
 	}
-	s.watched = at == forJobs
-	if at != off && at != o.timerAt {
-		o.timerAt, s.timer.set = at, at
-	}
-}
-
-func (m *model) chunk(slot uint8) uint8 {
-	if m.ChunkLen == 0 {
-		return 0
-	}
-	return slot / m.ChunkLen
-}
-
-func (m *model) chunkEnd(chunk uint8) uint8 {
-	if m.ChunkLen == 0 {
-		return maxJobs
-	}
-	return (chunk + 1) * m.ChunkLen
+	return "goes to sleep"
 }

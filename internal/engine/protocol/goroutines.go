@@ -4,129 +4,116 @@ package protocol
 
 // run is what the owner's goroutine does around its ticks.
 func (m *model) run(s *state) (string, Speed) {
-	g, o := &s.self, &s.owner
+	g, o, b := &s.self, &s.owner, &s.mail
 	switch g.pc {
 	case selfTakes:
 		if !s.inState {
 			return "", Blocked
 		}
-		s.inState, g.pc = false, selfOwns
+		s.inState, g.pc = false, selfAttends
 		return "takes the state", Prompt
-	case selfOwns:
-		if s.mu != unheld {
+	case selfAttends:
+		if b.mu != free {
 			return "", Blocked
 		}
-		s.owned = true
-		if g.pc, o.pc = selfTicks, ownerCollects; m.without(SuccessorTicks) {
-			m.fallAsleep(s, false)
+		b.attended, g.pc = true, selfTicks
+		if o.pc = ownerBegins; !m.on(SuccessorTicks) {
+			o.pc = ownerSleeps
 		}
 		return "says that it serves", Prompt
-	case selfTicks:
-		if o.pc != ownerIsDone {
+	case selfResigns:
+		if b.mu != free {
 			return "", Blocked
 		}
-		g.pc = selfLeaves
-		return "ends", Prompt
-	case selfLeaves:
-		if s.mu != unheld {
-			return "", Blocked
-		}
-		m.leave(s)
-		return "wakes the callers that are not served", Prompt
+		m.resign(s)
+		return "tells the callers that are not served", Prompt
 	case selfPuts:
-		s.inState = true
-		g.pc = selfCrashed
-		if o.pc == ownerIsDone {
+		s.inState, o.pc = true, ownerCollects
+		if g.pc = selfCrashed; g.stop {
 			g.pc = selfOff
 		}
-		o.pc = ownerCollects
 		return "puts the state into the channel", Prompt
 	case selfCrashed:
-		g.pc = selfTakes
-		if s.stop {
-			return "does not wait, as it is to stop", Prompt
+		if g.pc = selfTakes; g.stop {
+			g.pc = selfOff
 		}
 		return "starts again", Slow
 	}
 	return "", Blocked
 }
 
-// leave wakes the callers of all requests that are not served, in the section in which
-// it says that no owner runs.
-func (m *model) leave(s *state) {
+// resign says, in one section, that no owner runs, and tells those who wait for it.
+func (m *model) resign(s *state) {
+	b := &s.mail
 	s.self.pc = selfPuts
-	if m.on(AskSeesNoOwner) {
-		s.owned = false
+	b.attended, b.napping = false, false
+	b.awake = false
+	asked := mask(0)
+	if m.on(ResignTells) {
+		asked |= b.asked
 	}
-	asked := s.owner.requests | s.owner.atEnd
-	if m.without(LeaveWakesCollected) {
-		asked = 0
+	if m.on(ResignTellsTodo) {
+		asked |= s.owner.todo
 	}
-	if m.on(LeaveWakesAsked) {
-		asked |= s.asked
-	}
-	for asked != 0 {
-		s.callers[asked.take()].signal = true
+	for i := range uint8(maxCallers) {
+		if asked.has(i) {
+			s.callers[i].no = true
+		}
 	}
 }
 
-// crash is a panic of the owner, between any two parts of its tick.
+// crash is a panic of the owner, between any two parts of its tick. The lock is given up.
 func (m *model) crash(s *state) (string, Speed) {
 	if s.self.pc != selfTicks || s.crashes == 0 || !m.mayCrash(s) {
 		return "", Blocked
 	}
 	s.crashes--
-	s.self.pc = selfLeaves
-	if s.owner.job != 0 { // only without DispatchIsWhole
-		s.owner.job = 0
-	}
-	s.owner.pc, s.owner.reply = ownerCollects, 0
+	s.self.pc = selfResigns
+	m.abandonTick(s)
 	return "crashes", Slow
+}
+
+func (m *model) abandonTick(s *state) {
+	if s.mail.mu == byOwner {
+		m.unlock(s)
+	}
+	if s.owner.pc == ownerLeases { // only without StartIsWhole
+		s.owner.starting.take()
+	}
+	if !m.on(MadeOnce) {
+		s.owner.begun = 0
+	}
+	s.owner.pc = ownerCollects
 }
 
 // mayCrash says that the server is between two parts of its tick. What a part takes out
 // of one list it has put into another.
 func (m *model) mayCrash(s *state) bool {
 	switch s.owner.pc {
-	case ownerSaysComing, ownerLeases:
-		return m.without(DispatchIsWhole)
-	case ownerLooks, ownerSignals, ownerLends, ownerSleeps, ownerStops, ownerIsDone:
+	case ownerShuts, ownerLearns, ownerLooksOnce, ownerWantsLate, ownerSleeps, ownerIsDone, ownerEnds:
 		return false
-	case ownerReplies:
-		return s.owner.requests.has(s.owner.reply - 1) // not a Drain that is being replied to
+	case ownerLeases:
+		return !m.on(StartIsWhole)
 	}
 	return true
 }
 
-// tickTimer is what the timer does.
-func (m *model) tickTimer(s *state) (string, Speed) {
-	t := &s.timer
-	switch {
-	case t.sends:
-		return s.send(&t.sends)
-	case t.fires:
-		if s.mu != unheld {
-			return "", Blocked
-		}
-		t.fires = false
-		s.fired = m.on(TimerLeavesNote)
-		t.sends = s.wake(s.asleep)
-		return "says that it has fired", Prompt
-	case t.set != off && t.due && s.owner.delayed > 0:
-		t.set, t.fires = off, true
-		return "fires", Prompt
-	case t.set == forJobs:
-		t.set, t.fires = off, true
-		return "fires", Slow
-	}
-	return "", Blocked
-}
-
-// passTime makes the delayed jobs due.
-func (m *model) passTime(s *state) (string, Speed) {
-	if s.timer.due || s.owner.delayed == 0 && s.arrived == 0 {
+// fire is the timer, which the owner has set for delayed jobs.
+func (m *model) fire(s *state) (string, Speed) {
+	o := &s.owner
+	if !o.timer || o.delayed == 0 || s.self.pc != selfTicks || o.pc != ownerSleeps {
 		return "", Blocked
 	}
-	s.timer.due = true
-	return "passes", Slow
+	o.timer, s.token = false, true
+	o.due, o.delayed = o.delayed, 0
+	return "fires", Slow
+}
+
+// endNap has the owner look at the list.
+func (m *model) endNap(s *state) (string, Speed) {
+	if s.self.pc != selfTicks || s.owner.pc != ownerSleeps || !s.mail.napping || s.mail.tail == s.mail.taken || s.token {
+		return "", Blocked
+	}
+	s.token = true
+	return "ends", Slow
 }

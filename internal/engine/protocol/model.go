@@ -8,32 +8,63 @@ type Config struct {
 	Workers   uint8
 	Producers []string // the kinds of their jobs
 	Callers   [][]Call
-	Capacity  uint8 // 0: no limit; otherwise producers block
+	Capacity  uint8 // 0: no limit; otherwise producers wait for room
 	ChunkLen  uint8 // 0: one chunk without end
 	Crashes   uint8 // of owners, and of callers in a tick
 	Panics    uint8 // of our own code on workers
 	Failures  bool  // jobs may fail
-	Timeouts  bool  // jobs have a timeout
+	Long      bool  // workers go on without a lease
+	Words     bool  // workers have something to tell of a claim, or the owner asks what runs
 	Unstarted bool  // no owner runs until Start
-	Lends     bool  // it is looked at, too, whether an idle worker is lent while the owner sleeps: no matter of safety
 	Large     bool  // takes long
+}
+
+// A Call is what callers do.
+type Call struct {
+	Op Op
+	N  uint8 // the job to cancel, or the number of workers
+}
+
+// An Op is a method of the queue.
+type Op uint8
+
+// The calls that the model has.
+const (
+	Stats Op = iota
+	EnqueueSync
+	Cancel
+	Pause
+	Resume
+	Resize
+	Stop
+	Start
+	Close
+)
+
+func (o Op) String() string {
+	return [...]string{"Stats", "EnqueueSync", "Cancel", "Pause", "Resume", "Resize", "Stop", "Start", "Close"}[o]
 }
 
 // model is a configuration, with one rule taken out of the protocol or none.
 type model struct {
 	Config
 
-	out Rule
+	out   Rule
+	asked map[Rule]bool // all that have mattered
 }
 
-func (m *model) on(r Rule) bool      { return m.out != r }
-func (m *model) without(r Rule) bool { return m.out == r }
+// on reports whether the protocol has the rule.
+func (m *model) on(r Rule) bool {
+	m.asked[r] = true
+	return m.out != r
+}
 
-// Explore looks at everything that can happen, without the given rule.
-func (c Config) Explore(without Rule) Result {
-	m := &model{Config: c, out: without}
+// Explore looks at everything that can happen, without the given rule, "" for none. It
+// returns, too, which rules have been asked for.
+func (c Config) Explore(without Rule) (r Result, asked map[Rule]bool) {
+	m := &model{Config: c, out: without, asked: map[Rule]bool{}}
 	sys := System[state]{First: m.first(), Actions: m.actions(), Invariant: m.invariant, Quiescent: m.quiescent}
-	return sys.Explore()
+	return sys.Explore(), m.asked
 }
 
 func (m *model) first() (s state) {
@@ -45,11 +76,11 @@ func (m *model) first() (s state) {
 		}
 	}
 	s.owner.workers = s.owner.idle
-	s.room, s.crashes, s.panics = m.Capacity, m.Crashes, m.Panics
+	s.mail.room, s.crashes, s.panics = m.Capacity, m.Crashes, m.Panics
 	if m.Unstarted {
 		s.inState = true
 	} else {
-		s.owned, s.self.pc = true, selfTicks
+		s.mail.attended, s.self.pc = true, selfTicks
 	}
 	return s
 }
@@ -62,8 +93,8 @@ func (m *model) actions() []Action[state] {
 		{"owner", m.crash},
 		{"server", m.tick},
 		{"caller", m.crashCaller},
-		{"timer", m.tickTimer},
-		{"time", m.passTime},
+		{"timer", m.fire},
+		{"nap", m.endNap},
 	}
 	each := func(n int, who string, do func(*state, uint8) (string, Speed)) {
 		for i := range n {
@@ -72,9 +103,25 @@ func (m *model) actions() []Action[state] {
 	}
 	each(len(m.Producers), "producer", m.produce)
 	each(maxWorkers, "worker", m.work)
+	each(maxWorkers, "worker", m.giveUp)
 	each(maxWorkers, "worker", m.failJob)
 	each(maxWorkers, "worker", m.panicWorker)
 	each(len(m.Callers), "caller", m.ask)
 	each(len(m.Callers), "caller", m.serve)
 	return list
+}
+
+// part returns the part of the line that a place is in.
+func (m *model) part(place uint8) uint8 {
+	if m.ChunkLen == 0 {
+		return 0
+	}
+	return place / m.ChunkLen
+}
+
+func (m *model) partEnd(part uint8) uint8 {
+	if m.ChunkLen == 0 {
+		return maxJobs
+	}
+	return (part + 1) * m.ChunkLen
 }

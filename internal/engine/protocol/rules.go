@@ -1,86 +1,70 @@
 package protocol
 
 // A Rule is one thing that the protocol must do, which can be taken out of the model.
-type Rule uint8
+// docs/protocol.md has them in context.
+type Rule string
 
-// The rules. docs/protocol.md has them in context.
+// Before the owner sleeps, in the section in which it says so.
 const (
-	Whole Rule = iota // none is taken out
+	SleepSeesWorkers  Rule = "SleepSeesWorkers"  // it looks for workers that came back since it collected
+	SleepSeesRequests Rule = "SleepSeesRequests" // for requests
+	SleepSeesCrash    Rule = "SleepSeesCrash"    // for a panic of our own code on a worker
+	SleepSeesPoke     Rule = "SleepSeesPoke"     // whether it was told to look once more
+	SleepSeesPressing Rule = "SleepSeesPressing" // for a job that it has to see at once
+	SleepSeesJobs     Rule = "SleepSeesJobs"     // if others may be needed and none is on the way: for jobs
+	SleepSeesGate     Rule = "SleepSeesGate"     // for those that workers may claim
+	SleepSeesLine     Rule = "SleepSeesLine"     // and for all behind these
+	LendInOrder       Rule = "LendInOrder"       // it lends no worker while anything waits
+	PausedLendsNone   Rule = "PausedLendsNone"   // nor while paused
+	WantThenComing    Rule = "WantThenComing"    // it says that it has other workers before it looks whether one is on the way
+)
 
-	// Before the owner sleeps, in the section in which it says so.
+// Wake-ups.
+const (
+	JobWakes       Rule = "JobWakes"       // a job tells an owner that has idle workers, and none on the way
+	PressingWakes  Rule = "PressingWakes"  // one that it has to see at once does in any case
+	WorkerWakes    Rule = "WorkerWakes"    // so does a worker that comes back
+	RequestWakes   Rule = "RequestWakes"   // and a request
+	CrashWakes     Rule = "CrashWakes"     // and a panic of our own code on a worker
+	ArrivalWakes   Rule = "ArrivalWakes"   // and one that arrives, if the owner has others
+	SuccessorTicks Rule = "SuccessorTicks" // which begins with a tick
+)
 
-	SleepSeesJobs     // it looks for jobs posted since it collected
-	SleepSeesWorkers  // for workers that came back
-	SleepSeesRequests // for requests
-	SleepSeesStop     // for Stop
-	SleepSeesTimer    // for the timer's note
-	SleepAwaitsLease  // a worker whose lease is on its way is told to wake it
-	AwaitedIsComing   // that includes one that was told by an earlier sleep
-	SleepSeesMore     // if no lease is on its way, it looks for jobs that another worker could take
-	MoreBeyondChunk   // in the chunks behind the current one, too
-	PausedLendsNone   // it lends no worker while paused
+// Leases and the gate.
+const (
+	ComingBeforeLease Rule = "ComingBeforeLease" // coming is set before the lease is sent
+	TickShuts         Rule = "TickShuts"         // a tick begins by shutting the gate
+	LimitStops        Rule = "LimitStops"        // it is opened no further than to a job that the owner gives out itself
+	ReuseAfterLeases  Rule = "ReuseAfterLeases"  // a chunk is used again when no worker has a lease of it
+	ReuseNoneKept     Rule = "ReuseNoneKept"     // nor has said that it looks at it without one
+	KeepThenLook      Rule = "KeepThenLook"      // it says so before it looks whether the chunk is still offered
+	ShowBeforeWords   Rule = "ShowBeforeWords"   // a worker shows which job it has claimed before it waits for the lock
+	LearnAwaitsShown  Rule = "LearnAwaitsShown"  // and the owner waits for that
+	PinRevokes        Rule = "PinRevokes"        // to do something to a running job makes all leases worthless
+	PinnedComesBack   Rule = "PinnedComesBack"   // and keeps its worker from claiming elsewhere
+)
 
-	// The timer.
+// Hand-over.
+const (
+	HandOverInOrder Rule = "HandOverInOrder" // no job is handed over while another waits
+	TakeLent        Rule = "TakeLent"        // a tick begins by taking back what was lent
+	TakeDirect      Rule = "TakeDirect"      // and by counting a lent worker that has a job
+)
 
-	TimerLeavesNote  // a timer that fires leaves a note: the owner may be awake
-	TimerIsForgotten // with the note goes what the timer was set for: it is to be set again
-	HandOverWatches  // who hands over a job with a timeout wakes the owner, unless its timer runs
+// Capacity and keys.
+const (
+	BlockedBeforeOpen Rule = "BlockedBeforeOpen" // that producers wait is said before the gate is opened
+	ClaimSeesBlocked  Rule = "ClaimSeesBlocked"  // who has claimed a job tells the owner then
+	ClaimSeesCrowded  Rule = "ClaimSeesCrowded"  // or if others stand behind the key of the job before
+	AdmitEachTick     Rule = "AdmitEachTick"     // the owner admits as many as there is room for
+)
 
-	// Leases.
-
-	ComingBeforeLease  // coming is set before the lease is sent
-	ArrivalWakes       // the worker whose lease is awaited wakes the owner
-	LimitIsTail        // the gate is opened as far as slots were seen to be filled
-	LimitStops         // and no further than a slot that the owner handles itself
-	RecycleAfterLeases // slots count as read when the lease ends, not when they are claimed
-	DispatchIsWhole    // nothing can panic between the claim and the sending of the lease
-
-	// Hand-over.
-
-	JobWakes         // a job wakes an owner that has idle workers
-	JobWakesLender   // as does one that might have been handed over, but was not
-	RulesWake        // a job that the owner must see wakes it in any case
-	DecideUnderLock  // whether to wake is decided under the lock: afterwards the job may be over
-	HandOverInOrder  // no hand-over while anything waits
-	HandOverInChunk  // nor into a chunk that the gate does not belong to
-	ReturnInOrder    // a lent worker stays lent only if nothing waits
-	ReturnOnlyIfOut  // and if the owner has not taken it back meanwhile
-	CollectTakesLent // the owner takes back what it has lent before anything else
-	CollectCountsOut // and counts a lent worker that has a job as one with a lease
-
-	// The gate.
-
-	PauseShuts        // Pause shuts the gate
-	StopShuts         // so does Stop
-	ResizeShuts       // and Resize, if workers that run are too many
-	CancelShuts       // a job is taken out while the gate is shut, by a swap
-	CancelLowersLimit // and the gate is opened no further than to its slot
-
-	// Requests, crashes and successors.
-
-	AskSeesNoOwner      // an owner that ends says so in the section in which it wakes the callers
-	LeaveWakesAsked     // it wakes those whose requests lie in the inbox
-	LeaveWakesCollected // and those whose requests it has collected
-	CallersServe        // callers take the state while no owner runs
-	PutBackAlways       // a caller whose tick crashes puts the state back
-	ServedBeforeSignal  // a request is served first, then the signal is sent
-	ReplyKeepsChannel   // the request is not touched after it is served: it may be in use again
-	LookAtServed        // a caller that receives a signal looks whether it is served
-	SyncIsAccepted      // the job of an EnqueueSync whose own tick crashed was accepted
-	MadeOnce            // a request that was made, but not replied to, is not made again
-	SuccessorTicks      // an owner begins with a tick
-	PanicWithWorker     // a worker leaves its panic in the section in which it gives itself back
-
-	// Capacity.
-
-	BlockedThenCount   // a producer that has said that it is blocked counts claims again
-	ClaimThenBlocked   // a worker that has claimed a job looks whether producers are blocked
-	ArrivalSeesBlocked // also for the first job of its lease, which the owner claimed
-	CountOnce          // claims become room once
-	PassIsNoClaim      // where the gate's index moves without a claim, the room is counted anew
-	CancelMakesRoom    // as it is where a job is taken out
-	WaitersFirst       // what makes room admits those that wait in the same section
-	CloseRefuses       // Close refuses those that wait
-
-	rules
+// Requests, crashes and successors.
+const (
+	ResignTells     Rule = "ResignTells"     // an owner that ends tells the callers whose requests lie in the mailbox
+	ResignTellsTodo Rule = "ResignTellsTodo" // and those whose requests it has taken
+	CallersServe    Rule = "CallersServe"    // callers take the state while no owner runs
+	PutBackAlways   Rule = "PutBackAlways"   // a caller whose tick crashes puts the state back
+	MadeOnce        Rule = "MadeOnce"        // a request that was made, but not replied to, is not made again
+	StartIsWhole    Rule = "StartIsWhole"    // nothing can panic between saying that a worker comes and its lease
 )

@@ -5,9 +5,9 @@ import "math/bits"
 const (
 	maxJobs      = 6
 	maxWorkers   = 3
-	maxCallers   = 3
+	maxCallers   = 2
 	maxProducers = 2
-	maxChunks    = 3
+	maxChunks    = 4
 )
 
 // A mask is a set of small numbers. Where the code has a list whose order no promise
@@ -21,59 +21,78 @@ func (m *mask) add(i uint8)      { *m |= 1 << i }
 func (m *mask) remove(i uint8)   { *m &^= 1 << i }
 func (m *mask) take() (i uint8)  { i = m.least(); m.remove(i); return i }
 
-// state is all that there is. A field that says which slot or worker holds its number
+// state is all that there is. A field that names a job, worker or chunk holds its number
 // plus one; 0 is none. All fields are bytes, so that a state is hashed as one piece.
 type state struct {
-	// The inbox, guarded by mu.
-	mu       uint8 // who holds it from one action to the next: unheld, byOwner, byProducer + number
-	tail     uint8 // slots before it are filled
-	arrived  uint8 // delayed jobs for the owner
-	returned mask  // workers that have given themselves back
-	asked    mask  // callers with a request that the owner has not collected
-	asleep   bool  // set by the owner; cleared by the one that will send the wake-up
-	want     bool  // set by the owner with asleep: it has idle workers, and no lease is on its way
-	lent     uint8 // worker that the owner has lent
-	out      bool  // lent has been given a job
-	owned    bool  // an owner runs
-	stop     bool  // the owner is to end
-	fired    bool  // the timer has
-	panicked bool  // a worker has, in code of ours
-	watched  bool  // the timer runs because jobs do
-	closed   bool
-	room     uint8 // jobs that may be accepted before claims are counted again
-	counted  uint8 // claims before this slot are in room already
-	waiters  [maxProducers]uint8
+	mail mailbox
 
-	// Atomics. The gate is one word in the code.
-	next    uint8 // gate: slot to be claimed next, by adding one; no further than limit, as what is beyond means nothing
-	limit   uint8 // gate: slots before it may be claimed
-	shut    bool  // gate: no claim succeeds
-	coming  uint8 // a lease is on its way: nothing, onWay, awaited
-	blocked bool  // producers wait for room. Set under mu
+	// Atomics.
+	coming  bool // a worker is on the way for light jobs
+	want    bool // the owner has others
+	blocked bool // producers wait for room
+	crowded bool // jobs stand behind the key
+	more    bool // there may be another chunk behind the one that is offered
+	offered uint8
+	chunks  [maxChunks]chunk // each one's gate is one word in the code
 
-	chunkReads [maxChunks]uint8 // slots read, by leases that have ended
-
-	// Channels.
-	token   bool // wakeup, capacity 1
-	inState bool // the channel that has the owner's state while nobody serves
+	// Channels, besides those of workers and callers.
+	token   bool // wakeup, capacity 1: who sends to it does not wait
+	inState bool // the state of an owner, while none serves
 
 	owner     owner
 	self      ownerGoroutine
-	timer     timer
 	workers   [maxWorkers]worker
 	producers [maxProducers]producer
 	callers   [maxCallers]caller
 
 	// What the code does not have: for the checks.
-	jobs    [maxJobs]job
-	held    bool // Pause or Stop has returned: nothing may start
-	allowed uint8
-	crashes uint8
-	panics  uint8
-	wrong   fault
+	jobs     [maxJobs]job
+	accepted uint8
+	paused   bool // Pause has returned: nothing may start
+	allowed  uint8
+	crashes  uint8
+	panics   uint8
+	wrong    fault
 }
 
-// job is what has become of a slot's job.
+// mailbox is guarded by mu.
+type mailbox struct {
+	mu       uint8 // who holds it from one action to the next: free or byOwner
+	list     [maxJobs]uint8
+	tail     uint8 // of the list
+	taken    uint8 // before it: collected by the owner
+	asked    mask  // callers, and producers that want room (number + maxCallers)
+	returned mask  // workers
+	attended bool  // an owner runs
+	awake    bool  // it has been told to look, and will
+	eager    bool  // it is to be told of jobs, if no worker is on its way that would do so
+	poked    bool  // it is to look once more
+	pressing bool  // there is a job that it has to see at once
+	napping  bool  // it looks at the list by itself after a while
+	closed   bool
+	crashed  bool  // a caller's tick has, or a worker: the owner is to die of it
+	room     uint8 // jobs that may be accepted without asking the core
+	lent     uint8 // worker
+	direct   uint8 // worker that has a job which was handed over
+	job      uint8 // that one
+}
+
+const (
+	free = iota
+	byOwner
+)
+
+// chunk is a piece of memory that has a part of the line, and later another one.
+type chunk struct {
+	part   uint8 // of the line, plus one; 0: not in use
+	next   uint8 // place in the line that is claimed next, by adding one
+	limit  uint8 // places before it may be claimed
+	shut   bool  // no claim succeeds
+	leases uint8 // workers that may look at it
+	kept   bool  // so may others: it is not used again
+}
+
+// job is what has become of a job.
 type job struct {
 	kind  kind
 	stage stage
@@ -83,8 +102,10 @@ type kind byte
 
 const (
 	plain   kind = 'p'
-	keyed   kind = 'k' // it has a slot that the gate's limit never passes: the owner leases it alone
-	delayed kind = 'd' // it gets its slot when it is due
+	keyed   kind = 'k' // light, of one key: it stands behind it until the one before has ended
+	heavy   kind = 'h' // its rules matter: the owner gives it out by itself
+	delayed kind = 'd' // it comes into line when it is due
+	late    kind = 'l' // as heavy; it was delayed
 )
 
 type stage uint8
@@ -92,81 +113,77 @@ type stage uint8
 const (
 	unused stage = iota
 	waiting
-	running // claimed
+	running
 	processed
 	failed
 	cancelled
 )
 
-const (
-	unheld     = 0
-	byOwner    = 1
-	byProducer = 2
-)
-
-const (
-	nothing = iota
-	onWay   // set by the owner before it sends the lease
-	awaited // set by the owner when it goes to sleep: the worker is to wake it
-)
-
 // owner is the state that passes from one server to the next: an owner, or a caller.
 type owner struct {
-	pc        ownerPC
-	collected uint8 // tail when the inbox was last collected
-	chunk     uint8 // that leases are of
-	passed    uint8 // slots the gate went past without a claim
-	running   uint8 // workers with a lease
-	failed    uint8
-	cancelled uint8
-	idle      mask
-	back      mask // returned, to be settled
-	requests  mask // to be granted
-	made      mask // of those: done, but not replied to
-	atEnd     mask // to be replied to when nothing waits or runs
-	workers   mask
-	target    uint8
-	paused    bool
-	delayed   uint8
-	timerAt   uint8 // what the timer was last set for
-	crash     bool  // a caller's tick or a worker has panicked: the owner, or the next one, is to crash with that
-	reply     uint8 // caller that is being replied to
-
-	job   uint8 // slot claimed, on its way into a lease
-	alone bool
-	to    uint8 // worker
-
-	index, end uint8 // the gate as it was when it was shut
-
-	recycled mask // chunks
+	pc       ownerPC
+	line     [maxJobs]uint8 // the jobs in line, by place
+	head     uint8          // first place that was not claimed, as far as the core knows
+	end      uint8          // of the line
+	opened   bool
+	shared   uint8 // chunk whose gate is open, or was until this tick
+	holder   uint8 // keyed job that is in line or runs
+	behind   mask  // keyed jobs behind it, which come in the order of their numbers
+	delayed  mask
+	due      mask              // of those
+	leased   [maxWorkers]uint8 // chunk that each has a lease of
+	known    [maxWorkers]uint8 // job that runs at each
+	failed   uint8
+	ended    uint8 // processed
+	gone     uint8 // cancelled
+	started  uint8
+	idle     mask
+	back     mask // workers to be settled
+	todo     mask // to be served, or not replied to
+	begun    mask // of those: done
+	waiters  mask // producers that wait for room
+	starting mask // workers to be given what is known of them
+	workers  mask
+	target   uint8
+	paused   bool
+	revoked  bool // all leases are to be worthless from the next share on
+	found    bool // jobs in the mailbox, in this tick
+	timer    bool // the owner's is set for a delayed job
 }
 
 type ownerPC uint8
 
 const (
-	ownerCollects ownerPC = iota
+	ownerBegins ownerPC = iota // looks whether it is to stop
+	ownerCollects
+	ownerShuts
+	ownerLearns // what runs where; the lock is held
 	ownerSettles
-	ownerGrants
-	ownerLooks // at the waiting jobs, while the gate is shut
-	ownerReplies
-	ownerSignals
-	ownerRecycles
-	ownerFiresTimers
-	ownerDispatches
+	ownerServes
+	ownerAdmits
+	ownerAdvances
 	ownerClaims
+	ownerAdmitsMore
+	ownerWants
+	ownerClaimsAgain
+	ownerFlags
+	ownerOpens
+	ownerSaysMore
+	ownerOffers
 	ownerSaysComing
 	ownerLeases
-	ownerAnnounces
-	ownerGoesToSleep
-	ownerLends
+	ownerReplies
+	ownerEnds
+	ownerLooksOnce // more, before it sleeps; the lock is held
+	ownerWantsLate
 	ownerSleeps
-	ownerStops
-	ownerIsDone // the tick is over, and its server puts the state back
+	ownerIsDone // its server puts the state back
 )
 
 // ownerGoroutine is the goroutine that owners run in, one after the other.
 type ownerGoroutine struct {
 	pc     selfPC
+	stop   bool
 	caller uint8 // that has the state instead
 }
 
@@ -175,61 +192,51 @@ type selfPC uint8
 const (
 	selfOff   selfPC = iota
 	selfTakes        // the state out of the channel
-	selfOwns
+	selfAttends
 	selfTicks
-	selfLeaves
+	selfResigns
 	selfPuts
 	selfCrashed // until the supervisor starts the next one
 )
 
-type timer struct {
-	set   uint8 // off, forJobs, forDelayed
-	fires bool  // its function has begun
-	sends bool
-	due   bool // the delayed jobs are
-}
-
-const (
-	off        = iota
-	forJobs    // that run and have a timeout; if there are delayed ones, too, for what comes first
-	forDelayed // jobs to come due
-)
-
 type worker struct {
 	pc        workerPC
-	lease     uint8 // its channel, capacity 1: the slot claimed for it
-	leaseHow  how
-	slot      uint8 // of the job that it runs, or was at when it came back
-	how       how
-	chunk     uint8
-	reads     uint8 // slots of the chunk, not yet in chunkReads
-	bad       bool  // the job has failed
-	panics    bool  // in code of ours
-	sends     bool  // a wake-up, next
+	then      workerPC // after a word to the owner
+	sends     bool     // the wake-up, next
+	lease     uint8    // its channel, capacity 1: the job
+	through   uint8    // with it: the chunk to claim others from; 0: none
+	job       uint8    // that it runs, or had when it came back
+	chunk     uint8    // that its lease is of
+	other     uint8    // chunk that it looks at without one
+	tries     uint8
+	bad       bool // the job has failed
+	pinned    bool // atomic: it is to come back after the job at hand
+	cause     bool // atomic: the job's context was cancelled
 	dismissed bool
+	keyed     bool // the job before had a key
+	unshown   bool // it has claimed a job, and not shown which
 }
-
-// how is how a worker came by its lease.
-type how uint8
-
-const (
-	leased how = iota
-	alone      // one job, of which the owner is to hear
-	handed     // by a producer
-)
 
 type workerPC uint8
 
 const (
 	workerAwaits workerPC = iota
 	workerArrives
-	workerTells
-	workerLooks
-	workerAdmits
+	workerLooksForWant
+	workerRouses
+	workerPokes
+	workerReports // a panic
 	workerRuns
 	workerClaims
+	workerShows // which job it has claimed
+	workerLooksForBlocked
+	workerLooksForCrowded
+	workerLooksElsewhere
+	workerKeeps
+	workerChecks
+	workerClaimsThere
+	workerLooksForMore
 	workerReturns
-	workerReports
 	workerIsGone
 )
 
@@ -239,9 +246,8 @@ type producer struct {
 	sends    bool
 	job      uint8 // being handed over
 	to       uint8
-	slot     uint8 // posted
-	admitted bool
-	refused  bool
+	admitted bool // its job was accepted
+	replied  bool // its request was replied to
 }
 
 type producerPC uint8
@@ -249,23 +255,19 @@ type producerPC uint8
 const (
 	producerBegins producerPC = iota
 	producerHands
-	producerBlocks
-	producerRecounts
+	producerAsks // for room
 	producerWaits
-	producerReads
 )
 
 type caller struct {
-	pc       callerPC
-	call     uint8 // of its script
-	sends    bool
-	served   bool
-	signal   bool // the request's channel, capacity 1
-	ok       bool // the reply
-	granted  bool // for the checks
-	slot     uint8
-	crashes  uint8
-	internal bool
+	pc    callerPC
+	call  uint8 // of its script
+	sends bool
+	yes   bool // in its channel: it was served
+	no    bool // in its channel: the owner has ended
+	tries uint8
+	ok    bool // what a Cancel found
+	made  bool // for the checks
 }
 
 type callerPC uint8
@@ -273,15 +275,11 @@ type callerPC uint8
 const (
 	callerBegins callerPC = iota
 	callerWaits           // an owner runs
-	callerChecks
-	callerServes // none runs, or none did
+	callerServes          // none runs, or none did
 	callerTicks
 	callerAwaitsStop
-	callerIsGone
+	callerWithdraws
 )
-
-// claimed returns how far the gate's jobs have been claimed.
-func (s *state) claimed() uint8 { return s.next }
 
 // count returns how many jobs are at a stage.
 func (s *state) count(st stage) (n uint8) {
@@ -293,28 +291,35 @@ func (s *state) count(st stage) (n uint8) {
 	return n
 }
 
-// start notes that a job has been claimed.
+// start notes that a job has been claimed, at a place of the line.
 func (s *state) start(slot uint8) {
-	if slot >= s.tail || s.jobs[slot].stage != waiting {
+	if s.jobs[slot].stage != waiting {
 		s.is(startedTwice)
 		return
 	}
+	s.jobs[slot].stage = running
 	for _, j := range s.jobs[:slot] {
-		if j.stage == waiting {
+		if j.stage == waiting && j.inOrder() && s.jobs[slot].inOrder() {
 			s.is(overtaken)
 		}
 	}
-	if s.held {
-		s.is(startedWhileHeld)
+	if s.paused {
+		s.is(startedWhilePaused)
 	}
-	s.jobs[slot].stage = running
 	if s.count(running) > s.allowed {
 		s.is(tooMany)
 	}
 }
 
-// settle notes the end of a job.
-func (s *state) settle(slot uint8, as stage) { s.jobs[slot-1].stage = as }
+// inOrder reports whether the job comes into line when it is accepted.
+func (j job) inOrder() bool { return j.kind == plain || j.kind == heavy }
+
+// settle notes the end of a job, 0: of none.
+func (s *state) settle(job uint8, as stage) {
+	if job > 0 && s.jobs[job-1].stage == running {
+		s.jobs[job-1].stage = as
+	}
+}
 
 func (s *state) is(f fault) {
 	if s.wrong == 0 {

@@ -4,53 +4,99 @@ package protocol
 func (m *model) work(s *state, i uint8) (string, Speed) {
 	w := &s.workers[i]
 	if w.sends {
-		return s.send(&w.sends)
+		return s.wake(&w.sends)
+	}
+	locks := w.pc == workerReports || w.pc == workerRouses || w.pc == workerPokes || w.pc == workerReturns
+	if locks && s.mail.mu != free {
+		return "", Blocked
 	}
 	switch w.pc {
 	case workerAwaits:
-		return m.await(s, w)
+		return w.await()
 	case workerArrives:
-		return m.arrive(s, w), Prompt
-	case workerTells:
-		if s.mu != unheld {
-			return "", Blocked
+		s.coming = false
+		w.pc = workerLooksForWant
+		return "says that it has arrived", Prompt
+	case workerLooksForWant:
+		if w.pc = workerRuns; s.want && m.on(ArrivalWakes) {
+			w.pc, w.then = workerRouses, workerRuns
 		}
-		w.sends = s.wake(s.asleep)
-		w.pc = m.afterArrival()
-		return "looks whether the owner sleeps", Prompt
-	case workerLooks:
-		if w.pc = workerRuns; s.blocked {
-			w.pc = workerAdmits
+		return "looks whether the owner has others", Prompt
+	case workerRouses:
+		w.sends, w.pc = s.tell(), w.then
+		return "tells the owner", Prompt
+	case workerReports:
+		s.mail.crashed, w.pc = true, workerClaims
+		if m.on(CrashWakes) {
+			w.sends = s.tell()
 		}
-		return "looks whether producers are blocked", Prompt
-	case workerAdmits:
-		if s.mu != unheld {
-			return "", Blocked
-		}
-		w.sends = m.countClaims(s)
-		w.pc = workerRuns
-		return "counts claims", Prompt
-	case workerRuns:
-		return m.endJob(w), Slow
-	case workerClaims:
-		return m.claim(s, w), Prompt
-	case workerReturns:
-		if s.mu != unheld {
-			return "", Blocked
-		}
-		return m.returnLease(s, i), Prompt
-	case workerReports: // only without PanicWithWorker
-		if s.mu != unheld {
-			return "", Blocked
-		}
-		s.panicked, w.panics, w.pc = true, false, workerAwaits
 		return "leaves its panic", Prompt
+	case workerPokes:
+		s.mail.poked = true
+		w.sends, w.pc = s.tell(), m.afterWords(w)
+		return "pokes the owner", Prompt
+	case workerRuns:
+		w.keyed = s.jobs[w.job-1].kind == keyed
+		if w.pc = workerReturns; w.chunk != 0 {
+			w.pc = workerClaims
+		}
+		return "ends its job", Slow
+	case workerReturns:
+		return m.giveBack(s, i), Prompt
 	}
-	return "", Blocked
+	return m.workOn(s, i)
+}
+
+// workOn is how a worker goes on by itself.
+func (m *model) workOn(s *state, i uint8) (string, Speed) {
+	w := &s.workers[i]
+	switch w.pc {
+	case workerClaims:
+		c := &s.chunks[w.chunk-1]
+		switch {
+		case c.shut:
+			return "", Blocked // it waits at the gate, or gives up
+		case c.next >= c.limit:
+			w.tries = 0
+			if w.pc = workerReturns; m.Long {
+				w.pc = workerLooksElsewhere
+			}
+			return "finds its lease used up", Prompt
+		}
+		m.claim(s, w, c)
+		return "claims a job", Prompt
+	case workerShows:
+		w.unshown = false
+		if w.pc = workerRuns; m.on(ShowBeforeWords) {
+			w.pc = workerLooksForBlocked
+		}
+		return "shows its job", Prompt
+	case workerLooksForBlocked:
+		w.pc = workerLooksForCrowded
+		if s.blocked && m.on(ClaimSeesBlocked) {
+			w.pc = workerPokes
+		}
+		return "looks whether producers wait", Prompt
+	case workerLooksForCrowded:
+		w.pc = m.afterWords(w)
+		if w.keyed && s.crowded && m.on(ClaimSeesCrowded) {
+			s.crowded, w.pc = false, workerPokes
+		}
+		return "looks whether jobs stand behind the key", Prompt
+	}
+	return m.elsewhere(s, i)
+}
+
+// afterWords is what comes when the owner was told of a claim.
+func (m *model) afterWords(w *worker) workerPC {
+	if w.unshown { // only without ShowBeforeWords
+		return workerShows
+	}
+	return workerRuns
 }
 
 // await receives a lease: the job that it begins with has been claimed already.
-func (m *model) await(s *state, w *worker) (string, Speed) {
+func (w *worker) await() (string, Speed) {
 	if w.lease == 0 {
 		if !w.dismissed {
 			return "", Blocked
@@ -58,38 +104,46 @@ func (m *model) await(s *state, w *worker) (string, Speed) {
 		w.pc = workerIsGone
 		return "ends", Prompt
 	}
-	w.slot, w.how, w.lease = w.lease, w.leaseHow, 0
-	w.chunk, w.reads, w.bad = m.chunk(w.slot-1), 1, false
-	s.readEarly(m, w)
-	if w.pc = workerArrives; w.how == handed {
-		w.pc = workerRuns
+	w.job, w.chunk, w.bad = w.lease, w.through, false
+	w.lease, w.through = 0, 0
+	if w.pc = workerRuns; w.chunk != 0 {
+		w.pc = workerArrives
 	}
 	return "receives a lease", Prompt
 }
 
-// arrive says that the lease is no longer on its way: one swap, which tells as well
-// whether the owner has gone to sleep counting on it.
-func (m *model) arrive(s *state, w *worker) string {
-	w.pc = m.afterArrival()
-	if s.coming == awaited && m.on(ArrivalWakes) {
-		w.pc = workerTells
+// claim is one add to the gate. Its success settles the job before.
+func (m *model) claim(s *state, w *worker, c *chunk) {
+	job := s.owner.line[c.next]
+	c.next++
+	if job == 0 || s.jobs[job-1].kind != plain && s.jobs[job-1].kind != keyed {
+		s.is(claimedHeavy)
+		return
 	}
-	s.coming = nothing
-	return "says that it has arrived"
+	s.settle(w.job, processed)
+	s.start(job - 1)
+	if w.cause {
+		s.is(cancelledAnother)
+	}
+	w.job = job
+	switch {
+	case !m.Words: // the owner looks at nothing, nor does the worker
+		w.pc = workerRuns
+	case m.on(ShowBeforeWords):
+		w.pc, w.unshown = workerShows, true
+	default:
+		w.pc, w.unshown = workerLooksForBlocked, true
+	}
 }
 
-func (m *model) afterArrival() workerPC {
-	if m.Capacity > 0 && m.on(ArrivalSeesBlocked) {
-		return workerLooks // the owner claimed the job
+// giveUp is a worker that does not wait at the gate any longer.
+func (m *model) giveUp(s *state, i uint8) (string, Speed) {
+	w := &s.workers[i]
+	if w.pc != workerClaims || !s.chunks[w.chunk-1].shut {
+		return "", Blocked
 	}
-	return workerRuns
-}
-
-func (m *model) endJob(w *worker) string {
-	if w.pc = workerClaims; w.how == alone {
-		w.pc = workerReturns
-	}
-	return "ends its job"
+	w.pc = workerReturns
+	return "gives up at the gate", Prompt
 }
 
 // failJob is the other way for a job to end: the owner has to hear of it.
@@ -102,42 +156,64 @@ func (m *model) failJob(s *state, i uint8) (string, Speed) {
 	return "fails its job", Slow
 }
 
-// panicWorker is a panic of our own code on a worker, which recovers it and comes back.
+// panicWorker is a panic of our own code on a worker, which recovers it and goes on.
 func (m *model) panicWorker(s *state, i uint8) (string, Speed) {
 	w := &s.workers[i]
-	if s.panics == 0 || w.sends || w.pc != workerRuns && w.pc != workerClaims {
+	if s.panics == 0 || w.pc != workerClaims {
 		return "", Blocked
 	}
 	s.panics--
-	w.bad = w.pc == workerRuns // otherwise its function has returned
-	w.panics, w.pc = true, workerReturns
+	w.pc = workerReports
 	return "panics, and recovers", Slow
 }
 
-// claim is one add to the gate. Its success settles the job before.
-func (m *model) claim(s *state, w *worker) string {
-	if s.shut || s.next >= s.limit || w.chunk != s.owner.chunk {
-		w.pc = workerReturns
-		return "finds no job to claim"
+// elsewhere is a worker that looks for jobs in the chunk that is offered.
+func (m *model) elsewhere(s *state, i uint8) (string, Speed) {
+	w := &s.workers[i]
+	switch w.pc {
+	case workerLooksElsewhere:
+		w.other = s.offered
+		if w.pc = workerLooksForMore; w.other != 0 && w.other != w.chunk {
+			w.pc = workerKeeps
+			if !m.on(KeepThenLook) {
+				w.pc = workerChecks
+			}
+		}
+		return "looks at what is offered", Prompt
+	case workerKeeps:
+		s.chunks[w.other-1].kept = true
+		w.pc = workerChecks
+		if !m.on(KeepThenLook) {
+			w.pc = workerClaimsThere
+		}
+		return "says that it looks at a chunk", Prompt
+	case workerChecks:
+		if w.pc = workerReturns; s.offered == w.other && (!w.pinned || !m.on(PinnedComesBack)) {
+			w.pc = workerClaimsThere
+			if !m.on(KeepThenLook) {
+				w.pc = workerKeeps
+			}
+		}
+		return "looks whether that is still offered", Prompt
+	case workerClaimsThere:
+		c := &s.chunks[w.other-1]
+		if c.shut || c.next >= c.limit {
+			w.pc = workerLooksForMore
+			return "finds it used up", Prompt
+		}
+		w.chunk = w.other
+		m.claim(s, w, c)
+		return "claims a job there", Prompt
+	case workerLooksForMore:
+		switch w.tries++; {
+		case !s.more || w.tries == 2:
+			w.pc = workerReturns
+		case w.other != 0:
+			w.pc, w.then = workerRouses, workerLooksElsewhere
+		default:
+			w.pc = workerLooksElsewhere
+		}
+		return "looks whether there may be more", Prompt
 	}
-	slot := s.next
-	s.next++
-	s.settle(w.slot, processed)
-	s.start(slot)
-	w.slot = slot + 1
-	w.reads++
-	s.readEarly(m, w)
-	if w.pc = workerRuns; m.Capacity > 0 && m.on(ClaimThenBlocked) {
-		w.pc = workerLooks
-	}
-	return "claims a job"
-}
-
-// read counts slots of the worker's chunk that have been read.
-func (s *state) read(w *worker, n uint8) { s.chunkReads[w.chunk] += n }
-
-func (s *state) readEarly(m *model, w *worker) {
-	if m.without(RecycleAfterLeases) {
-		s.read(w, 1)
-	}
+	return "", Blocked
 }
