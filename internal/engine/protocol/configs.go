@@ -43,7 +43,7 @@ var Configs = []Config{
 		Name: "two crashes before Start", Large: true, Workers: 1, Unstarted: true, Crashes: 2, Producers: []string{"p"},
 		Callers: [][]Call{{{EnqueueSync, 0}, {Stats, 0}}, {{Stats, 0}, {Start, 0}}},
 	},
-	{Name: "block large", Large: true, Workers: 2, Words: true, Capacity: 2, Producers: []string{"ppp", "pp"}},
+	{Name: "block large", Large: true, Workers: 2, Words: true, Capacity: 1, Producers: []string{"pp", "pp"}},
 	{
 		Name: "cancel large", Large: true, Workers: 2, Words: true, Long: true, ChunkLen: 2, Producers: []string{"pppp"},
 		Callers: [][]Call{{{Cancel, 1}, {Cancel, 2}}},
