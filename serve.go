@@ -194,7 +194,7 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 }
 
 // finishRun ends the run, and reports whether the shutdown that began meanwhile is to be
-// concluded. Observers hear of one stop for each run: of the last from conclude, as
+// concluded. Observers hear of one stop for each run: of the last from finishShutdown, as
 // of a shutdown that follows a run after which jobs were accepted.
 func (q *Queue) finishRun(restart bool) (final bool) {
 	l := &q.lifecycle
@@ -251,8 +251,8 @@ type lifecycle struct {
 	failure  error              // why the tree ended by itself
 
 	reason  error     // why the drain was cut short; written under force
-	report  Report    // written by conclude, under mu and before over is closed
-	err     error     // written by conclude before over is closed, read after
+	report  Report    // written by finishShutdown, under mu and before over is closed
+	err     error     // written by finishShutdown before over is closed, read after
 	flushBy time.Time // until when observers are waited for; as err
 }
 

@@ -55,7 +55,7 @@ func (q *Queue) Stats() Stats {
 	return s
 }
 
-// readStats reads the books in a step.
+// readStats reads the books in an update.
 func (h *host) readStats(c *core.Core, now time.Duration) Stats {
 	var b engine.Books
 	h.engine.Read(c, now, &b)

@@ -10,8 +10,8 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
-// What concerns very many jobs is done in slices, each a step of its own, as every call
-// and every worker waits for a step. So much is dealt with in one of them, which takes
+// What concerns very many jobs is done in slices, each an update of its own, as every call
+// and every worker waits for one. So much is dealt with in one of them, which takes
 // some dozen microseconds.
 const (
 	SlicedJobs  = 64   // records that are changed

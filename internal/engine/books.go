@@ -33,7 +33,7 @@ func (e *Engine) Books() Books {
 	return b
 }
 
-// Read reads the books in a step.
+// Read reads the books in an update.
 func (e *Engine) Read(c *core.Core, now time.Duration, b *Books) {
 	e.measureAll()
 	*b = Books{Snapshot: c.Snapshot(), Enqueued: e.mail.lastID}

@@ -12,7 +12,7 @@ import (
 // values is a context, as far as its values go.
 type values struct{ context.Context }
 
-// SetValues lets the contexts of the jobs have the values of ctx. It is called in a step, or
+// SetValues lets the contexts of the jobs have the values of ctx. It is called in an update, or
 // before there are jobs.
 func (e *Engine) SetValues(ctx context.Context) { e.base.Store(&values{ctx}) }
 

@@ -36,7 +36,7 @@ type Engine struct {
 	timer   *time.Timer                     // immutable: of a pool, which has no owner; nil in a queue, whose owner has one
 
 	base        atomic.Pointer[values]                // for the jobs; set by the owner, read by workers
-	afterUpdate func(c *core.Core, now time.Duration) // called by the owner after CallFollowUp; the owner's
+	afterUpdate func(c *core.Core, now time.Duration) // called by the owner after CallAfterUpdate; the owner's
 
 	_ cacheLinePad
 	owned

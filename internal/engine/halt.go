@@ -44,7 +44,7 @@ func (e *Engine) Close() {
 	<-vacated
 }
 
-// Dismiss, in a step, has those idle workers leave for whom there is no use.
+// Dismiss, in an update, has those idle workers leave for whom there is no use.
 func (e *Engine) Dismiss() {
 	for len(e.idle) > 0 && (e.core.Closed() || e.core.Surplus()) {
 		last := len(e.idle) - 1
@@ -62,7 +62,7 @@ func (e *Engine) Refuse() {
 	})
 }
 
-// Reopen, in a step, is where a run begins, be it the first or another one.
+// Reopen, in an update, is where a run begins, be it the first or another one.
 func (e *Engine) Reopen(c *core.Core) {
 	c.SetStopped(false)
 	e.mail.closed = false

@@ -54,9 +54,8 @@ func (e *Engine) resign() {
 	m.attended, m.awake, m.napping = false, false, false
 	for _, asked := range [][]*request{e.todo.rest(), m.asked} {
 		for _, r := range asked {
-			select {
-			case r.reply <- false:
-			default: // it knows already
+			if len(r.reply) == 0 { // else it knows already, and there is room for true
+				r.reply <- false
 			}
 		}
 	}
@@ -102,7 +101,7 @@ func (e *Engine) Update(change func(c *core.Core, now time.Duration)) {
 	}
 }
 
-// submit is Step with a request that the caller forgets afterwards, unless it reports false:
+// submit is Update with a request that the caller forgets afterwards, unless it reports false:
 // rules are broken such that the change was not made.
 func (e *Engine) submit(r *request, change func(c *core.Core, now time.Duration)) (made bool) {
 	r.change, r.begun = change, false
@@ -168,33 +167,33 @@ func (e *Engine) forget(r *request) {
 // ErrBroken is what a caller gets whose change to the state could not be made.
 var ErrBroken = errors.New("dray: internal error")
 
-// Closed reports, in a step, whether the engine refuses jobs.
+// Closed reports, in an update, whether the engine refuses jobs.
 func (e *Engine) Closed() bool { return e.mail.closed }
 
-// LastID returns, in a step, the ID of the last accepted job: how many there have been.
+// LastID returns, in an update, the ID of the last accepted job: how many there have been.
 func (e *Engine) LastID() uint64 { return e.mail.lastID }
 
-// TakeID takes, in a step, the next ID, for a job that the caller has the core accept.
+// TakeID takes, in an update, the next ID, for a job that the caller has the core accept.
 func (e *Engine) TakeID() uint64 {
 	e.mail.lastID++
 	return e.mail.lastID
 }
 
-// Release lets others leave jobs and requests from here on, in a step that takes long and accepts nothing more.
+// Release lets others leave jobs and requests from here on, in an update that takes long and accepts nothing more.
 func (e *Engine) Release() { e.release() }
 
-// AfterUpdate has f called at the end of those steps in which CallFollowUp is, in a step.
+// AfterUpdate has f called at the end of those ticks in which CallAfterUpdate was. It is called in an update.
 func (e *Engine) AfterUpdate(f func(c *core.Core, now time.Duration)) { e.afterUpdate = f }
 
-// CallAfterUpdate, in a step or an Ending, see FollowUp.
+// CallAfterUpdate is called in an update, or a Completion: see AfterUpdate.
 func (e *Engine) CallAfterUpdate() { e.callsAfterUpdate = true }
 
 // EndStuck tells of the jobs that are stuck and not told of, after which none is until Reopen,
-// in a step; FinishStuck before that has their stacks looked up.
+// in an update; FinishStuck before that has their stacks looked up.
 func (e *Engine) EndStuck() { e.stuck.Close() }
 
 // FinishStuck has all be told of that are stuck now, with their stacks. It waits for that, and is
-// called outside of a step.
+// called outside of one.
 func (e *Engine) FinishStuck() { e.stuck.Finish() }
 
 // Poke has the owner look, if one runs.

@@ -146,7 +146,7 @@ var ofRest = []mutation{
 	{file: "internal/engine/engine.go", old: "\te.unshare() //", new: "\t//"},
 	{file: "internal/engine/engine.go", old: "\tdefer e.broken()\n\te.tick(false)", new: "\te.tick(false)"},
 	{file: "internal/engine/owner.go", old: "\tm.mu.Unlock()\n\te.state <- struct{}{}\n}\n\n// A request", new: "\tm.mu.Unlock()\n}\n\n// A request"},
-	{file: "internal/engine/owner.go", old: "\t\t\tcase r.reply <- false:\n", new: ""},
+	{file: "internal/engine/owner.go", old: "\t\t\t\tr.reply <- false\n", new: ""},
 	{file: "internal/engine/worker.go", old: "\tif e.want.Load() {\n\t\te.rouse()\n\t}\n", new: ""},
 	{file: "internal/engine/worker.go", old: "\t\t\te.core.GoesOn(r, w.fn, at.ID, at.At, began)\n", new: "\t\t\t_ = at\n"},
 	{file: "internal/engine/worker.go", old: "\te.measure(w)\n\te.stuck", new: "\te.stuck"},
