@@ -1,6 +1,8 @@
 package policy_test
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -24,8 +26,11 @@ func TestNoWorkerIsIdleBesideWork(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(uint64(run), 5))
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(time.Duration(rnd.Int64N(int64(100 * time.Hour))))
-			workers, keys, keyed, heavy := 1+rnd.IntN(9), 1+rnd.IntN(5), rnd.IntN(5), rnd.IntN(3)
+			workers, keys, keyed, heavy, kinds := 1+rnd.IntN(9), 1+rnd.IntN(5), rnd.IntN(5), rnd.IntN(3), rnd.IntN(3)
 			q := kit.Start(t, dray.WithWorkers(workers))
+			paused := false
+			kind, err := dray.Handle(q, "kind", func(ctx context.Context, d time.Duration) error { return draytest.Slow(d)(ctx) })
+			require.NoError(t, err)
 			add := func() {
 				length := [...]time.Duration{0, 0, 1, time.Microsecond, time.Millisecond, time.Second, time.Hour}[rnd.IntN(7)]
 				var opts []dray.JobOption
@@ -41,7 +46,23 @@ func TestNoWorkerIsIdleBesideWork(t *testing.T) {
 				if rnd.IntN(6) < heavy { // which the owner starts by itself
 					opts = append(opts, dray.WithDeadline(100*time.Hour))
 				}
-				require.NoError(t, q.Enqueue(t.Context(), draytest.Slow(length), opts...))
+				if rnd.IntN(10) == 0 {
+					opts = append(opts, dray.WithMaxAttempts(3), dray.WithBackoff(dray.Constant(0)))
+				}
+				if rnd.IntN(10) == 0 {
+					opts = append(opts, dray.WithDelay(time.Duration(rnd.IntN(3000))*time.Millisecond))
+				}
+				if rnd.IntN(4) < kinds {
+					require.NoError(t, kind.Enqueue(t.Context(), length, opts...))
+					return
+				}
+				fails := rnd.IntN(20) == 0
+				require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error {
+					if err := draytest.Slow(length)(ctx); err != nil || !fails {
+						return err
+					}
+					return errors.New("fails")
+				}, opts...))
 			}
 			for range 50 {
 				for range rnd.IntN(1 + rnd.IntN(20)) {
@@ -57,24 +78,34 @@ func TestNoWorkerIsIdleBesideWork(t *testing.T) {
 					require.NoError(t, q.Resume())
 				case 2:
 					q.CancelKey("a")
+				case 3:
+					paused = true
+					require.NoError(t, q.PauseKind("kind"))
+				case 4:
+					paused = false
+					require.NoError(t, q.ResumeKind("kind"))
 				}
 				synctest.Wait()
-				requireBusy(t, q, workers)
+				requireBusy(t, q, workers, paused)
 				time.Sleep([...]time.Duration{0, 1, time.Microsecond, time.Millisecond, time.Second}[rnd.IntN(5)])
 			}
 		})
 	}
 }
 
-func requireBusy(t *testing.T, q *dray.Queue, workers int) {
+func requireBusy(t *testing.T, q *dray.Queue, workers int, paused bool) {
 	t.Helper()
 	running, taken := 0, map[string]bool{}
 	var line []dray.JobInfo
 	for j := range q.Jobs() {
-		switch j.State {
-		case dray.Running, dray.Stuck:
+		switch {
+		case j.State == dray.Running || j.State == dray.Stuck:
 			running++
 			taken[j.Key] = true
+		case j.State == dray.Retrying || paused && j.Kind != "":
+			taken[j.Key] = true // these keep their place
+		case j.State == dray.Delayed:
+			require.True(t, j.RunAt.After(time.Now()), "it is time: %+v", j)
 		default:
 			line = append(line, j)
 		}
