@@ -24,6 +24,8 @@ var bursts = map[string]struct {
 	opts func(i int) []dray.JobOption
 	fn   dray.Func
 	end  func(q *dray.Queue) // instead of running them
+
+	replaced bool // each by the next, so that no more than one is ever kept
 }{
 	"plain":         {n: 1_000_000},
 	"plain, failed": {n: 40_000, fn: func(context.Context) error { return errNothing }},
@@ -51,8 +53,8 @@ var bursts = map[string]struct {
 	"keys, cancelled":       {n: 30_000, end: cancelEach, opts: func(i int) []dray.JobOption { return []dray.JobOption{dray.WithKey(fmt.Sprint(i % 3))} }},
 	"delays, cancelled":     {n: 30_000, end: cancelEach, opts: func(int) []dray.JobOption { return []dray.JobOption{dray.WithDelay(time.Hour)} }},
 	"priorities, cancelled": {n: 30_000, end: cancelEach, opts: func(i int) []dray.JobOption { return []dray.JobOption{dray.WithPriority(dray.Priority(i%3 - 1))} }},
-	"debounced in a pause":  {n: 30_000, end: func(*dray.Queue) {}, opts: func(int) []dray.JobOption { return []dray.JobOption{dray.WithUnique("unique", dray.ReplacePending)} }},
-	"debounced with a delay": {n: 30_000, end: func(*dray.Queue) {}, opts: func(int) []dray.JobOption {
+	"debounced in a pause":  {n: 30_000, replaced: true, end: func(*dray.Queue) {}, opts: func(int) []dray.JobOption { return []dray.JobOption{dray.WithUnique("unique", dray.ReplacePending)} }},
+	"debounced with a delay": {n: 30_000, replaced: true, end: func(*dray.Queue) {}, opts: func(int) []dray.JobOption {
 		return []dray.JobOption{dray.WithUnique("unique", dray.ReplacePending), dray.WithDelay(time.Hour)}
 	}},
 }
@@ -93,7 +95,9 @@ func TestMemoryOfBursts(t *testing.T) {
 					}
 					require.NoError(t, q.Enqueue(t.Context(), b.fn, opts...))
 				}
-				require.Greater(t, heap(), before, "a burst")
+				if !b.replaced {
+					require.Greater(t, heap(), before, "a burst")
+				}
 				if b.end != nil {
 					b.end(q)
 				} else {
