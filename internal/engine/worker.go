@@ -265,10 +265,12 @@ func (w *Worker) fail(err error, thrown bool) {
 const ThrownDelay = time.Second
 
 // mayRetry reports whether the result may be followed by another attempt. A snooze
-// may if it came after the timeout, which only the core knows for sure.
+// may if it came after the timeout, which only the core knows for sure. Of a job that was handed
+// over the owner may take the record in just now, so of what that changes nothing is read: it has
+// one attempt.
 func (w *Worker) mayRetry() bool {
 	j := w.record
-	return j != nil && j.Attempt < j.MaxAttempts && !w.result.Final && (w.result.Kind != core.Snooze || j.Timeout > 0)
+	return j != nil && j.MaxAttempts > 1 && j.Attempt < j.MaxAttempts && !w.result.Final && (w.result.Kind != core.Snooze || j.Timeout > 0)
 }
 
 // settle hands the result of the job at hand to the core. It is called by the owner.

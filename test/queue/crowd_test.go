@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
@@ -130,4 +131,26 @@ func TestCrowdKeepsTheOrder(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The owner may take a job in that was handed to a worker just when that fails, as often as it looks.
+func TestRunThatFailsWhileTheOwnerLooks(t *testing.T) {
+	q := kit.Start(t, dray.WithWorkers(2))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 3000 {
+			_, err := dray.Run(t.Context(), q, func(context.Context) (int, error) { return 0, context.Canceled })
+			assert.ErrorIs(t, err, context.Canceled)
+		}
+	}()
+	for over := false; !over; {
+		q.Stats()
+		select {
+		case <-done:
+			over = true
+		default:
+		}
+	}
+	require.EqualValues(t, 3000, kit.Balanced(t, q).Failed)
 }
