@@ -159,13 +159,13 @@ dray's.
 
 Stats.Wait and Stats.Run count every attempt, once it has ended. Jobs are timed one by one
 while they take a microsecond or longer, and in any case if they have a timeout, a deadline, a
-unique key, a group or a limiter, or if somebody waits for their result. A worker that
+unique key, a group or a limiter, or if a caller waits for their result. A worker that
 finds others shorter reads the clock once for up to 64 of them, and counts each as
 having taken the average. If they took longer after all, one of them is counted
 with the whole time: that is too much by a millisecond at most. Until the last of
 them has ended they are not in the statistics. JobInfo.StartedAt of such a job is
 exact to a millisecond for the same reason. Of plain jobs that are
-enqueued so fast that nobody collects them in between, up to 64 share a date; they
+enqueued so fast that they are not collected in between, up to 64 share a date; they
 are collected within 0.1 ms unless all processors are busy.
 
 # Times

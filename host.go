@@ -39,7 +39,7 @@ func newHost(c common, handler Handler, cfg engine.Config) *host {
 // update has one change to the engine's state made: see there.
 func (h *host) update(change func(c *core.Core, now time.Duration)) { h.engine.Update(change) }
 
-// updateOpen is step for changes that a closed queue refuses.
+// updateOpen is update for changes that a closed queue refuses.
 func (h *host) updateOpen(change func(*core.Core) error) error {
 	err := engine.ErrBroken
 	h.update(func(c *core.Core, _ time.Duration) {

@@ -47,8 +47,8 @@ func (c *Core) unindex(j *Job) {
 	}
 }
 
-// A Span is a part of an operation on many jobs, which is done in several lest it hold
-// all others up: of the jobs that it concerns, in the order of their IDs, some behind one.
+// A Span is a part of an operation on many jobs, which is done in several so that
+// no other call has to wait for all: of the jobs that it concerns, in the order of their IDs, some behind one.
 type Span struct {
 	After uint64 // it begins behind this one; moved on to the last that was looked at
 	UpTo  uint64 // the last that the whole concerns

@@ -83,7 +83,7 @@ type Job struct {
 	HostData     any        // the engine's own: what it needs to run it
 	Task         string     // the periodic task that it is a run of and may be paused with; "" for none
 	Roomless     bool       // it takes no room, and stands in its lane as one of at most maxRoomless
-	Ref          any        // the engine's own: whom to tell of the end
+	Ref          any        // the engine's own: what to tell of the end
 	Answer       chan error // the engine's own: where the caller of a blocked offer waits
 
 	ID         uint64

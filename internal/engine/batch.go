@@ -19,7 +19,7 @@ const (
 	slicedPlain = 4096 // plain jobs that are added
 )
 
-// InSlices makes a change in several steps, between which all others have their turn. The
+// InSlices makes a change in several updates, between which all others have their turn. The
 // change is told by its result to go on.
 func (e *Engine) InSlices(change func(c *core.Core, now time.Duration) (more bool)) {
 	for more := true; more; {

@@ -36,7 +36,7 @@ func valuesOf(j *core.Job) *jobctx.Values {
 	if j == nil || j.HostData == nil {
 		return nil
 	}
-	return j.HostData.(HostData).Values() //nolint:forcetypeassert // see Extra
+	return j.HostData.(HostData).Values() //nolint:forcetypeassert // see HostData
 }
 
 // Bounds is what ends the context of the job at hand.

@@ -87,7 +87,7 @@ type owned struct {
 	tokens          tokens
 	idleness        idleness
 
-	callsAfterUpdate bool // followUp is to be called; set in a tick, cleared at its end
+	callsAfterUpdate bool // afterUpdate is to be called; set in a tick, cleared at its end
 }
 
 // cacheLinePad keeps what different processors write in different cache lines.
@@ -98,7 +98,7 @@ type Config struct {
 	Core        core.Config   // but for LastStart and UpdateRuns, which the engine sets
 	Clock       *clock.Clock  // whose origin is the core's zero
 	IdleTimeout time.Duration // after which idle workers leave; 0: never
-	Wrapped     bool          // every job is run by Host.Perform
+	Wrapped     bool          // every job is run by Host.Execute
 	Pool        bool          // there is no owner, and nothing waits in line: all is done by callers and a timer
 	MaxStack    int           // of a stuck job, in bytes
 }

@@ -44,7 +44,7 @@ func (e *Engine) Close() {
 	<-vacated
 }
 
-// Dismiss, in an update, has those idle workers leave for whom there is no use.
+// Dismiss, in an update, has those idle workers leave for which there is no use.
 func (e *Engine) Dismiss() {
 	for len(e.idle) > 0 && (e.core.Closed() || e.core.Surplus()) {
 		last := len(e.idle) - 1

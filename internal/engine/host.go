@@ -57,7 +57,7 @@ type Group interface {
 	Finish()
 }
 
-// An HostData is what the core's record of a job may have as such.
+// A HostData is what the core's record of a job may have as such.
 type HostData interface {
 	// Values are those of the context that the job was enqueued with; nil for none.
 	Values() *jobctx.Values

@@ -95,7 +95,7 @@ type endKind uint8
 const (
 	notYet    endKind = iota
 	well              // it returned nil
-	otherwise         // see worker.result
+	otherwise         // see Worker.result
 )
 
 // newWorker returns a worker that does not run yet.
