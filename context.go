@@ -15,10 +15,14 @@ import (
 // would have to be undone. What they throw is the error of that call.
 
 // endOf returns why ctx has ended, or nil: the cause, or what its Err says.
-func endOf(ctx context.Context) (err error) {
+func endOf(ctx context.Context) error {
 	if ctx == context.Background() {
 		return nil
 	}
+	return askEnd(ctx)
+}
+
+func askEnd(ctx context.Context) (err error) {
 	defer contextThrew(&err)
 	if err = ctx.Err(); err != nil {
 		err = cmp.Or(context.Cause(ctx), err)

@@ -49,8 +49,8 @@ type Latency struct {
 }
 
 // Stats returns one consistent snapshot. Its cost does not depend on the number of jobs.
-func (q *Queue) Stats() Stats {
-	s := statsOf(q.engine.Books())
+func (q *Queue) Stats() (s Stats) {
+	q.engine.ReadBooks(func(b *engine.Books) { s = statsOf(b) })
 	s.Restarts = q.tree.restarts()
 	return s
 }
@@ -59,10 +59,10 @@ func (q *Queue) Stats() Stats {
 func (h *host) readStats(c *core.Core, now time.Duration) Stats {
 	var b engine.Books
 	h.engine.Read(c, now, &b)
-	return statsOf(b)
+	return statsOf(&b)
 }
 
-func statsOf(b engine.Books) Stats {
+func statsOf(b *engine.Books) Stats {
 	return Stats{
 		Pending: b.Pending, Delayed: b.Delayed, Retrying: b.Retrying, Running: b.Running, Stuck: b.Stuck,
 		Enqueued: b.Enqueued, Processed: b.Processed, Failed: b.Failed, Cancelled: b.Cancelled, Evicted: b.Evicted,

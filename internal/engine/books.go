@@ -22,35 +22,36 @@ type Latency struct {
 	P50, P90, P99, Max time.Duration
 }
 
-// Books returns one consistent snapshot. Its cost does not depend on the number of jobs.
-func (e *Engine) Books() Books {
+// ReadBooks has f look at one consistent snapshot, on the caller's goroutine. What it is given is
+// valid until it returns. It costs the same whatever the number of jobs.
+func (e *Engine) ReadBooks(f func(*Books)) {
 	r := e.newRequest()
-	made := e.submit(r, r.readBooks)
-	b := r.books
-	if made {
+	if e.submit(r, r.readBooks) {
+		f(&r.books)
 		e.forget(r)
 	}
-	return b
 }
 
 // Read reads the books in an update.
 func (e *Engine) Read(c *core.Core, now time.Duration, b *Books) {
 	e.measureAll()
-	*b = Books{Snapshot: c.Snapshot(), Enqueued: e.mail.lastID}
+	b.Snapshot, b.Enqueued, b.Oldest = c.Snapshot(), e.mail.lastID, 0
 	if since, ok := c.Oldest(); ok {
 		b.Oldest = max(span.Difference(now, since), 0)
 	}
 	wait, run := c.Latencies()
-	b.Wait, b.Run = latencyOf(wait), latencyOf(run)
+	b.Wait.read(wait)
+	b.Run.read(run)
 }
 
 var percentiles = [...]float64{0.5, 0.9, 0.99}
 
-func latencyOf(h *latency.Histogram) Latency {
-	if h.Count() == 0 {
-		return Latency{}
+func (l *Latency) read(h *latency.Histogram) {
+	*l = Latency{Count: h.Count()}
+	if l.Count == 0 {
+		return
 	}
 	var p [3]time.Duration
 	h.Quantiles(percentiles[:], p[:])
-	return Latency{Count: h.Count(), P50: p[0], P90: p[1], P99: p[2], Max: h.Max()}
+	l.P50, l.P90, l.P99, l.Max = p[0], p[1], p[2], h.Max()
 }

@@ -10,23 +10,40 @@ import (
 
 // This file has how a worker goes on with its lease by itself: see core.Share.
 
-// claim takes the next job of the lease. That is to settle the one before, which
-// went well.
+// claim takes the next job of the lease, if the worker has one. That is to settle the one before,
+// which went well. What it does by itself is all that a plain job after a plain job needs, and costs
+// half of what claimed does.
 func (w *Worker) claim() bool {
-	chunk := w.granted.chunk
-	if chunk == nil {
+	if w.away || w.end != well || w.granted.chunk == nil || w.sampler.left == 0 && w.sampler.full() {
 		return false
 	}
+	yield.Here()
+	fn, record, slot := w.granted.chunk.Claim()
+	yield.Here()
+	if fn == nil || !w.smooth || w.sampler.over() || w.base != w.engine.base.Load() {
+		return w.claimed(fn, record, slot)
+	}
+	w.claims++
+	w.slot = int(slot) + 1
+	w.sampler.left--
+	w.fn, w.end, w.held = fn, notYet, true
+	if !w.contexts.Again(w.mark()) {
+		w.contexts.Begin(w.base, w.mark())
+	}
+	if w.engine.blocked.Load() { // not before the job is shown: see claimed
+		w.engine.poke()
+	}
+	return true
+}
+
+// claimed is the rest of claim where something may have changed since the job before, or where
+// nothing was claimed at once: then all three are zero.
+func (w *Worker) claimed(fn core.Func, record *core.Job, slot uint32) bool {
+	chunk := w.granted.chunk
 	due, now := w.sampler.over(), time.Duration(0)
 	if due {
-		if w.sampler.full() {
-			return false
-		}
 		now = w.engine.Now()
 	}
-	yield.Here()
-	fn, record, slot := chunk.Claim()
-	yield.Here()
 	if fn == nil && record == nil {
 		fn, record, slot = claimPatiently(chunk)
 		if fn == nil && record == nil && due && w.sampler.long(now) {
@@ -55,6 +72,7 @@ func (w *Worker) claim() bool {
 	}
 	w.claims++
 	w.slot = int(slot) + 1
+	w.smooth = record == nil && !w.engine.wrapped
 	keyed := w.record != nil && w.record.Key != ""
 	w.hold(fn, record) // before all that could wait for the owner, which may wait for this: see awaitShown
 	w.tellOfClaim(keyed)

@@ -56,7 +56,9 @@ const dated = 64
 func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 	m := &e.mail
 	yield.Here()
-	lockPatiently(&m.mu)
+	if !m.mu.TryLock() { // lockPatiently, which is not inlined
+		awaitLock(&m.mu)
+	}
 	yield.Here()
 	if m.room <= 0 || m.closed {
 		closed = m.closed
@@ -73,7 +75,13 @@ func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 	}
 	m.room--
 	m.lastID++
-	m.list.PushBare(fn, m.lastID, m.stamp)
+	if !m.list.TryPushBare(fn, m.lastID, m.stamp) {
+		m.list.Push(core.Entry{Fn: fn, ID: m.lastID, At: m.stamp})
+	}
+	if m.awake { // posted would find no more to do
+		m.mu.Unlock()
+		return true, false
+	}
 	e.posted(first)
 	return true, false
 }
@@ -140,10 +148,11 @@ func (e *Engine) PostDirect(j *core.Job) bool {
 }
 
 // endDirect takes in the worker that had the direct job, which ended well, if the owner has
-// not seen that: it is lent again, until the owner takes it back. The mailbox is locked.
+// not seen that: it is lent again, until the owner takes it back, or until it has measured so
+// much that it goes to the owner with it. The mailbox is locked.
 func (e *Engine) endDirect(w *Worker) bool {
 	m := &e.mail
-	if m.direct.w != w || w.end != well || !m.attended || m.closed {
+	if m.direct.w != w || w.end != well || !m.attended || m.closed || w.sampler.full() {
 		return false
 	}
 	m.finished++

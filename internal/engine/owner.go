@@ -27,6 +27,7 @@ func (e *Engine) Serve(ctx context.Context) error {
 	e.attend()
 	defer context.AfterFunc(ctx, e.wake)()
 	timer, set := time.AfterFunc(span.Never, e.wake), span.Never
+	timer.Stop()
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		if e.tick(true) || e.armed <= e.ticked {
@@ -34,7 +35,10 @@ func (e *Engine) Serve(ctx context.Context) error {
 		}
 		if e.armed != set {
 			set = e.armed
-			timer.Reset(set - e.Now())
+			timer.Stop() // for good if nothing is due: with a timer set, whichever, the runtime reads the clock whenever goroutines change
+			if set < span.Never {
+				timer.Reset(set - e.Now())
+			}
 		}
 		<-e.wakeup // alone, as a select of several would take far longer
 	}

@@ -47,6 +47,7 @@ type Worker struct {
 	at      time.Duration // as id: when it was enqueued
 	limited time.Duration // timeout, to be compared with
 	claims  uint32        // ever; wraps
+	smooth  bool          // the job at hand is a plain one, claimed, and its context has no more to say than those of others
 	held    bool          // the job at hand has not begun
 	inJob   bool          // foreign code is running
 	away    bool          // it has gone back to the owner, and has no lease; its own
@@ -137,18 +138,27 @@ func (w *Worker) respawn() {
 }
 
 // serve runs jobs until there is no more use for the worker, or until one throws.
-// The one deferred call serves all jobs, so that a job that returns pays nothing.
+// The one deferred call serves all jobs, so that a job that returns pays nothing. To run a job is
+// no function of its own, as a call more for each job can be measured.
 func (w *Worker) serve() {
 	defer w.recoverJob()
-	for w.next() {
-		w.execute()
+	for w.held || w.claim() || w.await() {
+		ctx := w.contexts.Current()
+		w.held, w.inJob = false, true
+		var err error
+		if w.engine.wrapped {
+			err = w.engine.host.Execute(ctx, w.job())
+		} else {
+			err = w.fn(ctx)
+		}
+		w.inJob = false
+		w.end = well
+		if err != nil {
+			w.fail(err, false)
+		}
+		guard.Unlabel()
 	}
 	w.stopped = true
-}
-
-// next goes on with the lease, or waits for another one.
-func (w *Worker) next() bool {
-	return w.held || !w.away && w.end == well && w.claim() || w.await()
 }
 
 // hold has the worker run fn next.
@@ -209,24 +219,6 @@ func (w *Worker) arrive() {
 	if e.want.Load() {
 		e.rouse()
 	}
-}
-
-// execute runs the job and takes down how it ended.
-func (w *Worker) execute() {
-	ctx := w.contexts.Current()
-	w.held, w.inJob = false, true
-	var err error
-	if w.engine.wrapped {
-		err = w.engine.host.Execute(ctx, w.job())
-	} else {
-		err = w.fn(ctx)
-	}
-	w.inJob = false
-	w.end = well
-	if err != nil {
-		w.fail(err, false)
-	}
-	guard.Unlabel()
 }
 
 // recoverJob, deferred, is where everything ends that does not return.

@@ -142,17 +142,26 @@ func (l *List[J]) Pop() (Entry[J], bool) {
 	return Entry[J]{}, false
 }
 
-// PushBare is Push for a bare function. It is small enough to be inlined.
+// PushBare is Push for a bare function.
 func (l *List[J]) PushBare(fn func(context.Context) error, id uint64, at time.Duration) {
+	if !l.TryPushBare(fn, id, at) {
+		l.Push(Entry[J]{Fn: fn, ID: id, At: at})
+	}
+}
+
+// TryPushBare is PushBare where that takes no more than to store the function in the last chunk, whose
+// last mark says the ID and the time; else it does nothing, and reports false. It is small enough to be inlined, which
+// PushBare is not: that saves a tenth of a plain Enqueue.
+func (l *List[J]) TryPushBare(fn func(context.Context) error, id uint64, at time.Duration) bool {
 	c := l.last
 	if c == nil || id != c.nextID || at != c.at || c.tail >= chunkLen {
-		l.Push(Entry[J]{Fn: fn, ID: id, At: at})
-		return
+		return false
 	}
 	c.slots[c.tail] = fn
 	c.tail++
 	c.nextID++
 	l.n++
+	return true
 }
 
 // drop takes chunk i, which is empty, out of the list.

@@ -27,16 +27,16 @@ type Bounds struct {
 // job a standard one looks at it again after that was announced in live, and the owner
 // looks at live after it has written the word: so one of the two ends the context.
 type Book struct {
-	owner   Owner                     // immutable
-	tell    func(time.Time) time.Time // immutable: tells deadlines
-	word    atomic.Uint64             // mark << numberBits | number of the present job's context in its page, from 1; 0 without a job
-	live    atomic.Pointer[standard]  // what the context of a job has become that is not over, or whose end is to be noticed
-	crowded atomic.Bool               // maxUsed contexts of the page were used; set under mu
-	page    *page                     // of the goroutine that runs the jobs
-	given   int                       // as page: how many of its contexts were given away
-	room    int                       // as page: how many it has; 0 without a page
+	owner Owner                     // immutable
+	tell  func(time.Time) time.Time // immutable: tells deadlines
+	word  atomic.Uint64             // mark << numberBits | number of the present job's context in its page, from 1; 0 without a job
+	live  atomic.Pointer[standard]  // what the context of a job has become that is not over, or whose end is to be noticed
+	page  *page                     // of the goroutine that runs the jobs
+	given int                       // as page: how many of its contexts were given away
+	room  int                       // as page: how many it has; 0 without a page
 
-	mu sync.Mutex // held while standard contexts are made and ended
+	mu      sync.Mutex // held while standard contexts are made and ended
+	crowded bool       // maxUsed contexts of the page were used; guarded by mu
 }
 
 // numberBits are enough for the contexts of a page.
@@ -93,7 +93,7 @@ const maxUsed = 8
 
 // Begin gives a job its context, with the values of base. It shows it with the mark.
 func (b *Book) Begin(base context.Context, mark uint64) {
-	if p := b.page; p == nil || p.base != base || b.given == b.room || b.crowded.Load() {
+	if p := b.page; p == nil || p.base != base || b.given == b.room {
 		b.Leave()
 		b.page, b.given = newPage(base), 0
 		b.room = len(b.page.cells) * perCell
@@ -106,7 +106,7 @@ func (b *Book) Begin(base context.Context, mark uint64) {
 // Again is Begin with the values of the job before, if the page has another context: it
 // spares the comparison of values.
 func (b *Book) Again(mark uint64) bool {
-	if b.given == b.room || b.crowded.Load() {
+	if b.given == b.room {
 		return false
 	}
 	b.given++
@@ -138,6 +138,9 @@ func (b *Book) end() {
 		s.end(context.Canceled)
 		b.live.Store(nil)
 	}
+	if b.crowded {
+		b.room = b.given
+	}
 }
 
 // Mark is what was last given to Begin or End.
@@ -166,7 +169,7 @@ func (b *Book) Leave() {
 	}
 	p.book.Store(nil)
 	b.page, b.given, b.room = nil, 0, 0
-	b.crowded.Store(false)
+	b.crowded = false
 }
 
 // Current is the context of the present job. It is called by the goroutine that runs it.
@@ -199,7 +202,7 @@ func (p *page) find(c Context) *standard {
 		}
 		s = b.newStandard(c)
 		p.used[c] = s
-		b.crowded.Store(len(p.used) >= maxUsed)
+		b.crowded = len(p.used) >= maxUsed
 	}
 	return s
 }

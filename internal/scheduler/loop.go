@@ -32,10 +32,14 @@ func (s *Scheduler) Serve(ctx context.Context) error {
 		for more := true; more; {
 			more = s.collect()
 		}
-		timer.Reset(s.sleep())
+		var due <-chan time.Time // nil while nothing is planned: with a timer set the runtime reads the clock whenever goroutines change
+		if d := s.sleep(); d < span.Never {
+			timer.Reset(d)
+			due = timer.C
+		}
 		select {
 		case <-s.wakeup:
-		case <-timer.C:
+		case <-due:
 		case <-ctx.Done():
 			s.Stop()
 			return nil

@@ -119,6 +119,35 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
+// Jobs that go to a free worker directly, one after the other, leave nothing behind while there is no reason for
+// the owner to look: not even what was measured of them.
+func TestMemoryOfJobsOneByOne(t *testing.T) {
+	if !measures {
+		t.Skip("under the race detector")
+	}
+	inBubble(t, func(t *testing.T) {
+		q := started(t, dray.WithWorkers(2))
+		one := func(context.Context) (int, error) { return 1, nil }
+		done := make(chan struct{}, 1)
+		for name, job := range map[string]func(){
+			"Run": func() { _, _ = dray.Run(t.Context(), q, one) },
+			"Enqueue": func() {
+				_ = q.Enqueue(t.Context(), func(context.Context) error { done <- struct{}{}; return nil })
+				<-done
+			},
+		} {
+			job()
+			before := heap()
+			for range 100_000 {
+				job()
+			}
+			require.Less(t, heap(), before+100_000, name)
+		}
+		require.EqualValues(t, 200_002, q.Stats().Processed)
+		require.NoError(t, q.Close())
+	})
+}
+
 // The goroutines of a burst go, and with them their stacks and contexts.
 func TestMemoryOfManyWorkers(t *testing.T) {
 	if !measures {
