@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Field is a part of an expression.
+// Field is a part of an expression. The five fields have the values from Minute on, in their order.
 type Field uint8
 
 // The parts of an expression.
@@ -23,7 +23,8 @@ const (
 
 var fieldNames = [...]string{"minute", "hour", "day of month", "month", "day of week"}
 
-// String returns the name of the field as in the package documentation.
+// String returns the name of the field as in the package documentation; "expression" for what is
+// no field.
 func (f Field) String() string {
 	switch {
 	case f >= Minute && f <= DayOfWeek:
@@ -45,7 +46,8 @@ type Error struct {
 	Err    error  // what is wrong with it
 }
 
-// Error returns the expression, the part and the reason in one line.
+// Error returns the expression, the part and the reason in one line. The part is left out where
+// it is the whole expression.
 func (e *Error) Error() string {
 	if e.Field == Expression {
 		return fmt.Sprintf("cron: %q: %v", e.Expr, e.Err)
@@ -57,7 +59,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Pointer returns the expression and, in a second line, marks below the part that
-// is wrong, for terminals.
+// is wrong, for terminals: one mark for each character, at least one.
 func (e *Error) Pointer() string {
 	before, marked := utf8.RuneCountInString(e.Expr[:e.Offset]), utf8.RuneCountInString(e.Text)
 	return e.Expr + "\n" + strings.Repeat(" ", before) + strings.Repeat("^", max(marked, 1))

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// span is what a field may have.
+// span is what a field may have. Immutable.
 type span struct {
-	low, high int
-	names     []string // of low, low+1 and so on
-	cycle     int      // after how many the values begin again
+	low, high int      // the least and the greatest value that may be written
+	names     []string // of low, low+1 and so on; nil if it has none
+	cycle     int      // after how many the values begin again: fewer than may be written where 0 and 7 are one day
 }
 
 // spans are the fields, in order. Sunday is 0, and 7 as well.
@@ -24,10 +24,13 @@ var spans = [len(fieldNames)]span{
 	{0, 7, strings.Fields("SUN MON TUE WED THU FRI SAT"), 7},
 }
 
-// isStar reports whether a field is not restricted, as cron has it.
+// isStar reports whether a field is not restricted, as cron has it: by its first character alone,
+// so a star with a step is not restricted either.
 func isStar(text string) bool { return strings.HasPrefix(text, "*") || strings.HasPrefix(text, "?") }
 
-// expand writes a field as a list of values, and of what depends on the month.
+// expand writes a field as a list of values, and of what depends on the month. So the parser gets
+// no ranges and steps, and the rules for these are this package's alone. The list names each value
+// once, in ascending order, behind what depends on the month.
 func (s span) expand(text string) (string, error) {
 	var values [60]bool
 	var list []string
@@ -46,8 +49,9 @@ func (s span) expand(text string) (string, error) {
 	return strings.Join(list, ","), nil
 }
 
-// depends reports whether an item is of the kinds that only a month gives a value:
-// L, L-3, 15W, LW, FRI#3.
+// depends reports whether an item is of the kinds that only a month gives a value: L, L-3, 15W,
+// LW, FRI#3, FRI#L. What of them is valid the parser says. The field is told by its greatest
+// value.
 func (s span) depends(item string) bool {
 	switch s.high {
 	case 31:
@@ -59,7 +63,8 @@ func (s span) depends(item string) bool {
 	return false
 }
 
-// add adds the values of a range, with or without a step.
+// add adds the values of a range, with or without a step. values is for all fields, of which
+// minutes have the most; a value is its index.
 func (s span) add(values *[60]bool, item string) error {
 	if item == "" {
 		return errors.New("empty item in a list")
@@ -79,22 +84,24 @@ func (s span) add(values *[60]bool, item string) error {
 		}
 	}
 	if from > to { // across the end
-		from = s.wrap(from)
+		from = s.wrap(from) // 7 is Sunday, and 7-2 the same as 0-2
 		if from > to {
 			to += s.cycle
 		}
 	}
+	// to may be beyond the greatest value, by less than a cycle: wrap takes such a value back.
 	for v := from; v <= to; v += step {
 		values[s.wrap(v)] = true
 	}
 	return nil
 }
 
-// wrap returns the value that v is when counting goes on across the end.
+// wrap returns the value that v is when counting goes on across the end: from low on, below
+// low+cycle.
 func (s span) wrap(v int) int { return (v-s.low)%s.cycle + s.low }
 
 // bounds reads what is before a step: all, one value, or a range. One value with a
-// step is a range up to the end.
+// step is a range up to the end. from may be greater than to: then the range goes across the end.
 func (s span) bounds(text string, stepped bool) (from, to int, err error) {
 	if text == "*" || text == "?" {
 		return s.low, s.low + s.cycle - 1, nil
@@ -114,7 +121,7 @@ func (s span) bounds(text string, stepped bool) (from, to int, err error) {
 	return from, to, err
 }
 
-// value reads a number or a name.
+// value reads a number or a name, in any case of letters. It is from low to high.
 func (s span) value(text string) (int, error) {
 	if i := slices.IndexFunc(s.names, func(name string) bool { return strings.EqualFold(name, text) }); i >= 0 {
 		return s.low + i, nil
@@ -131,7 +138,8 @@ func (s span) value(text string) (int, error) {
 	return v, nil
 }
 
-// number reads digits, and nothing else.
+// number reads digits, and nothing else: no sign, no blank. Zeros in front are allowed, as 05 is
+// common.
 func number(text string) (int, error) {
 	const most = 9 // digits that fit
 	if text == "" {

@@ -20,7 +20,8 @@ func SetClock(t testing.TB, q *dray.Queue, by time.Duration) {
 	kitOf(t, q).skew.Add(int64(by))
 }
 
-// skewOf returns by how much the clock of q was set.
+// skewOf returns by how much the clock of q was set: 0 if q was not made by this package, or its
+// test has ended.
 func skewOf(q *dray.Queue) time.Duration {
 	k, ok := kits.Load(q)
 	if !ok {

@@ -23,6 +23,7 @@ func CrashOwner(t testing.TB, q *dray.Queue) {
 		t.Fatalf("draytest: CrashOwner: the queue is not running")
 	}
 	before := q.Children()[0].Restarts
+	// Once: the successor takes the same step, and may get there before Fault is taken back.
 	var hit atomic.Bool
 	inside.Fault(func(at string) {
 		if at == "advance" && !hit.Swap(true) {
@@ -38,7 +39,7 @@ func CrashOwner(t testing.TB, q *dray.Queue) {
 }
 
 // dealtWith reports whether a tree that has restarted its owner so many times has
-// done so again, and runs.
+// done so again, and runs. The owner is the first child; those after it are restarted with it.
 func dealtWith(tree []dray.ChildInfo, before uint64) bool {
 	for _, c := range tree {
 		if c.State != dray.ChildRunning {

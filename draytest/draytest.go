@@ -47,23 +47,26 @@ import (
 // costs nothing.
 const patience = 10 * time.Second
 
-// kits are the queues made here.
+// kits are the queues made here, until their tests have ended. It is one for the process, as a
+// test may hand on no more than the queue.
 var kits sync.Map // *dray.Queue to *kit
 
-// A kit is what is known of one queue.
+// A kit is what is known of one queue. It is used by all goroutines that enqueue jobs, or run them.
 type kit struct {
-	t testing.TB
-	q *dray.Queue
+	t testing.TB  // immutable
+	q *dray.Queue // immutable once newKit has returned
 
-	skew *atomic.Int64 // of the wall clock; see SetClock
+	skew *atomic.Int64 // immutable: by how much the wall clock was set, in ns; see SetClock
 
-	mu      sync.Mutex
-	offers  []offer
-	seen    map[uint64]bool
+	mu sync.Mutex
+	// Guarded by mu:
+	offers  []offer         // in the order in which they were accepted, of all kinds
+	seen    map[uint64]bool // IDs of offers
 	workers map[string]bool // goroutines that have run jobs
 }
 
-// An offer is an accepted job of a kind.
+// An offer is an accepted job of a kind. It is kept whatever becomes of the job, for as long as
+// the test runs.
 type offer struct {
 	kind    string
 	payload any
@@ -82,7 +85,9 @@ func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	return k.q
 }
 
-// newKit makes a queue, which is not started.
+// newKit makes a queue, which is not started. accepted is called with the ID of each accepted
+// job, on the goroutine of the call that enqueues it. The kit's middleware is the outermost, so
+// that it knows of all goroutines that run jobs, also where another middleware does not call next.
 func newKit(t testing.TB, accepted func(uint64), opts []dray.Option) *kit {
 	t.Helper()
 	k := &kit{t: t, skew: new(atomic.Int64), seen: make(map[uint64]bool), workers: make(map[string]bool)}
@@ -94,11 +99,14 @@ func newKit(t testing.TB, accepted func(uint64), opts []dray.Option) *kit {
 	testhook.Inside(q).Record(testhook.Recorder{Accepted: accepted, Payload: k.note})
 	skew := k.skew // what is kept of the queue's clock does not keep the queue
 	testhook.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
+	// After all that may fail: what is stored here is taken out by end, which the caller has
+	// called at the end of the test.
 	kits.Store(q, k)
 	return k
 }
 
-// note keeps a payload, unless it came to nothing because a job with its unique key was there.
+// note keeps a payload, unless it came to nothing because a job with its unique key was there:
+// then the ID is that job's, and was seen.
 func (k *kit) note(id uint64, kind string, payload any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -108,7 +116,9 @@ func (k *kit) note(id uint64, kind string, payload any) {
 	}
 }
 
-// end shuts the queue down and looks at what it leaves.
+// end shuts the queue down and looks at what it leaves. It is called once, at the end of the
+// test. If settled is false, or the test has shut the queue down itself, jobs that have not
+// settled are no failure; goroutines that jobs have left are one in any case.
 func (k *kit) end(settled bool) {
 	k.t.Helper()
 	defer kits.Delete(k.q)
@@ -133,7 +143,7 @@ func (k *kit) end(settled bool) {
 	k.requireNoLeaks()
 }
 
-// describe names a job for a message.
+// describe names a job for a message, with what is known of it: kind, label, state, last error.
 func describe(j dray.JobInfo) string {
 	parts := slices.DeleteFunc([]string{j.Kind, j.Label, j.State.String()}, func(s string) bool { return s == "" })
 	if j.LastError != nil {
@@ -161,7 +171,9 @@ func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 	}
 }
 
-// pass waits for a part of the time that is still needed.
+// pass waits for a part of the time that is still needed. While jobs run or wait in line that is
+// not known: then it looks again after an eighth of what it has waited. If all wait for their
+// time it is that of the first.
 func pass(q *dray.Queue, s dray.Stats, waited time.Duration) {
 	d := max(min(waited/8, time.Second), time.Microsecond) // finds the end of a long wait early enough
 	if s.Pending+s.Running == 0 {
@@ -172,7 +184,8 @@ func pass(q *dray.Queue, s dray.Stats, waited time.Duration) {
 	time.Sleep(d)
 }
 
-// nextDue returns how long nothing is due, if something will be.
+// nextDue returns how long nothing is due, if something will be; 0 or less if not, or if it is
+// due already.
 func nextDue(q *dray.Queue) time.Duration {
 	var first time.Time
 	for j := range q.Jobs() {
@@ -187,7 +200,7 @@ func nextDue(q *dray.Queue) time.Duration {
 }
 
 // RequireSettled fails the test, naming them, if there are jobs that have not
-// settled, and returns the books.
+// settled, and returns the books. It does not wait: see [Drain].
 func RequireSettled(t testing.TB, q *dray.Queue) dray.Stats {
 	t.Helper()
 	s := q.Stats()
@@ -197,8 +210,10 @@ func RequireSettled(t testing.TB, q *dray.Queue) dray.Stats {
 	return s
 }
 
+// unsettled is how many jobs have been accepted and have not settled.
 func unsettled(s dray.Stats) int { return s.Pending + s.Delayed + s.Retrying + s.Running }
 
+// list names the jobs that have not settled, for a message.
 func list(q *dray.Queue) string {
 	var all []string
 	for j := range q.Jobs() {

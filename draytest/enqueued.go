@@ -8,9 +8,10 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
-// Enqueued returns the payloads of all jobs of a kind that q has accepted so far,
-// in that order, whatever became of the jobs. It fails the test if one is not a T,
-// or if q was not made by this package.
+// Enqueued returns the payloads of all jobs of a kind that q has accepted so far, in that order,
+// whatever became of the jobs. It fails the test if one is not a T, or if q was not made by this
+// package. A job that was refused, or that came to nothing as another one has its unique key, is
+// not among them.
 func Enqueued[T any](t testing.TB, q *dray.Queue, kind string) []T {
 	t.Helper()
 	var all []T
@@ -41,7 +42,7 @@ func RequireEnqueued[T any](t testing.TB, q *dray.Queue, kind string, match ...f
 }
 
 // RequireNotEnqueued fails the test if a job of that kind was accepted whose
-// payload all the given functions say yes to.
+// payload all the given functions say yes to. Without functions that is any job of the kind.
 func RequireNotEnqueued[T any](t testing.TB, q *dray.Queue, kind string, match ...func(T) bool) {
 	t.Helper()
 	for _, v := range Enqueued[T](t, q, kind) {
@@ -54,6 +55,7 @@ func RequireNotEnqueued[T any](t testing.TB, q *dray.Queue, kind string, match .
 // Is returns a function for [RequireEnqueued] that says yes to v.
 func Is[T comparable](v T) func(T) bool { return func(got T) bool { return got == v } }
 
+// matches reports whether all functions say yes to v: true without any.
 func matches[T any](v T, match []func(T) bool) bool {
 	for _, m := range match {
 		if !m(v) {
@@ -63,6 +65,7 @@ func matches[T any](v T, match []func(T) bool) bool {
 	return true
 }
 
+// show is the payloads for a message.
 func show[T any](all []T) string {
 	if len(all) == 0 {
 		return "none"
@@ -70,13 +73,15 @@ func show[T any](all []T) string {
 	return fmt.Sprintf("%+v", all)
 }
 
+// accepted returns a copy, as jobs may be accepted while the caller looks through it.
 func (k *kit) accepted() []offer {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return append([]offer(nil), k.offers...)
 }
 
-// kitOf returns what is known of a queue that was made here.
+// kitOf returns what is known of a queue that was made here. It fails the test at once if there
+// is nothing.
 func kitOf(t testing.TB, q *dray.Queue) *kit {
 	t.Helper()
 	k, ok := kits.Load(q)

@@ -11,7 +11,7 @@ import (
 )
 
 // Slow returns a job that takes d, and ends earlier, with the cause, when its
-// context does.
+// context does. It may be enqueued several times, as all jobs of this package.
 func Slow(d time.Duration) dray.Func {
 	return func(ctx context.Context) error {
 		timer := time.NewTimer(d)
@@ -34,8 +34,8 @@ func Stubborn(d time.Duration, err error) dray.Func {
 	}
 }
 
-// Failing returns a job that fails with err the first n times it is run, and every
-// time if n is negative.
+// Failing returns a job that fails with err the first n times it is run, and every time if n is
+// negative. The runs are counted over all jobs with the function, and over their attempts.
 func Failing(n int, err error) dray.Func {
 	var runs atomic.Int64
 	return func(context.Context) error {
@@ -51,7 +51,8 @@ func Panicking(v any) dray.Func {
 	return func(context.Context) error { panic(v) }
 }
 
-// Exiting returns a job that ends its goroutine, as t.FailNow does.
+// Exiting returns a job that ends its goroutine, as t.FailNow does. It fails with
+// [dray.ErrGoexit], and the queue has another worker in place of the one that is lost.
 func Exiting() dray.Func {
 	return func(context.Context) error {
 		runtime.Goexit()

@@ -9,7 +9,8 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
-// noteWorker is a middleware that takes down which goroutines run jobs.
+// noteWorker is a middleware that takes down which goroutines run jobs. They are kept when they
+// have ended: what they have started may go on, and the runtime gives no number twice.
 func (k *kit) noteWorker(next dray.Handler) dray.Handler {
 	return func(ctx context.Context, j *dray.Job) error {
 		me := current()
@@ -20,8 +21,9 @@ func (k *kit) noteWorker(next dray.Handler) dray.Handler {
 	}
 }
 
-// requireNoLeaks fails the test if goroutines that jobs have started go on. Some
-// may be about to end, which is granted them for a second.
+// requireNoLeaks fails the test if goroutines that jobs have started go on. Some may be about to
+// end, which is granted them for a second. It is called when no job runs but those that do not
+// return.
 func (k *kit) requireNoLeaks() {
 	k.t.Helper()
 	leaks := k.leaks()
@@ -34,7 +36,9 @@ func (k *kit) requireNoLeaks() {
 	}
 }
 
-// leaks returns the stacks of the goroutines that descend from those that ran jobs.
+// leaks returns the stacks of the goroutines that descend from those that ran jobs. A stack names
+// the goroutine that has started it, by number. So one is not found that was started by a
+// goroutine which has ended and did not run jobs itself.
 func (k *kit) leaks() (stacks []string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -59,15 +63,16 @@ func (k *kit) leaks() (stacks []string) {
 	return stacks
 }
 
-// isDray reports whether dray itself has started the goroutine: a worker sends for
-// the next one, and delivers events.
+// isDray reports whether a function of package dray itself, not of one below it, has started the
+// goroutine.
 func isDray(stack string) bool {
 	_, creator, _ := strings.Cut(stack, "\ncreated by ")
 	return strings.HasPrefix(creator, "github.com/a622d8ee/dray.")
 }
 
-// relation reads the number of a goroutine, and that of the one which started it,
-// from its stack.
+// relation reads the number of a goroutine, and that of the one which started it, from its stack:
+// the first line begins with "goroutine 7 [", the last but one is "created by f in goroutine 5".
+// Both are text, as they are only compared; parent is empty if it is not told.
 func relation(stack string) (id, parent string) {
 	head, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
 	_, creator, _ := strings.Cut(stack, "\ncreated by ")
@@ -76,14 +81,15 @@ func relation(stack string) (id, parent string) {
 	return head, parent
 }
 
-// current returns the number of this goroutine.
+// current returns the number of this goroutine. 64 bytes are enough for the line that has it.
 func current() string {
 	var buf [64]byte
 	id, _ := relation(string(buf[:runtime.Stack(buf[:], false)]))
 	return id
 }
 
-// allStacks returns the stacks of all goroutines.
+// allStacks returns the stacks of all goroutines, in a buffer that is made larger until they fit.
+// It stops the process for as long as it takes, which a test can bear.
 func allStacks() string {
 	for size := 1 << 20; ; size *= 2 {
 		buf := make([]byte, size)

@@ -65,19 +65,21 @@ func NewInline(t testing.TB, opts ...dray.Option) *dray.Queue {
 	return k.q
 }
 
-// inline runs jobs on the goroutines that enqueue them, one at a time.
+// inline runs jobs on the goroutines that enqueue them, one at a time. So Enqueue returns when
+// its job has ended, but for the cases that NewInline names.
 type inline struct {
-	q      *dray.Queue
-	busy   sync.Mutex
-	offers atomic.Uint64
+	q      *dray.Queue   // immutable once NewInline has returned
+	busy   sync.Mutex    // held while jobs are run; only ever tried, as inside a job the wait would not end
+	offers atomic.Uint64 // jobs accepted so far: one that comes just before busy is let go is not missed
 }
 
 // accepted runs what may start. A caller that finds another one at it leaves the job to
-// that one, who looks again if anything was accepted since it last looked.
+// that one, which looks again if anything was accepted since it last looked.
 func (in *inline) accepted(uint64) {
 	inside := testhook.Inside(in.q)
 	in.offers.Add(1)
 	for !inside.Started() && in.busy.TryLock() {
+		// Before the jobs are looked through: one that is accepted after that makes the two differ.
 		seen := in.offers.Load()
 		for inside.RunNext() {
 		}

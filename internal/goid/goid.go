@@ -16,7 +16,8 @@ import (
 // twice.
 type ID uint64
 
-// Is reports whether both are known, and are one goroutine.
+// Is reports whether both are known, and are one goroutine. To compare IDs with == would take two
+// that are unknown for one.
 func (id ID) Is(other ID) bool { return id != 0 && id == other }
 
 // Current returns the number of the calling goroutine.
@@ -25,7 +26,8 @@ func Current() ID {
 	return parse(head[:runtime.Stack(head[:], false)])
 }
 
-// parse returns the number of the goroutine of which stack is.
+// parse returns the number of the goroutine of which stack is: it begins with "goroutine 7
+// [running]:". Of anything else the number is unknown.
 func parse(stack []byte) ID {
 	rest, ok := bytes.CutPrefix(stack, []byte("goroutine "))
 	if !ok {

@@ -19,17 +19,21 @@ const (
 // room are not among them.
 func Stacks(of []ID, limit int) map[ID][]byte { return find(dump(maxDump), of, limit) }
 
-// dump returns the stacks of all goroutines, or as many as fit into most bytes.
+// dump returns the stacks of all goroutines, or as many as fit into most bytes. It is called
+// again with four times the room if they did not fit, as the runtime does not say how much they
+// need.
 func dump(most int) []byte {
 	for size := minDump + runtime.NumGoroutine()*perGoroutine; ; size *= 4 {
 		buf := make([]byte, min(size, most))
+		// A buffer that is full may have been too small by any amount.
 		if n := runtime.Stack(buf, true); n < len(buf) || len(buf) == most {
 			return buf[:n]
 		}
 	}
 }
 
-// find copies the stacks that are wanted out of a dump, which is not kept.
+// find copies the stacks that are wanted out of a dump, which is not kept: it may have megabytes.
+// The runtime writes a blank line between two stacks.
 func find(dump []byte, of []ID, limit int) map[ID][]byte {
 	found := make(map[ID][]byte, len(of))
 	for _, id := range of {

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// A Context is the context of one attempt at one job. The only implementations are those
-// of this package. They are compared, and nothing else is done to find out which they are.
+// A Context is the context of one attempt at one job. The only implementations are those of this
+// package. They are compared, and nothing else is done to find out which they are. Two are equal
+// exactly if they are of the same attempt.
 type Context interface {
 	context.Context
 	onPage() *page
@@ -24,12 +25,14 @@ type cell struct {
 	page *page // immutable
 }
 
+// perCell is how many types of slots there are: one for each case of cell.at.
 const perCell = 8
 
-// A slot is one context of a cell. Each K makes it another one.
+// A slot is one context of a cell. Each K makes it another one. It is the cell itself under
+// another type, so that a context needs no memory of its own.
 type slot[K any] cell
 
-// at returns the ith context of c.
+// at returns the ith context of c, from 0. i is below perCell.
 func (c *cell) at(i int) context.Context {
 	switch i {
 	case 0:
@@ -58,22 +61,26 @@ func (s *slot[K]) Err() error                         { return s.page.err(s) }
 func (s *slot[K]) Value(key any) any                  { return s.page.value(s, key) }
 func (*slot[K]) String() string                       { return "dray.Job" }
 
-// standard is what a Context becomes.
+// standard is what a Context becomes. It is not changed once it is in live. It is kept by the
+// page, so it leads neither to the book nor to the owner.
 type standard struct {
 	context.Context
-	of     Context
+	of     Context                   // that it stands behind
 	tell   func(time.Time) time.Time // leads nowhere else
-	cancel context.CancelCauseFunc
-	stop   context.CancelFunc // of the deadline's timer
+	cancel context.CancelCauseFunc   // ends Context: it is that of Context, or of its parent if there is a deadline
+	stop   context.CancelFunc        // of the deadline's timer
 }
 
+// end ends the context and stops its timer, which the runtime would keep until the deadline. It
+// may be called twice, and by several goroutines.
 func (s *standard) end(cause error) {
 	s.cancel(cause)
 	s.stop()
 }
 
-// std returns the standard context behind c: nil if the attempt had ended before it
-// was first used, so that none was ever needed.
+// std returns the standard context behind c: nil if the attempt had ended before it was first
+// used, so that none was ever needed. The one that was asked for last is found without a lock;
+// that may be another job's, if several contexts of the page are kept and used.
 func (p *page) std(c Context) *standard {
 	if s := p.last.Load(); s != nil && s.of == c {
 		return s
@@ -88,6 +95,7 @@ func (p *page) std(c Context) *standard {
 // A context first used after its attempt has been cancelled all along, as far as
 // anything can tell.
 
+// deadline is Deadline. It is told by the wall clock as it is when it is asked for.
 func (p *page) deadline(c Context) (end time.Time, ok bool) {
 	s := p.std(c)
 	if s == nil {
@@ -106,6 +114,7 @@ var ended = func() <-chan struct{} {
 	return c
 }()
 
+// done is Done: the channel of the standard context, which is the same for all calls.
 func (p *page) done(c Context) <-chan struct{} {
 	if s := p.std(c); s != nil {
 		return s.Done()
@@ -113,6 +122,7 @@ func (p *page) done(c Context) <-chan struct{} {
 	return ended
 }
 
+// err is Err. It is not nil any more once End, or the Begin or Again of the next job, has returned.
 func (p *page) err(c Context) error {
 	if s := p.std(c); s != nil {
 		return s.Err()
@@ -120,9 +130,10 @@ func (p *page) err(c Context) error {
 	return context.Canceled
 }
 
-// self is the key under which a Context gives itself away.
+// self is the key under which a Context gives itself away, to those that have one derived from it.
 type self struct{}
 
+// value is Value. The values of a job that is over are there still, without a standard context.
 func (p *page) value(c Context, key any) any {
 	if key == (self{}) {
 		return c
@@ -133,15 +144,16 @@ func (p *page) value(c Context, key any) any {
 	return p.base.Value(key)
 }
 
-// From returns the context of a job that ctx is, or is derived from, or nil. It calls
-// user code.
+// From returns the context of a job that ctx is, or is derived from, or nil. It calls user code,
+// as ctx may be foreign: not under a lock, nor in a tick. Of contexts derived from several jobs
+// it is the innermost.
 func From(ctx context.Context) Context {
 	c, _ := ctx.Value(self{}).(Context)
 	return c
 }
 
 // OwnerOf returns what runs jobs with contexts of c's page, or nil if nothing does any
-// more. From inside the job it is what runs the job.
+// more. From inside the job it is what runs the job. Elsewhere the job may be over: see Running.
 func OwnerOf(c Context) Owner {
 	if b := c.onPage().book.Load(); b != nil {
 		return b.owner
@@ -149,7 +161,7 @@ func OwnerOf(c Context) Owner {
 	return nil
 }
 
-// Running reports whether c's job runs.
+// Running reports whether c's job runs. It is the answer of a moment, as that of Runs.
 func Running(c Context) bool {
 	b := c.onPage().book.Load()
 	return b != nil && b.Runs(c)

@@ -5,7 +5,8 @@ import "github.com/a622d8ee/dray/internal/errs"
 // The calls of users. Each gets one answer: at once, or when the child that it waits for
 // has come so far, or when the supervisor ends.
 
-// find returns the child, or answers that the call cannot be served.
+// find returns the child, or answers that the call cannot be served and returns nil. While the
+// supervisor ends no call is served: it would wait for what the end decides anyway.
 func (s *State) find(name string, reply Call) *Child {
 	c := s.byName[name]
 	switch {
@@ -19,8 +20,9 @@ func (s *State) find(name string, reply Call) *Child {
 	return nil
 }
 
-// Add appends a child, and starts it if the supervisor is served. It reports whether
-// there was no reason against it.
+// Add appends a child, and starts it if the supervisor is served. It reports whether there was no
+// reason against it: the child is there then, though its start may still fail, which reply is
+// told of. As in OTP a name is taken while a child of that name is there, whatever its state.
 func (s *State) Add(spec Spec, reply Call) bool {
 	switch {
 	case s.Closing():
@@ -30,6 +32,7 @@ func (s *State) Add(spec Spec, reply Call) bool {
 		reply(errs.Wrapf(errs.ErrDuplicate, "supervisor %q: child %q", s.cfg.Name, spec.Name))
 		return false
 	}
+	// At the end of the order, whatever has gone before it.
 	s.last++
 	c := &Child{Spec: spec, seq: s.last}
 	s.Children = append(s.Children, c)
@@ -37,6 +40,7 @@ func (s *State) Add(spec Spec, reply Call) bool {
 	switch {
 	case !s.serving:
 		reply(nil)
+	// The reason stays that of a restart: a failure of its start is one of a restart.
 	case s.plan.phase != planNone: // comes to it in its turn
 		c.due = true
 		c.enter(Restarting, s.Now)
@@ -49,10 +53,12 @@ func (s *State) Add(spec Spec, reply Call) bool {
 	return true
 }
 
-// Remove stops a child and forgets it.
+// Remove stops a child and forgets it. OTP's delete_child wants it terminated before; here it is
+// one call, so that no restart comes between.
 func (s *State) Remove(name string, reply Call) {
 	if c := s.find(name, reply); c != nil {
-		c.removing = true
+		c.removing = true // before takeDown, as what the child is told about its stop depends on it
+		// Else down forgets it, when it has ended or was abandoned.
 		if !s.takeDown(c, reply) {
 			s.forget(c)
 		}
@@ -60,7 +66,9 @@ func (s *State) Remove(name string, reply Call) {
 	}
 }
 
-// Terminate stops a child and keeps it, unless it is temporary.
+// Terminate stops a child and keeps it, unless it is temporary. It is started again by Restart,
+// by a plan whose group it belongs to, and by Begin. A temporary one is forgotten when it is
+// down; while the supervisor is not served it stays, to be started by Begin.
 func (s *State) Terminate(name string, reply Call) {
 	if c := s.find(name, reply); c != nil {
 		if !s.takeDown(c, reply) && s.serving && c.Type == Temporary {
@@ -70,9 +78,11 @@ func (s *State) Terminate(name string, reply Call) {
 	}
 }
 
-// takeDown stops a child directly, without regard to the plan, which then leaves it out.
-// It reports whether the answer is to come with the child's end; else it was given.
+// takeDown stops a child directly, without regard to the plan, which then leaves it out. It
+// reports whether the answer is to come with the child's end; else it was given. The caller has
+// to advance the plan, which may have waited for this child.
 func (s *State) takeDown(c *Child, reply Call) bool {
+	// First what would start it again: an earlier call of Restart, or the plan.
 	c.due, c.again = false, false
 	s.callOff(c)
 	if c.alive() {
@@ -81,6 +91,7 @@ func (s *State) takeDown(c *Child, reply Call) bool {
 		return true
 	}
 	s.endWait(c)
+	// It is down now, like one that was stopped while it ran.
 	if c.State == Restarting {
 		c.enter(Down, s.Now)
 	}
@@ -88,14 +99,16 @@ func (s *State) takeDown(c *Child, reply Call) bool {
 	return false
 }
 
-// callOff answers the calls that wait for a start that will not be.
+// callOff answers the calls that wait for a start that will not be. The text is not made if there
+// are none.
 func (s *State) callOff(c *Child) {
 	if len(c.awaitStart) > 0 {
 		replyAll(&c.awaitStart, errs.Wrapf(errs.ErrShutdown, "supervisor %q: child %q stopped before it had started", s.cfg.Name, c.Name))
 	}
 }
 
-// endWait ends the backoff of a child that is not alive, if that is what it is in.
+// endWait ends the backoff of a child that is not alive, if that is what it is in. A group that
+// waits for it goes on without.
 func (s *State) endWait(c *Child) {
 	if s.plan.delay == c {
 		s.plan.delay = nil
@@ -103,7 +116,9 @@ func (s *State) endWait(c *Child) {
 	s.shell.Disarm(c)
 }
 
-// Restart stops a child if it runs, and starts it again.
+// Restart stops a child if it runs, and starts it again, whatever its type. It counts for no
+// intensity, as it is no failure. A child that the plan is about to start is left to that,
+// without a further backoff.
 func (s *State) Restart(name string, reply Call) {
 	c := s.find(name, reply)
 	switch {
@@ -112,9 +127,11 @@ func (s *State) Restart(name string, reply Call) {
 	case !s.serving:
 		reply(errs.Wrapf(errs.ErrClosed, "supervisor %q is not running", s.cfg.Name))
 		return
+	// It is a child until it is down, but for this call it has gone already.
 	case c.removing:
 		reply(errs.Wrapf(errs.ErrNotFound, "supervisor %q: child %q is being removed", s.cfg.Name, name))
 		return
+	// To start it here would break the order of the group.
 	case s.plan.awaits(c):
 		c.due = true
 		if !c.alive() {
@@ -128,7 +145,8 @@ func (s *State) Restart(name string, reply Call) {
 	s.advance()
 }
 
-// restartDirectly restarts a child that is not part of the plan.
+// restartDirectly restarts a child that is not part of the plan. If it is being stopped by
+// another call, it is started after that; both calls are answered.
 func (s *State) restartDirectly(c *Child, reply Call) {
 	if c.State == Restarting { // one-for-one, in its backoff: a restart already counted
 		s.shell.Disarm(c)
@@ -137,6 +155,7 @@ func (s *State) restartDirectly(c *Child, reply Call) {
 		return
 	}
 	c.awaitStart = append(c.awaitStart, reply)
+	// A failure of its start is told to this call, and is no failed restart.
 	c.reason = byHand
 	if c.alive() {
 		c.again = true

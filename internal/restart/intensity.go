@@ -1,14 +1,19 @@
 package restart
 
-import "time"
+import (
+	"fmt"
+	"time"
 
-// A Intensity counts restarts and says when there were too many of them lately.
+	"github.com/a622d8ee/dray/internal/errs"
+)
+
+// An Intensity counts restarts and says when there were too many of them lately.
 //
 // The rule, as in OTP: a restart counts for as long as the period lasts, both
 // edges included. So with a limit of n, the restart that finds n others not
 // older than the period is one too many.
 //
-// The zero value allows no restart. A Intensity is not safe for concurrent use.
+// The zero value allows no restart. An Intensity is not safe for concurrent use.
 type Intensity struct {
 	limit  int
 	period time.Duration
@@ -35,3 +40,16 @@ func (w *Intensity) Add(now time.Time) bool {
 	w.oldest = (w.oldest + 1) % w.limit
 	return true
 }
+
+// An intensityError is errs.ErrIntensity with the failure that was one too many. Its text is made
+// when it is read, as the failure's Error is user code.
+type intensityError struct {
+	child string
+	err   error
+}
+
+func (e *intensityError) Error() string {
+	return fmt.Sprintf("%v: child %q: %s", errs.ErrIntensity, e.child, errs.Text(e.err))
+}
+
+func (e *intensityError) Unwrap() []error { return []error{errs.ErrIntensity, e.err} }

@@ -12,19 +12,23 @@ type Config struct {
 	Delayed   bool // a restart waits for Shell.Delay
 }
 
-// A Shell does what the rules decide, at once. It does not call the State meanwhile.
+// A Shell does what the rules decide, at once. It does not call the State meanwhile: what a call
+// leads to is reported by a later call. The end of a run that was abandoned is not reported at
+// all.
 type Shell interface {
-	// Start runs the child. Started is to be called if its start takes time, and
-	// Exited when it has ended.
+	// Start runs the child. Started is to be called if its start takes time (Spec.SlowStart), and
+	// Exited when it has ended, whatever ended it. The child is not alive before.
 	Start(c *Child)
 	// Stop tells a child to end, and why. Expired is to be called if it does not within
-	// its limit.
+	// its limit. It is called once for each Start at most.
 	Stop(c *Child, cause error)
-	// Delay has Expired called when the child's backoff has passed.
+	// Delay has Expired called when the child's backoff has passed, which Child.Failures is the
+	// argument of.
 	Delay(c *Child)
-	// Disarm has Expired not called any more, if it was to be.
+	// Disarm has Expired not called any more, if it was to be. It may be called when nothing is
+	// armed.
 	Disarm(c *Child)
-	// Emit says what happened.
+	// Emit says what happened. The Child is as it is at that moment, and must not be kept.
 	Emit(e Event)
 }
 
@@ -49,5 +53,6 @@ const (
 	GaveUp                     // the supervisor has ended because of a failure
 )
 
-// A Call is where the answer to a user's call goes. It is called once.
+// A Call is where the answer to a user's call goes. It is called once, possibly before the method
+// of the State that it was given to returns, and must not wait.
 type Call func(error)

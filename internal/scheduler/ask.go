@@ -13,7 +13,7 @@ import (
 
 const (
 	// AskLimit is how long a schedule's Next may take before its task is said to be
-	// hung: far more than any computation of a time, and not yet long for a person.
+	// hung: far more than any computation of a time takes. Tasks waits as long for words.
 	AskLimit = time.Second
 
 	// stallAfter is how long one schedule keeps the others waiting: then another
@@ -33,50 +33,45 @@ const (
 	maxCounted = 10_000_000
 )
 
-// A question is that the schedule of a task is asked for all that is due, and for
-// what comes then. Schedules are foreign code, so helpers ask them: goroutines of
-// which there is one at a time, unless a schedule keeps it.
+// A question is that the schedule of a task is asked for all that is due, and for what comes
+// then. Schedules are foreign code, so helpers ask them: goroutines of which there is one at a
+// time, unless a schedule keeps it. While a task has a question it is not armed.
 type question struct {
 	t *Task // immutable
 
-	// guarded by Scheduler.mu
-	known dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is, or once it is made
+	// guarded by Scheduler.mu; a helper that has the question reads known, keep and until without
+	// it, as they are not changed meanwhile
+	known dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is
 	made  bool          // known has become a run
 	keep  int           // how many of the newest runs can matter
 	until time.Time     // runs that are due later are another task's; zero if none are
 	began time.Duration // when a helper was last given it, or it began to wait for one; by the monotonic clock
 
-	// the helper's that has it
+	// owned by the helper that has the question; guarded by Scheduler.mu while none has
 	result dueResult
 }
 
-// A dueResult is what asking a schedule for all that is due has brought so far.
-type dueResult struct {
-	begun bool // next is what was known
-	done  bool
-	total uint64        // of the runs due
-	dues  []DueTime     // the newest of them, as many as can matter
-	late  time.Duration // by which the newest is
-	first time.Time     // the answer to the first question
-	next  time.Time
-	err   error
-}
-
-// An asker is the questions of a scheduler, under its lock.
+// An asker is the questions of a scheduler, guarded by its mu. A question goes from waiting or
+// behind to asked (take), and from there to answered or, if there is more to ask, to behind
+// (takeBack). It is in one of the lists for as long as its task's field asking leads to it. Those
+// that catch up come last: they may ask very often, and their runs are late anyway.
 type asker struct {
 	waiting []*question // for a helper: those whose tasks are in time
 	behind  []*question // for a helper, if no other does: those that catch up
 	asked   []*question // a helper has them, one each
-	helpers int
-	crashed error // of a helper, for the loop to die of
+	helpers int         // goroutines that ask, those that a schedule keeps included; at most maxHelpers
+	crashed error       // a panic of dray's own on a helper, for the loop to panic with; nil for none
 }
 
+// each calls do with each question. do may add to the lists, which it then does not see.
 func (a *asker) each(do func(*question)) {
 	for _, q := range slices.Concat(a.asked, a.waiting, a.behind) {
 		do(q)
 	}
 }
 
+// dieOfCrash panics on the loop's goroutine with what a helper has panicked with, once. A helper
+// has no supervisor; the loop has one, which then knows of it and starts a successor.
 func (a *asker) dieOfCrash() {
 	if p := a.crashed; p != nil {
 		a.crashed = nil
@@ -84,15 +79,19 @@ func (a *asker) dieOfCrash() {
 	}
 }
 
-// ask has the schedule of t asked, whose next run is due or counts no more.
+// ask has the schedule of t asked, whose next run is due or counts no more (reset). It is called
+// under mu, with t disarmed and without a question. It starts no helper: seeToAsking is to
+// follow.
 func (s *Scheduler) ask(t *Task) {
 	now := s.look()
+	// It begins to wait here. take sets began anew, when its schedule is asked.
 	q := &question{t: t, began: now.Mono}
-	if !t.reset {
+	if !t.reset { // else nothing is known to be due, and total stays 0
 		late := span.Difference(now.Wall, t.key())
 		q.known = dueRuns{t: t, total: 1, newest: DueTime{Named: t.cal.next}, late: late, missed: t.late}
 	}
 	t.asking = q
+	// A task that has missed runs may have to be asked millions of times: the others go first.
 	if q.known.missed || q.known.late > lateAfter {
 		s.asker.behind = append(s.asker.behind, q)
 	} else {
@@ -103,13 +102,15 @@ func (s *Scheduler) ask(t *Task) {
 // unasked returns how many questions wait for a helper.
 func (a *asker) unasked() int { return len(a.waiting) + len(a.behind) }
 
-// take gives the next one to a helper.
+// take gives the next one to a helper: there has to be one. It starts the time that its schedule
+// has.
 func (a *asker) take(now time.Duration) *question {
 	from := &a.waiting
 	if len(a.waiting) == 0 {
 		from = &a.behind
 	}
 	q := (*from)[0]
+	// The slot is cleared, as the array behind the slice is kept until the list is empty.
 	(*from)[0], *from = nil, (*from)[1:]
 	if len(*from) == 0 {
 		*from = nil
@@ -119,8 +120,11 @@ func (a *asker) take(now time.Duration) *question {
 	return q
 }
 
-// makeKnown makes the run that was due for sure, without waiting for an answer.
+// makeKnown makes the run that was due for sure, without waiting for an answer. It does nothing
+// the second time, nor for a task whose runs a pause holds up. handOver is to follow.
 func (s *Scheduler) makeKnown(q *question) {
+	// During a pause nothing is made; of a task that was unscheduled, Unschedule has told of the
+	// run.
 	if q.known.total == 0 || q.made || q.t.paused || q.t.gone && q.t.heir == nil {
 		return
 	}
@@ -130,7 +134,7 @@ func (s *Scheduler) makeKnown(q *question) {
 
 // seeToAsking starts a helper if one is needed, and deals with schedules that do not
 // return: a run that is due in time is made after a moment, and after AskLimit the
-// task is hung.
+// task is hung. The loop calls it in each collect, and asker.sleep says when the next has to be.
 func (s *Scheduler) seeToAsking(now time.Duration) {
 	a := &s.asker
 	stalled := 0
@@ -140,6 +144,8 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 			continue
 		}
 		stalled++
+		// A late run waits for the answer: only that says whether a newer one is due, which would
+		// be made instead.
 		if !q.known.missed && q.known.late <= lateAfter {
 			s.makeKnown(q)
 		}
@@ -147,6 +153,7 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 			s.hang(q)
 		}
 	}
+	// All helpers that there may be are kept: a schedule that waits for one is as good as hung.
 	if a.helpers == maxHelpers && stalled == maxHelpers {
 		for _, q := range slices.Concat(a.waiting, a.behind) {
 			if span.Difference(now, q.began) >= AskLimit {
@@ -154,7 +161,9 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 			}
 		}
 	}
+	// A helper that is not stalled takes the next question by itself: another is needed if all are.
 	if a.unasked() > 0 && stalled == a.helpers && a.helpers < maxHelpers {
+		// Counted before it runs, so that the next call does not start another one.
 		a.helpers++
 		helper := s.Background.Add("a schedule")
 		guard.Go(func() { s.help(helper) })
@@ -162,10 +171,12 @@ func (s *Scheduler) seeToAsking(now time.Duration) {
 	s.handOver()
 }
 
-// sleep returns for how long no schedule needs to be looked after. A helper may take a
-// question at any time, so while one is not known to hang it is looked after regularly.
+// sleep returns for how long no schedule needs to be looked after: span.Never if there are no
+// questions. A helper may take a question at any time, so while one is not known to hang it is
+// looked after regularly.
 func (a *asker) sleep(now time.Duration) time.Duration {
 	d := span.Never
+	// Helpers that are known to hang need no look: answered wakes the loop if one of them returns.
 	hung := 0
 	for _, q := range a.asked {
 		if q.t.hung {
@@ -177,6 +188,7 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 	if a.helpers > hung {
 		return min(d, stallAfter)
 	}
+	// What waits becomes hung in its time, too.
 	if a.helpers == maxHelpers {
 		for _, q := range slices.Concat(a.waiting, a.behind) {
 			if left := span.Difference(span.Sum(q.began, AskLimit), now); left > 0 {
@@ -187,12 +199,16 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 	return d
 }
 
-// hang says that a schedule does not return.
+// hang says that a schedule does not return, once: in its task's error, and in an event that
+// counts no run. The question stays where it is, and the helper with it. If the call returns
+// after all, answered ends this.
 func (s *Scheduler) hang(q *question) {
 	t := q.t
 	if t.hung {
 		return
 	}
+	// The run is due whatever the schedule says next. What comes after it is missed until that
+	// returns.
 	s.makeKnown(q)
 	s.underBoth(func() {
 		t.hung = true
@@ -203,7 +219,8 @@ func (s *Scheduler) hang(q *question) {
 	}
 }
 
-// help asks schedules until none waits, or one ends the goroutine.
+// help asks schedules until none waits, or one ends the goroutine. q is what the deferred
+// function finds if that has happened: nil once the last question was taken back.
 func (s *Scheduler) help(g *background.Guest) {
 	var q *question
 	defer func() {
@@ -211,13 +228,15 @@ func (s *Scheduler) help(g *background.Guest) {
 		g.Leave()
 	}()
 	for q = s.nextQuestion(nil); q != nil; q = s.nextQuestion(q) {
+		// For a shutdown that has waited in vain, and names what has kept it.
 		g.Rename("schedule of task " + q.t.name)
 		q.ask(s)
 		guard.Unlabel() // for the next schedule, which is other code
 	}
 }
 
-// nextQuestion takes one back from a helper, and gives it another one, if there is any.
+// nextQuestion takes one back from a helper, and gives it another one, if there is any. Nil ends the
+// helper. While the scheduler is stopped it gives none: they wait for Serve.
 func (s *Scheduler) nextQuestion(last *question) *question {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,16 +248,21 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 		return nil
 	}
 	q := a.take(s.look().Mono)
+	// Each time anew: the task may have been replaced since the question was made, or was last
+	// asked.
 	q.keep = q.t.keeps()
+	// What the old schedule names after this is not due any more: the new one is in force.
 	if h := q.t.heir; h != nil {
 		q.until = s.clock.Named(h.since)
 	}
 	return q
 }
 
-// takeBack takes a question from its helper: it is answered, or goes on later.
+// takeBack takes a question from its helper: it is answered, or goes on later. One that is not
+// asked was taken back before: its helper has crashed after that.
 func (s *Scheduler) takeBack(q *question) {
 	a := &s.asker
+	// O(maxHelpers): there is one question for each helper.
 	i := slices.Index(a.asked, q)
 	if i < 0 {
 		return
@@ -248,12 +272,14 @@ func (s *Scheduler) takeBack(q *question) {
 		s.answered(q)
 		return
 	}
+	// Behind those that catch up too, so that a task with millions of missed runs delays no other.
 	q.began = s.look().Mono
 	a.behind = append(a.behind, q)
 }
 
-// helperEnds is called at the end of a helper's goroutine, which a schedule, that had
-// q then, or a panic of dray's own may have brought about.
+// helperEnds is called at the end of a helper's goroutine, which a schedule, that had q then, or
+// a panic of dray's own may have brought about. A panic of a schedule does not come here, as
+// Host.Ask makes it an error; what comes here with nothing thrown and a question is a Goexit.
 func (s *Scheduler) helperEnds(q *question, thrown any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,138 +288,13 @@ func (s *Scheduler) helperEnds(q *question, thrown any) {
 	case thrown != nil:
 		s.asker.crashed = s.host.Caught(thrown)
 		if q != nil {
-			q.result = dueResult{}
+			q.result = dueResult{} // it may be half-written: the schedule is asked from the start
 			s.takeBack(q)
 		}
 	case q != nil:
 		q.result.next, q.result.err, q.result.done = time.Time{}, errs.ErrGoexit, true
 		s.takeBack(q)
 	}
+	// The loop starts another helper, if something waits, and panics if this one has.
 	s.poke()
-}
-
-// ask asks for some of what is due, and what comes then.
-func (q *question) ask(s *Scheduler) {
-	t, r := q.t, &q.result
-	begin, now := time.Now(), s.clock.Named(s.look().Wall)
-	if q.known.total == 0 {
-		r.next, r.err = s.host.Ask(t.cal.when, t.in(now), t.cfg.DST)
-		r.done = true
-		return
-	}
-	if !r.begun {
-		r.begun, r.next = true, q.known.newest.Named
-	}
-	for range asksAtOnce {
-		late := span.Difference(now.Sub(r.next), t.cfg.Jitter)
-		ahead := late < 0 || !q.until.IsZero() && r.next.After(q.until)
-		if r.err != nil || r.next.IsZero() || ahead && r.total > 0 {
-			r.done = true
-			return
-		}
-		if r.total == maxCounted {
-			r.next, r.err = s.lastBefore(t, q.by(now), r.next)
-		}
-		r.add(late, q.keep)
-		if r.err == nil {
-			r.next, r.err = s.host.Ask(t.cal.when, r.next, t.cfg.DST)
-		}
-		if r.total == 1 {
-			r.first = r.next
-		}
-		if time.Since(begin) > askTime {
-			return
-		}
-	}
-}
-
-// by returns the time up to which runs are due.
-func (q *question) by(now time.Time) time.Time {
-	by := now.Add(-q.t.cfg.Jitter)
-	if !q.until.IsZero() && by.After(q.until) {
-		return q.until
-	}
-	return by
-}
-
-// lastBefore returns one of the newest runs of t that are due by then. The one due at
-// from is one of them.
-func (s *Scheduler) lastBefore(t *Task, by, from time.Time) (time.Time, error) {
-	for d := time.Microsecond; d > 0 && by.Add(-d).After(from); d *= 2 {
-		next, err := s.host.Ask(t.cal.when, t.in(by.Add(-d)), t.cfg.DST)
-		if err != nil || !next.IsZero() && !next.After(by) {
-			return next, err
-		}
-	}
-	return from, nil
-}
-
-// add notes that next is due, and that only so many of the newest can matter.
-func (r *dueResult) add(late time.Duration, keep int) {
-	r.total++
-	r.late = late
-	if len(r.dues) >= 2*keep {
-		r.dues = append(r.dues[:0], r.dues[len(r.dues)-keep+1:]...)
-	}
-	r.dues = append(r.dues, DueTime{Named: r.next})
-}
-
-// answered does what follows from an answer.
-func (s *Scheduler) answered(q *question) {
-	t, r := q.t, &q.result
-	t.asking = nil
-	if t.current() == nil {
-		if t.heir != nil { // else Unschedule has told it
-			s.takeDueOf(q, false)
-			s.handOver()
-		}
-		return
-	}
-	hung := t.hung
-	if hung {
-		s.underBoth(func() { t.hung, t.lastErr = false, nil })
-	}
-	next := r.next
-	switch {
-	case q.known.total == 0: // there is nothing but the next one
-	case t.paused || s.isStopped(): // it is asked again, and what is due by then is missed
-		next = q.known.newest.Named
-		if q.made {
-			next = r.first
-		}
-		if !next.IsZero() {
-			r.err = nil
-		}
-	default:
-		s.takeDueOf(q, hung)
-	}
-	t.reset = false
-	s.setNext(t, next)
-	t.late = t.hasNext && hung && t.key() <= s.look().Wall
-	if r.err != nil {
-		s.underBoth(func() { t.lastErr, t.broken = r.err, true })
-	}
-	if !t.hasNext && !t.gone {
-		s.host.Unscheduled(t.name)
-	}
-	s.arm(t)
-	s.handOver()
-	s.poke()
-}
-
-// takeDueOf takes what is due by an answer, but for what has been made before.
-func (s *Scheduler) takeDueOf(q *question, missed bool) {
-	r := &q.result
-	if q.made && r.total > 0 {
-		if uint64(len(r.dues)) == r.total {
-			r.dues = r.dues[1:]
-		}
-		r.total--
-	}
-	if r.total == 0 {
-		return
-	}
-	s.due = append(s.due, dueRuns{
-		t: q.t, total: r.total, newest: r.dues[len(r.dues)-1], all: r.dues, late: r.late, missed: missed || q.known.missed,
-	})
 }

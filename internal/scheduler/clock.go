@@ -9,7 +9,8 @@ import (
 	"github.com/a622d8ee/dray/internal/span"
 )
 
-// nowOf returns what the clock shows that the task goes by.
+// nowOf returns what the clock shows that the task goes by: next and key are to be compared with
+// that alone.
 func (t *Task) nowOf(now clock.Reading) time.Duration {
 	if t.cal == nil {
 		return now.Mono
@@ -17,16 +18,18 @@ func (t *Task) nowOf(now clock.Reading) time.Duration {
 	return now.Wall
 }
 
+// look reads both clocks.
 func (s *Scheduler) look() clock.Reading { return s.clock.Look().Reading }
 
 // A DueTime is when a run is due: at a time that its schedule has named, which stays
-// that, or else, by Every and RunNow, at a moment, which is told as any other.
+// that, or else, by Every and RunNow, at a moment, which is told as any other. Named is zero then.
 type DueTime struct {
-	Named  time.Time
-	Moment time.Duration
+	Named  time.Time     // of a calendar task; not changed by a clock that is set later
+	Moment time.Duration // since the clock's origin, by the monotonic clock
 }
 
-// Tell tells it.
+// Tell returns the time that users see. Of a moment it depends on how the wall clock is set when it
+// is called.
 func (d DueTime) Tell(c *clock.Clock) time.Time {
 	if d.Named.IsZero() {
 		return c.Tell(d.Moment)
@@ -52,13 +55,15 @@ const (
 
 // watch compares the clocks, and has those tasks asked anew that a clock set back
 // concerns. One set forward needs no more than the policy for missed runs, which
-// applies to whatever came due.
+// applies to whatever came due. It costs a look at all tasks only if the clock was set back.
 func (s *Scheduler) watch(now clock.Reading) {
 	if now == s.looked {
 		return
 	}
+	// By how much more the wall clock has gone on than the monotonic one since the last look; and
+	// how long ago that was.
 	by, slept := now.Wall-s.looked.Wall-(now.Mono-s.looked.Mono), now.Mono-s.looked.Mono
-	s.looked, s.grace = now, 0
+	s.looked, s.grace = now, 0 // a grace holds until the next look
 	if by.Abs() <= jumpTolerance || s.calendar.armed == 0 {
 		return
 	}
@@ -67,6 +72,9 @@ func (s *Scheduler) watch(now clock.Reading) {
 	if by > 0 {
 		return
 	}
+	// A task that is not asked anew keeps its next run, and waits until the clock has caught up
+	// with it. A task that is not asked anew keeps its next run, and waits until the clock has
+	// caught up with it.
 	for _, t := range s.tasks {
 		if t.repeats(by) {
 			s.disarm(t)
@@ -76,8 +84,9 @@ func (s *Scheduler) watch(now clock.Reading) {
 	}
 }
 
-// repeats reports whether the times between which the clock was set back are to
-// count again for t. Those of At never do.
+// repeats reports whether the times between which the clock was set back are to count again for
+// t. Those of At never do: they are given one by one, to run once each. If a question is under
+// way its answer counts, as it was asked when the run was due.
 func (t *Task) repeats(by time.Duration) bool {
 	if t.cal == nil || !t.hasNext || t.asking != nil {
 		return false
@@ -87,16 +96,19 @@ func (t *Task) repeats(by time.Duration) bool {
 }
 
 // repeatsFolds reports whether a time that exists twice runs twice, by an option of
-// the task or of its schedule.
+// the task or of its schedule. t has to be a calendar task.
 func (t *Task) repeatsFolds() bool {
 	z, ok := t.cal.when.(*calendar.Zoned)
 	return t.cfg.DST&calendar.RepeatFold != 0 || ok && z.DST&calendar.RepeatFold != 0
 }
 
-// sleep returns for how long there is nothing to do.
+// sleep returns for how long there is nothing to do, so long as nothing wakes the loop: until the
+// earliest run, the next comparison of the clocks, or the next look at schedules that do not
+// return. It is negative or 0 if something is due already.
 func (s *Scheduler) sleep() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Nothing comes due until Serve is called again.
 	if s.isStopped() {
 		return span.Never
 	}
@@ -114,6 +126,7 @@ func (s *Scheduler) sleep() time.Duration {
 	return d
 }
 
-// isStopped reports whether nothing comes due: after the scheduler has been told to
-// stop, or while the queue takes no jobs. What would have, has when that is over.
+// isStopped reports whether nothing comes due: after the scheduler has been told to stop, or
+// while the queue takes no jobs. What would have, has when that is over. It is called under mu,
+// and not in a tick: it locks the mailbox, which a tick may hold.
 func (s *Scheduler) isStopped() bool { return s.stopped || s.engine.IsClosed() }

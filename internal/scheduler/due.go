@@ -11,17 +11,19 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
-// dueRuns is the runs of a task that have come due since the last time.
+// dueRuns is the runs of a task that have come due since the last time. total is exact, while all
+// has no more than can matter: a million missed runs take no more memory than the few that are
+// made up for.
 type dueRuns struct {
-	t      *Task
-	total  uint64
+	t      *Task  // that they were found for; its heir makes them if it was replaced
+	total  uint64 // 0: nothing is to be done, as Unschedule has told of them
 	newest DueTime
 	all    []DueTime     // the newest of them in order, as many as can matter; nil if newest is all that does
-	late   time.Duration // by which the newest is
-	missed bool          // it is a missed one, too
+	late   time.Duration // by which the newest is, jitter taken off; negative if that would still delay it
+	missed bool          // the newest is a missed one too, however late it is
 }
 
-// add adds n runs, the last of which was due at last.
+// add adds n runs, the last of which was due at last. all is not kept: it is for counting alone.
 func (d *dueRuns) add(last DueTime, n uint64, c *clock.Clock) {
 	if n > 0 && (d.total == 0 || last.Tell(c).After(d.newest.Tell(c))) {
 		d.newest = last
@@ -29,7 +31,7 @@ func (d *dueRuns) add(last DueTime, n uint64, c *clock.Clock) {
 	d.total += n
 }
 
-// A dueRun is one that is made, or postponed.
+// A dueRun is a single one, that is made or postponed.
 type dueRun struct {
 	at     DueTime
 	manual bool // by RunNow, so that a pause does not concern it
@@ -40,8 +42,11 @@ type dueRun struct {
 const runsAtOnce = 256
 
 // handOver makes jobs of what has come due. What is left in s.due if the engine
-// crashes, or if the queue takes no jobs, is made the next time.
+// crashes, or if the queue takes no jobs, is made the next time. It is called under mu, and not in a
+// tick. It waits for one tick for each runsAtOnce entries, between which the queue serves others.
 func (s *Scheduler) handOver() {
+	// It ends when nothing is left, or when a round has brought nothing: the queue is closed or
+	// broken.
 	for before := -1; s.dueHead < len(s.due) && s.dueHead != before; {
 		before = s.dueHead
 		s.engine.Update(func(c *core.Core, now time.Duration) {
@@ -49,6 +54,8 @@ func (s *Scheduler) handOver() {
 				if s.dueHead == len(s.due) || s.engine.Closed() {
 					return
 				}
+				// It is taken out before it is made: what panics half-way must not be made a
+				// second time.
 				d := s.due[s.dueHead]
 				s.due[s.dueHead] = dueRuns{}
 				s.dueHead++
@@ -64,9 +71,11 @@ func (s *Scheduler) handOver() {
 	}
 }
 
-// makeDue makes those of the runs that the policy for missed ones asks for. The
-// newest is none of these if it is in time.
+// makeDue makes those of the runs that the policy for missed ones asks for, in a tick, and counts
+// all. The newest is no missed one if it is in time: then it is made whatever the policy is, as
+// one of those that the policy keeps.
 func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
+	// Runs that an old registration had due are made by the new one, by its policies.
 	t := d.t.current()
 	if t == nil {
 		if d.total > 0 { // else Unschedule has told it
@@ -75,11 +84,15 @@ func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 		return
 	}
 	all := d.all
-	if all == nil {
+	if all == nil { // one run matters at most
 		all = []DueTime{d.newest}
 	}
+	// From here on each run is counted exactly once: as missed, as postponed, or by fire.
 	t.due += d.total
+	// As many as would be made up for if all were missed; they are the newest.
 	keep := min(t.cfg.Missed, len(all))
+	// A jump of the clock was noticed up to a watchInterval late: what was due in that time could
+	// not be found before.
 	grace := lateAfter
 	if t.cal != nil {
 		grace += s.grace
@@ -87,10 +100,14 @@ func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 	if !d.missed && !t.paused && d.late <= grace { // paused: a task that has taken the run over since
 		keep = max(keep, 1)
 	}
+	// The newest of those that are skipped stands for all in the event.
 	if skipped := d.total - uint64(keep); skipped > 0 {
 		s.miss(t, all[max(len(all)-keep-1, 0)], skipped)
 	}
+	// From here on all has the runs that are made, the oldest first.
 	all = all[len(all)-keep:]
+	// Several are made up for one after the other: fire would treat the second as overlapping the
+	// first.
 	if keep > 1 {
 		s.makeUp(c, t, all, now)
 		return
@@ -100,6 +117,7 @@ func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 	}
 }
 
+// miss counts n runs as missed, the last of which was due at last, and tells it.
 func (s *Scheduler) miss(t *Task, last DueTime, n uint64) {
 	t.past().missed += n
 	s.emitSkipped(t, last, n, errs.ErrMissed)
@@ -107,7 +125,7 @@ func (s *Scheduler) miss(t *Task, last DueTime, n uint64) {
 
 // makeUp makes several runs: at once if they may overlap, as far as there is room,
 // and else one after the other. Of those that then wait the newest stay, if those of
-// an earlier time have not all been made.
+// an earlier time have not all been made. So at most Options.Missed wait, besides those of RunNow.
 func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Duration) {
 	if t.cfg.Overlap == AllowOverlap {
 		for len(all) > 0 && s.hasRoom(c, t) {
@@ -122,9 +140,10 @@ func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Durati
 	s.goOn(c, t, now)
 }
 
-// postponeAtMost drops the oldest of the runs postponed that are not RunNow's: these
-// take no place among the missed ones.
+// postponeAtMost drops the oldest of the runs postponed that are not RunNow's, down to limit: these
+// take no place among the missed ones. What it drops counts as missed.
 func (s *Scheduler) postponeAtMost(t *Task, limit int) {
+	// How many there are beyond the limit; what RunNow has postponed is not counted.
 	over := -limit
 	for _, r := range t.postponed {
 		if !r.manual {
@@ -147,26 +166,35 @@ func (s *Scheduler) postponeAtMost(t *Task, limit int) {
 	s.miss(t, last, dropped)
 }
 
-// hasRoom reports whether another run of t would be accepted.
+// hasRoom reports whether another run of t would be accepted. One run that waits takes no room;
+// those besides it do, or a task under AllowOverlap could fill the memory.
 func (s *Scheduler) hasRoom(c *core.Core, t *Task) bool { return !t.waits() || c.Room() > 0 }
 
-// goOn makes the next of the runs postponed, if nothing is before it.
+// goOn makes the next of the runs postponed, if nothing is before it: one, or under AllowOverlap
+// as many as there is room for. It is called in a tick, when a run of t has settled, a pause has
+// ended, or runs were postponed. A run that is refused is counted, and the next one follows.
 func (s *Scheduler) goOn(c *core.Core, t *Task, now time.Duration) {
 	for len(t.postponed) > 0 {
+		// What was due first is made first: a run that a pause holds up holds up those behind it,
+		// also RunNow's.
 		r := t.postponed[0]
 		if t.gone || t.paused && !r.manual || t.active != nil && t.cfg.Overlap != AllowOverlap || !s.hasRoom(c, t) {
 			return
 		}
 		t.postponed = t.postponed[1:]
-		if len(t.postponed) == 0 {
+		if len(t.postponed) == 0 { // the array goes: most tasks have nothing postponed most of the time
 			t.postponed = nil
 		}
 		_ = s.enqueue(c, t, r, now)
 	}
 }
 
-// fire makes a run, if the overlap policy lets it, and says why it is skipped if not.
+// fire makes a run, if the overlap policy lets it, and says why it is skipped if not. It is
+// called in a tick, for a run that t.due counts already. After nil the run is a job, or is
+// postponed.
 func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) error {
+	// Something postponed counts as a run before this one: it was due earlier, and would be
+	// overtaken.
 	if t.active == nil && len(t.postponed) == 0 {
 		return s.enqueue(c, t, r, now)
 	}
@@ -174,9 +202,10 @@ func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) err
 	case AllowOverlap:
 		return s.enqueue(c, t, r, now)
 	case CancelPrevious:
+		// The new run is a job at once, beside those that have been cancelled and have not returned.
 		s.cancelPrevious(c, t, now)
 		return s.enqueue(c, t, r, now)
-	case QueueOverlap:
+	case QueueOverlap: // of several that come due meanwhile the first waits
 		if len(t.postponed) == 0 {
 			t.postponed = append(t.postponed, r)
 			return nil
@@ -187,28 +216,34 @@ func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) err
 	}
 }
 
+// overlaps counts a run as skipped by the overlap policy, tells it, and returns why.
 func (s *Scheduler) overlaps(t *Task, r dueRun) error {
 	t.past().overlapped++
 	s.emitSkipped(t, r.at, 1, errs.ErrOverlap)
 	return errs.ErrOverlap
 }
 
-// cancelPrevious cancels the runs that are jobs, and drops those that are postponed.
+// cancelPrevious cancels the runs that are jobs, and drops those that are postponed. It does not
+// wait for them to end: one that ignores its context goes on beside the next.
 func (s *Scheduler) cancelPrevious(c *core.Core, t *Task, now time.Duration) {
 	for _, r := range t.postponed {
 		_ = s.overlaps(t, r)
 	}
 	t.postponed = nil
+	// The list does not change meanwhile: Settled, which takes a run out, is called at the end of
+	// the tick.
 	for r := t.active; r != nil; r = r.next {
 		c.CancelJob(&r.record, now)
 	}
 }
 
 // enqueue makes a job of a run, and says why it is refused if it is. A run takes no
-// room, unless another one of its task, which it overlaps, waits without taking any.
+// room, unless another one of its task, which it overlaps, waits without taking any. So a full queue
+// takes every due run, and each task adds one at most to what the capacity bounds.
 func (s *Scheduler) enqueue(c *core.Core, t *Task, due dueRun, now time.Duration) error {
 	r := s.makeRun(t, due)
 	r.record.Roomless = !t.waits()
+	// The ID is taken only once the job is accepted, so a refusal leaves no gap.
 	id := s.engine.LastID() + 1
 	if err := s.offer(c, &r.record, id, now); err != nil {
 		t.past().refused++
@@ -219,6 +254,9 @@ func (s *Scheduler) enqueue(c *core.Core, t *Task, due dueRun, now time.Duration
 	return nil
 }
 
+// makeRun returns a run with the record of the job that it is to be. It is not linked to its task
+// yet, so one that is refused is left to the collector. RunNow's has no Task in its record, by
+// which the core knows what a pause holds up.
 func (s *Scheduler) makeRun(t *Task, due dueRun) *Run {
 	r := s.newRun()
 	r.s, r.t, r.due = s, t, due.at
@@ -233,7 +271,7 @@ func (s *Scheduler) makeRun(t *Task, due dueRun) *Run {
 	return r
 }
 
-// enqueued is what follows once a run is a job.
+// enqueued is what follows once a run is a job with that ID: it takes the ID, and is counted.
 func (s *Scheduler) enqueued(r *Run, id uint64) {
 	t := r.t
 	s.engine.TakeID()
@@ -246,6 +284,8 @@ func (s *Scheduler) enqueued(r *Run, id uint64) {
 	s.host.Fired(t.name, r.due, id)
 }
 
+// offer has the core accept a job under that ID, and translates a refusal. One that is dropped,
+// as the queue does with new ones where it is full, was accepted and settles in the same tick.
 func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duration) error {
 	switch v, _ := c.Accept(j, id, now); v {
 	case core.Accepted, core.Dropped:
@@ -257,7 +297,7 @@ func (s *Scheduler) offer(c *core.Core, j *core.Job, id uint64, now time.Duratio
 		return errs.ErrQueueFull
 	case core.NoGroup:
 		return errs.ErrGroupDone
-	default:
+	default: // another job has its unique key, or had it within the key's period
 		return errs.ErrDuplicate
 	}
 }
@@ -267,7 +307,8 @@ func (s *Scheduler) emitSkipped(t *Task, due DueTime, n uint64, why error) {
 	s.host.Skipped(t.name, due, n, why)
 }
 
-// wait has the runs looked at that t has postponed, at the end of the step.
+// wait has the runs looked at that t has postponed, at the end of the tick: not at once, as it is
+// also called while the effects of the core are being carried out. It is called in a tick.
 func (s *Scheduler) wait(t *Task) {
 	if len(t.postponed) > 0 {
 		s.waitList = append(s.waitList, t)
@@ -275,7 +316,9 @@ func (s *Scheduler) wait(t *Task) {
 	}
 }
 
-// continuePostponed lets runs follow those that have ended in this step of the engine.
+// continuePostponed lets runs follow those that have ended in this tick. The engine calls it at
+// the end of a tick in which wait was called, with the mailbox held, as jobs are accepted. A task
+// may have been replaced since it was noted: then the heir has its runs.
 func (s *Scheduler) continuePostponed(c *core.Core, now time.Duration) {
 	for len(s.waitList) > 0 {
 		t := s.waitList[0].current()
@@ -287,12 +330,14 @@ func (s *Scheduler) continuePostponed(c *core.Core, now time.Duration) {
 	s.waitList = nil
 }
 
-// HandBack makes jobs of all runs that are due or postponed, so that a shutdown which
-// is about to make its report hands them back like those that wait in the queue. What is
-// postponed has been accepted, so nothing is asked any more.
+// HandBack makes jobs of all runs that are due or postponed, so that a shutdown which is about to
+// make its report hands them back like those that wait in the queue. What is postponed has been
+// accepted, so nothing is asked any more. Finish has to be called before: after HandBack nothing
+// may come due. All is done in one tick, in the order in which tasks were registered.
 func (s *Scheduler) HandBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// Sorted, so that the report does not depend on the order of a map.
 	tasks := slices.SortedFunc(maps.Values(s.tasks), func(a, b *Task) int { return cmp.Compare(a.seq, b.seq) })
 	s.engine.Update(func(c *core.Core, now time.Duration) {
 		for _, d := range s.due[s.dueHead:] { // of a queue that has failed before it took them

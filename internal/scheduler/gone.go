@@ -11,16 +11,22 @@ import (
 // An heir is the task by which another one was replaced.
 type heir struct {
 	t     *Task
-	since time.Duration // by the clock of the one replaced, whose runs up to here are t's
+	since time.Duration // by the clock of the one replaced, which finds the runs up to here for t
 }
 
-// replace lets a task take over from another one of its name. That one stays in the
-// timers, or is asked, until all runs have been found that were due by now.
+// replace lets a task take over from another one of its name, under mu. That one stays in the
+// timers, or is asked, until all runs have been found that were due by now. The alternative, to
+// find them here, would have to wait for its schedule, which is foreign code and may not return.
 func (s *Scheduler) replace(old, t *Task) {
 	now := s.look()
 	s.engine.Update(func(c *core.Core, _ time.Duration) {
+		// since is on the clock of the old task, whose runs it bounds; the heir may go by the
+		// other clock.
 		old.gone, old.heir = true, &heir{t, old.nowOf(now)}
+		// In the same tick as gone: a run that ends finds its task either before the change or
+		// after it.
 		t.takeOver(old)
+		// The heir is not paused. What the pause held up is missed, as after Resume.
 		if old.paused {
 			old.paused = false
 			c.ResumeTask(old.name)
@@ -28,6 +34,7 @@ func (s *Scheduler) replace(old, t *Task) {
 			old.late = old.hasNext && old.key() <= old.nowOf(now)
 		}
 	})
+	// Before the first Serve nothing has come due.
 	if old.runsForHeir() && s.begun {
 		s.arm(old)
 		s.poke()
@@ -37,7 +44,7 @@ func (s *Scheduler) replace(old, t *Task) {
 }
 
 // keeps returns how many runs that are due together can matter to the one that makes
-// them.
+// them: at least one, which is made if it is in time, whatever the policy for missed ones.
 func (t *Task) keeps() int {
 	if h := t.current(); h != nil {
 		t = h
@@ -45,12 +52,16 @@ func (t *Task) keeps() int {
 	return max(t.cfg.Missed, 1)
 }
 
-// runsForHeir reports whether t has a next run that is its heir's.
+// runsForHeir reports whether t has a next run that is its heir's: one that was due, but for
+// jitter, when it was replaced.
 func (t *Task) runsForHeir() bool { return t.heir != nil && t.hasNext && t.next <= t.heir.since }
 
-// takeUncounted returns the runs of t that have come due and that the books do not have
-// yet: they are made nowhere else then. While the scheduler is stopped, nothing comes due.
+// takeUncounted returns the runs of t that have come due and that the books do not have yet: they
+// are made nowhere else then. While the scheduler is stopped, nothing comes due. It is called
+// under mu, before t is gone. No schedule is asked: of a calendar task it finds the one run that
+// is known.
 func (s *Scheduler) takeUncounted(t *Task) (found dueRuns) {
+	// What a crash, or a closed queue, has left on its way; the entries stay, empty.
 	for i := s.dueHead; i < len(s.due); i++ {
 		if d := &s.due[i]; d.t.current() == t {
 			found.add(d.newest, d.total, s.clock)
@@ -59,22 +70,28 @@ func (s *Scheduler) takeUncounted(t *Task) (found dueRuns) {
 	}
 	now := s.look()
 	switch {
+	// None of its runs has come due: what a pause holds up counts for nothing if the task is
+	// removed.
 	case !s.begun || s.isStopped() || t.paused || !t.hasNext:
+	// The rest of the answer is dropped when it comes, as t is gone by then.
 	case t.asking != nil:
 		if !t.asking.made {
 			found.add(t.asking.known.newest, t.asking.known.total, s.clock)
 		}
 	case t.next > t.nowOf(now):
+	// Its jitter delays it, or the loop has not come to it.
 	case t.cal != nil:
 		found.add(DueTime{Named: t.cal.next}, 1, s.clock)
 	default:
+		// All that are due, by arithmetic: the newest is at the last point of the grid up to now.
 		age := now.Mono - t.next
 		found.add(DueTime{Moment: now.Mono - age%t.period}, uint64(age/t.period)+1, s.clock)
 	}
 	return found
 }
 
-// takeEarly takes the runs that are due by now and that jitter would delay.
+// takeEarly takes the runs that are due by now and that jitter would delay. It costs O(n) of n
+// timers, and is for the end of a run of the queue alone.
 func (s *Scheduler) takeEarly(now clock.Reading) {
 	for _, t := range s.intervals.early(now) {
 		s.takeInterval(t, now, t.cfg.Jitter)
@@ -85,7 +102,8 @@ func (s *Scheduler) takeEarly(now clock.Reading) {
 	}
 }
 
-// early disarms and returns the tasks that have a run which jitter delays.
+// early disarms and returns the tasks that have a run which jitter delays. Those without jitter were
+// taken before, by takeDue. It sweeps out what does not stand, as it looks at each entry anyway.
 func (tt *taskTimers) early(now clock.Reading) (found []*Task) {
 	tt.queue.Sweep(func(e timerqueue.Entry[*Task]) bool {
 		t := e.Item
@@ -95,6 +113,7 @@ func (tt *taskTimers) early(now clock.Reading) (found []*Task) {
 		if t.cfg.Jitter == 0 || t.next > t.nowOf(now) {
 			return true
 		}
+		// As drop does, but for the entry, which Sweep takes out.
 		t.armed = false
 		tt.armed--
 		found = append(found, t)

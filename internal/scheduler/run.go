@@ -5,23 +5,26 @@ import (
 	"github.com/a622d8ee/dray/internal/engine"
 )
 
-// A Run is one run of a task that is a job. It belongs to the engine's state.
+// A Run is one run of a task that is a job. It belongs to the engine's state: its fields are read
+// and written in ticks alone, but for the record, which the worker that runs the job may read.
 type Run struct {
-	s          *Scheduler
-	t          *Task // whose run it is: of two registrations the later one
+	s          *Scheduler // set when it is made, for Settled
+	t          *Task      // whose run it is: of two registrations the later one
 	due        DueTime
 	next, prev *Run // in the task's active list
 
-	record core.Job              // the queue's
+	record core.Job              // the queue's; beside the run, so that one allocation serves for both
 	ended  func(handedBack bool) // the host's, of the end of the run; nil for none
 }
 
 // maxFree bounds the runs that are kept to be used again. At the rates of a hundred
 // thousand tasks, making new ones keeps the collector busy enough to be noticed as
-// lateness.
+// lateness. The price is the memory of these, some 500 bytes each.
 const maxFree = 1024
 
+// newRun returns a run that is zero.
 func (s *Scheduler) newRun() *Run {
+	// The one freed last, whose memory is most likely to be in a cache.
 	last := len(s.free) - 1
 	if last < 0 {
 		return new(Run)
@@ -31,15 +34,18 @@ func (s *Scheduler) newRun() *Run {
 	return r
 }
 
-// recycle frees a run that nothing refers to any more: the queue forgets a processed job.
+// recycle frees a run that nothing refers to any more: the queue forgets a processed job, while
+// others may be kept, a failed one among the failures, one that is handed back in the report. It
+// is cleared at once, so that what is free keeps neither a function nor a task.
 func (s *Scheduler) recycle(r *Run) {
 	*r = Run{}
+	// Beyond that it is left to the collector.
 	if len(s.free) < maxFree {
 		s.free = append(s.free, r)
 	}
 }
 
-// link makes r the newest of its task's active runs.
+// link makes r the newest of its task's active runs. O(1), as unlink: a task may have very many.
 func (r *Run) link() {
 	if r.next = r.t.active; r.next != nil {
 		r.next.prev = r
@@ -47,7 +53,9 @@ func (r *Run) link() {
 	r.t.active = r
 }
 
+// unlink takes r out of the list of the task that it belongs to by now.
 func (r *Run) unlink() {
+	// The list is doubly linked, so that this is O(1) also where a task has very many runs.
 	if r.prev != nil {
 		r.prev.next = r.next
 	} else {
@@ -59,19 +67,25 @@ func (r *Run) unlink() {
 	r.prev, r.next = nil, nil
 }
 
-// waits reports whether a run of t that takes no room has not started yet.
+// waits reports whether a run of t that takes no room has not started yet. Then the next one
+// takes room.
 func (t *Task) waits() bool { return t.waiting != nil && t.waiting.record.Waits() }
 
-// Accepted is there for the engine; the scheduler sees to that itself.
+// Accepted is there for the engine, as a run is a Completion; the scheduler sees to that itself.
 func (r *Run) Accepted(uint64) {}
 
-// Settled is told the end of the run, or that it is handed back.
+// Settled is told the end of the run, or that it is handed back. The engine calls it in a tick,
+// once, as the last thing that is done with the job, so the record is free from here on. It does
+// not take mu: a call may hold that and wait for this tick. What follows, the next run, comes at
+// the end of the tick.
 func (r *Run) Settled(o engine.Outcome) {
 	s, t := r.s, r.t
 	r.unlink()
 	if t.waiting == r {
 		t.waiting = nil
 	}
+	// The error of a schedule that has ended, or that hangs, is not hidden by runs that settle
+	// later.
 	handedBack := o.State < core.Processed
 	if !handedBack && !t.broken && !t.hung {
 		t.lastErr = o.Err
@@ -81,12 +95,14 @@ func (r *Run) Settled(o engine.Outcome) {
 		r.ended(handedBack)
 	}
 	s.wait(t)
+	// Of others the core may keep the record, of which the run is part.
 	if o.State == core.Processed {
 		s.recycle(r)
 	}
 }
 
-// TaskName returns the task whose run j is; nothing if it is none.
+// TaskName returns the task whose run j is; nothing if it is none, or has settled other than
+// well. It is called in a tick, before Settled, as that may free the record.
 func TaskName(j *core.Job) string {
 	if j == nil {
 		return ""

@@ -1,5 +1,9 @@
 // Package scheduler makes jobs of periodic tasks when they are due. There is no second queue
 // before the queue: a run is a job from when it is due.
+//
+// Three kinds of goroutines are at work: the loop (Serve), which a supervisor restarts; helpers,
+// which ask schedules, as these are foreign code and may never return; and the callers of the
+// exported methods. What runs are about changes in ticks of the engine: see Scheduler for the locks.
 package scheduler
 
 import (
@@ -17,91 +21,112 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
-// A Host is the queue around a scheduler.
+// A Host is the queue around a scheduler. All methods but Ask are called under Scheduler.mu or in a
+// tick: they wait for nothing and call nothing of the Scheduler.
 type Host interface {
-	// Ask asks a schedule, which is user code. It is called on the caller's goroutine, or on one
-	// that may be lost; what it throws is the error.
+	// Ask asks a schedule, which is user code, so it is called while no lock is held. It is
+	// called on the caller's goroutine, or on one that may be lost; what the schedule throws is
+	// the error.
 	Ask(when calendar.Schedule, after time.Time, dst calendar.DST) (next time.Time, err error)
 	// Caught returns what v is to be known as, which was recovered by the deferred function
-	// that calls Caught.
+	// that calls Caught. It stands for a panic of dray's own: Ask keeps those of schedules.
 	Caught(v any) error
 
 	// Record fills in the record of a run, but for its Ref and Task. If ended is not nil it is
 	// called when the run has settled, or is handed back. Both are called in a tick, so they must
 	// wait for nothing, as must all that follows: it tells observers.
 	Record(j *core.Job, t *Task, due DueTime) (ended func(handedBack bool))
+	// Scheduled tells of a task that was registered. It is called under mu, so that the events of
+	// one name come in the order of the calls.
 	Scheduled(name string, next time.Time)
+	// Unscheduled tells of a task that was removed, or whose schedule has no further run.
 	Unscheduled(name string)
+	// Fired tells, in a tick, of a run that has become the job with that ID.
 	Fired(name string, due DueTime, id uint64)
+	// Skipped tells of n runs that are not made, the last of which was due at due. n is 0 if why is
+	// core.ErrTimeout: then it is not known how many will be missed.
 	Skipped(name string, due DueTime, n uint64, why error)
+	// Ended tells, in a tick, of the end of a run that was a job, or that it is handed back.
 	Ended(name string, id uint64, err error)
+	// ClockJumped tells that the wall clock was set forward by that much, back if it is negative.
 	ClockJumped(by time.Duration)
 }
 
-// Overlap says what becomes of a run that is due while the one before it has not settled.
+// Overlap says what becomes of a run that is due while the one before it has not settled. The values
+// are those of dray.Overlap.
 type Overlap uint8
 
 // The overlap policies.
 const (
-	SkipOverlap Overlap = iota
-	QueueOverlap
-	AllowOverlap
-	CancelPrevious
+	SkipOverlap    Overlap = iota // the new run is skipped
+	QueueOverlap                  // one is postponed; those that are due besides are skipped
+	AllowOverlap                  // it runs beside the others, and takes room if another of the task waits
+	CancelPrevious                // those before it are cancelled, those postponed are skipped
 )
 
-// Options of a task. They are not changed any more; tasks without options share those of one.
+// Options of a task. They are not changed any more, and so read without a lock; tasks without
+// options share those of one. All but Own come from the TaskOptions of package dray.
 type Options struct {
 	Overlap  Overlap
-	Missed   int           // so many of the newest missed runs are made up for
-	Jitter   time.Duration // by which each run is enqueued after it is due
-	LastRun  time.Time
-	Location *time.Location
-	DST      calendar.DST
-	Own      any // the host's
+	Missed   int            // so many of the newest missed runs are made up for
+	Jitter   time.Duration  // by which each run is enqueued after it is due
+	LastRun  time.Time      // when the task ran before it was registered; zero if it makes up for nothing
+	Location *time.Location // which the schedule is asked with; nil: that of the process
+	DST      calendar.DST   // besides what the schedule itself says
+	Own      any            // the host's
 }
 
 // A Scheduler has the tasks of one queue. All methods may be called concurrently, if
 // they do not say otherwise.
+//
+// There are two guards. mu guards when tasks are due: the timers, the questions, what is due and
+// not a job yet. The engine's state guards what has become of runs. mu is taken before the
+// engine's state, and never in a tick: a tick may serve a call that holds mu and waits for it. So
+// the end of a run, which is told in a tick, changes what the state guards alone, and the next
+// run can follow in the same tick. A change to the state that is asked for under mu may use both:
+// the caller holds mu until it is made, on whatever goroutine that is. Foreign code is called
+// while neither is held.
 type Scheduler struct {
-	// mu is taken before the engine's state, and never in a tick. What
-	// is about runs is guarded by the engine's, so that the end of one, which is told
-	// under these, can let the next one follow in the same step. Foreign code is called
-	// while none is held.
-
 	host   Host           // immutable
 	engine *engine.Engine // immutable
 	clock  *clock.Clock   // immutable: the engine's
-	wakeup chan struct{}  // to the loop; capacity 1
+	wakeup chan struct{}  // immutable: to the loop; capacity 1, so that a signal sent while it is busy is not lost
 
-	mu          sync.Mutex
-	tasks       map[string]*Task
-	count       uint64     // tasks ever registered
-	intervals   taskTimers // by the monotonic clock
-	calendar    taskTimers // by the wall clock
-	due         []dueRuns  // from dueHead on, on their way to the queue: what a crash leaves there goes first
-	dueHead     int
-	asker       asker
-	wordHelpers int           // goroutines that ask schedules for their words
-	looked      clock.Reading // when the loop last compared the clocks
-	grace       time.Duration // how late a calendar run may be besides, as a jump was noticed late
-	begun       bool          // has served before
-	stopped     bool          // nothing comes due, until it serves again
+	mu sync.Mutex
+	// Guarded by mu:
+	tasks       map[string]*Task // by name; those that are gone are not in it
+	count       uint64           // tasks ever registered: the seq of the last one
+	intervals   taskTimers       // of Every, by the monotonic clock
+	calendar    taskTimers       // of all others, by the wall clock
+	due         []dueRuns        // from dueHead on, on their way to the queue, in order; those before are empty
+	dueHead     int              // also moved in a tick, for a call that holds mu
+	asker       asker            // the questions to schedules, and the helpers
+	wordHelpers int              // goroutines that ask schedules for their words, at most maxHelpers
+	looked      clock.Reading    // when the loop last compared the clocks
+	grace       time.Duration    // how late a calendar run may be besides, as a jump was noticed late
+	begun       bool             // has served before; until then no interval has begun
+	stopped     bool             // nothing comes due, until it serves again
 
-	// of the engine's state
-	waitList []*Task // a run of theirs has ended, for which others wait
-	free     []*Run  // to be used again, at most maxFree
+	// Guarded by the engine's state:
+	waitList []*Task // a run of theirs has ended, or a pause has; looked at at the end of the tick
+	free     []*Run  // to be used again, at most maxFree, all zero
 
-	Background background.Group // goroutines that foreign code keeps; it has a lock of its own
+	Background background.Group // goroutines that foreign code keeps; it has a lock of its own, taken last
 }
 
-// New returns a scheduler without tasks, of a queue that has that engine and clock.
+// New returns a scheduler without tasks, of a queue that has that engine and clock. It sets what the
+// engine calls at the end of a tick, so an engine has one scheduler. Until Serve is called nothing
+// comes due, but tasks may be registered, and RunNow makes jobs.
 func New(h Host, e *engine.Engine, c *clock.Clock) *Scheduler {
 	s := &Scheduler{host: h, engine: e, clock: c, wakeup: make(chan struct{}, 1), tasks: make(map[string]*Task)}
 	e.Update(func(*core.Core, time.Duration) { e.AfterUpdate(s.continuePostponed) })
 	return s
 }
 
-// Schedule registers a task, or replaces the one of that name.
+// Schedule registers a task, or replaces the one of that name. It asks the schedule for its first
+// run, on the caller's goroutine and so before mu is taken. What it asks depends on whether there
+// is a task to replace: if that has changed by the time mu is held, it begins again. Each further
+// round is due to another call that has succeeded.
 func (s *Scheduler) Schedule(name string, when calendar.Schedule, fn core.Func, o *Options) error {
 	if b, ok := when.(calendar.Builtin); ok {
 		if err := b.Check(); err != nil {
@@ -120,6 +145,7 @@ func (s *Scheduler) Schedule(name string, when calendar.Schedule, fn core.Func, 
 	}
 }
 
+// has reports whether there is a task of that name. The answer may be outdated when it is returned.
 func (s *Scheduler) has(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +153,7 @@ func (s *Scheduler) has(name string) bool {
 }
 
 // register lets t take its place. It reports false if t was not made for that one, as
-// tasks have come or gone since.
+// tasks have come or gone since: then nothing has changed, and t is to be made anew.
 func (s *Scheduler) register(t *Task, replaces bool) (done bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,6 +165,7 @@ func (s *Scheduler) register(t *Task, replaces bool) (done bool, err error) {
 		return false, nil
 	}
 	s.count++
+	// of a replacement too: it stands behind all that are there
 	t.seq = s.count
 	if old := s.tasks[name]; old != nil {
 		s.replace(old, t)
@@ -153,6 +180,8 @@ func (s *Scheduler) register(t *Task, replaces bool) (done bool, err error) {
 	return true, nil
 }
 
+// poke has the loop look again. It never waits: if a signal is there already, the loop has yet to
+// look, and will see what this one is about, as that was changed before.
 func (s *Scheduler) poke() {
 	select {
 	case s.wakeup <- struct{}{}:
@@ -160,7 +189,8 @@ func (s *Scheduler) poke() {
 	}
 }
 
-// Unschedule removes a task.
+// Unschedule removes a task. Its runs that are jobs go on; those that are due and no jobs yet are
+// dropped, and told of in one event. After it returns no further run of the task is made.
 func (s *Scheduler) Unschedule(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,12 +199,15 @@ func (s *Scheduler) Unschedule(name string) error {
 		return errs.ErrNotFound
 	}
 	delete(s.tasks, name)
+	// What is due is taken before the task is gone: makeDue would tell it as skipped a second time.
 	dropped := s.takeUncounted(t)
 	s.disarm(t)
 	s.engine.Update(func(c *core.Core, _ time.Duration) {
 		for _, r := range t.postponed {
 			dropped.add(r.at, 1, s.clock)
 		}
+		// ResumeTask: runs that are jobs, and that a pause holds up, are jobs like any other from
+		// here on.
 		t.gone, t.postponed = true, nil
 		c.ResumeTask(name)
 		if dropped.total > 0 {
@@ -185,7 +218,10 @@ func (s *Scheduler) Unschedule(name string) error {
 	return nil
 }
 
-// change makes a change to the task of that name, which both mu and the state guard.
+// change makes a change to the task of that name, which both mu and the state guard. do is called
+// in a tick, on the owner's goroutine if one runs; mu is held for it by the caller. If rules of
+// the engine are broken it may not be called, and there is no error. The loop is woken, as do may
+// have changed when it is to look next. The error is errs.ErrNotFound if there is no such task.
 func (s *Scheduler) change(name string, do func(t *Task, c *core.Core, now time.Duration)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -198,10 +234,14 @@ func (s *Scheduler) change(name string, do func(t *Task, c *core.Core, now time.
 	return nil
 }
 
-// RunNow makes a run besides those of the schedule, also while the task is paused.
+// RunNow makes a run besides those of the schedule, also while the task is paused. It counts as
+// due, so that the books balance even if the overlap policy then skips it. Of a closed queue the
+// error is errs.ErrClosed, also if there is no such task.
 func (s *Scheduler) RunNow(name string) error {
+	// what is returned if the change is not made
 	refused := engine.ErrBroken
 	if err := s.change(name, func(t *Task, c *core.Core, now time.Duration) {
+		// Closed is for ticks: IsClosed would wait for the mailbox, which this tick may hold.
 		if refused = errs.ErrClosed; !s.engine.Closed() {
 			t.due++
 			refused = s.fire(c, t, dueRun{at: DueTime{Moment: now}, manual: true}, now)
@@ -214,7 +254,8 @@ func (s *Scheduler) RunNow(name string) error {
 	return refused
 }
 
-// Pause starts no more runs of a task until Resume.
+// Pause starts no more runs of a task until Resume. The schedule goes on: what comes due
+// meanwhile is found by Resume, and is missed. So the timer is disarmed, but next stays as it is.
 func (s *Scheduler) Pause(name string) error {
 	return s.change(name, func(t *Task, c *core.Core, _ time.Duration) {
 		t.paused = true
@@ -223,7 +264,7 @@ func (s *Scheduler) Pause(name string) error {
 	})
 }
 
-// Resume ends Pause.
+// Resume ends Pause. Runs that wait in the queue or are postponed go on in the tick of the call.
 func (s *Scheduler) Resume(name string) error {
 	return s.change(name, func(t *Task, c *core.Core, _ time.Duration) {
 		if !t.paused {
@@ -232,12 +273,16 @@ func (s *Scheduler) Resume(name string) error {
 		t.paused = false
 		c.ResumeTask(name)
 		s.wait(t)
+		// If a run came due during the pause, all that are due by now are missed, even one that
+		// is less than lateAfter late. If a question is under way this has no effect, as its
+		// answer sets late anew.
 		t.late = t.hasNext && t.key() <= t.nowOf(s.look())
 		s.arm(t)
 	})
 }
 
-// Next returns the schedule of a task, how it is to be asked, and when it is due next.
+// Next returns the schedule of a task, how it is to be asked, and when it is due next, as if it were
+// not paused; zero if never, or if the schedule hangs. It asks nothing, as the schedule may block.
 func (s *Scheduler) Next(name string) (when calendar.Schedule, dst calendar.DST, next time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,7 +293,8 @@ func (s *Scheduler) Next(name string) (when calendar.Schedule, dst calendar.DST,
 	return t.schedule(), t.cfg.DST, t.nextOf(s.clock.Reference()), nil
 }
 
-// Info is a task as it was at one moment: dray.PeriodicInfo has what the fields are.
+// Info is a task as it was at one moment: dray.PeriodicInfo has what the fields are, and is
+// converted from it, so the two have the same fields in the same order.
 type Info struct {
 	Name      string
 	Schedule  string
@@ -270,7 +316,8 @@ type Info struct {
 }
 
 // Tasks returns all tasks, by their next run and then by name; those without one
-// come last. Each is as it was at one moment; the books of all balance.
+// come last. Each is as it was at one moment; the books of all balance. It waits for schedules
+// that say their words, which are foreign code, for AskLimit at most.
 func (s *Scheduler) Tasks() []Info {
 	infos := s.infos()
 	slices.SortFunc(infos, func(a, b Info) int {
@@ -285,9 +332,12 @@ func (s *Scheduler) Tasks() []Info {
 	return infos
 }
 
-// infosAtOnce is for how many tasks the engine is held up at a time.
+// infosAtOnce is for how many tasks the engine is held up at a time. So the list as a whole is
+// not of one moment.
 const infosAtOnce = 256
 
+// infos returns the tasks, in no order. Tasks that are removed while it collects are left out.
+// The words of the schedules are asked for at last, while no lock is held.
 func (s *Scheduler) infos() []Info {
 	s.mu.Lock()
 	tasks := slices.Collect(maps.Values(s.tasks))
@@ -310,12 +360,15 @@ func (s *Scheduler) infos() []Info {
 	return infos
 }
 
-// underBoth makes a change to what both mu, which is held, and the engine's state guard.
+// underBoth makes a change to what both mu, which is held, and the engine's state guard. It is
+// used for fields that are read under one of the two: each reader then sees them change under its
+// own guard.
 func (s *Scheduler) underBoth(change func()) {
 	s.engine.Update(func(*core.Core, time.Duration) { change() })
 }
 
 // Entries returns how many entries the timer queue of intervals has, and how many of them stand.
+// It is there for tests, which check that entries which do not stand are swept out.
 func (s *Scheduler) Entries() (all, armed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
