@@ -2,12 +2,17 @@ package core
 
 import "time"
 
-// Admit accepts the completion jobs of groups, and the callers that wait for room
-// as far as there is some. It returns how many IDs it used, from the given one on.
+// Admit accepts the completion jobs of groups, and the callers that wait for room as far as there
+// is some. It returns how many IDs it used, from the given one on. It is called after each change
+// while Blocked says so, so that nothing waits beside room.
+//
+// Completion jobs come first each time: an offer that is refused here may be the last that its
+// group has waited for.
 func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
 	for {
 		used += c.admitCompleted(id+used, now)
 		j := c.blocked.first()
+		// Not Room, which has the callers that wait taken off already.
 		if j == nil || c.cfg.Capacity >= 0 && c.held >= c.cfg.Capacity {
 			return used
 		}
@@ -22,9 +27,12 @@ func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
 	}
 }
 
-// admitBlocked admits a job that has waited for room, unless another one got its
-// unique key in the meantime.
+// admitBlocked admits a job that has waited for room, unless another one got its unique key in the
+// meantime: then its unique policy decides anew, by what that one is doing now. If it reports false
+// the job was not accepted, and does not wait any more.
 func (c *Core) admitBlocked(j *Job, id uint64, now time.Duration) bool {
+	// Most often j holds its key itself: it took it when it began to wait (overflow). It did not if
+	// another job had it, which j is to replace.
 	if old := c.unique.get(j.Unique); c.replaced(j) && old != nil {
 		v, done := c.collide(j, old, id, now)
 		if v == Kept {
@@ -41,7 +49,8 @@ func (c *Core) admitBlocked(j *Job, id uint64, now time.Duration) bool {
 // Blocked reports whether Admit has something to do, or callers wait for room.
 func (c *Core) Blocked() bool { return c.blocked.len()+len(c.completed) > 0 }
 
-// block lets an offer wait for room.
+// block lets an offer wait for room, in the order of offers. Its group knows it, so as not to be
+// complete before, and to turn it away if it is cancelled.
 func (c *Core) block(j *Job) {
 	j.State = Blocked
 	c.blocked.push(j)
@@ -50,7 +59,8 @@ func (c *Core) block(j *Job) {
 	}
 }
 
-// unblock undoes block.
+// unblock undoes block. What becomes of the job, its unique key and its membership is the caller's
+// affair.
 func (c *Core) unblock(j *Job) {
 	j.State = Offered
 	c.blocked.remove(j)
@@ -59,8 +69,9 @@ func (c *Core) unblock(j *Job) {
 	}
 }
 
-// Withdraw takes back an offer that waits for room. It reports false if the job
-// was accepted in the meantime.
+// Withdraw takes back an offer that waits for room. It reports false if the job was accepted or
+// refused in the meantime: then the effect that says so has been made, and the caller gets that
+// answer.
 func (c *Core) Withdraw(j *Job) bool {
 	if j.State != Blocked {
 		return false
@@ -71,13 +82,15 @@ func (c *Core) Withdraw(j *Job) bool {
 	return true
 }
 
-// Reject turns away a job that waits for room.
+// Reject turns away a job that waits for room, or an offer that was not made for want of it. No
+// effect tells its caller, as that is the one that calls.
 func (c *Core) Reject(j *Job, now time.Duration) {
 	c.Withdraw(j)
 	c.reject(j, NoRoom, now)
 }
 
-// Refuse turns away every caller that waits for room, because there will be none.
+// Refuse turns away every caller that waits for room, because there will be none. It is called when
+// the queue closes, and is not bounded: there are as many as callers.
 func (c *Core) Refuse() {
 	for j := c.blocked.first(); j != nil; j = c.blocked.first() {
 		c.unblock(j)

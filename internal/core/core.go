@@ -8,18 +8,10 @@ import (
 	"github.com/a622d8ee/dray/internal/timerheap"
 )
 
-// Overflow says what becomes of a job for which there is no room.
-type Overflow uint8
-
-// The overflow policies.
-const (
-	Reject Overflow = iota
-	Block
-	DropNewest
-	DropOldest
-)
-
-// Config is what a core is made with.
+// Config is what a core is made with. But for Workers, which Resize sets, it does not change.
+//
+// By LastStart and UpdateRuns the core asks about what workers have claimed by themselves. They may
+// wait for workers, but not for the state. Where nothing is shared they may be nil.
 type Config struct {
 	Workers        int
 	Capacity       int // of jobs that have never started; negative: unbounded
@@ -33,19 +25,28 @@ type Config struct {
 	NoQueue        bool                 // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
 }
 
-// stuckGrace is how long after its context was cancelled a job is reported as
-// stuck: one that obeys returns within microseconds and is not worth a report.
+// stuckGrace is how long after its context was cancelled a job is reported as stuck: one that obeys
+// returns within microseconds and is not worth a report.
 const stuckGrace = 10 * time.Millisecond
 
-// Core is the state of a queue.
+// Core is the state of a queue. It has no lock: all fields belong to the goroutine that has the
+// state, which is the owner of the queue while one runs.
+//
+// Each job that has not settled is in one place, which its State and place tell: offered, in a
+// lane, aside, in the list of those that wait for their time, or at a Run. The counters below say
+// how many are where, and are changed together with the lists, so that the books balance after each
+// exported method: the jobs in all states are as many as were ever accepted (Snapshot.Accepted).
+//
+// A plain job is in its lane or at a Run, and nowhere else: it has no record until something
+// happens to it that has to be written down.
 type Core struct {
 	cfg Config
 
 	lanes       [3]lane                       // pending jobs that may start, by priority
 	seq         int64                         // of the last job with a record that became pending
 	frontSeq    int64                         // the lowest turn given to a job that a shutdown cuts off; never above 0
-	pending     int                           // Pending jobs: those in lanes, behind their key, or of a paused kind
-	held        int                           // waiting jobs that have never started, against the capacity
+	pending     int                           // Pending jobs: those in lanes or behind them, behind their key, of a paused kind or task, or without a token
+	held        int                           // of those that wait, the ones that have never started and take room, against the capacity
 	blocked     waitList                      // callers wait for their acceptance, in order
 	waiting     sorted.List[*Job]             // by when they are due
 	waits       uint64                        // that have begun, to tell those apart that are due at the same time
@@ -54,19 +55,19 @@ type Core struct {
 	interrupted int                           // of the waiting ones, those that a shutdown cut off
 	live        sorted.List[*Job]             // all jobs with a record, by ID
 	kinds       map[string]*sorted.List[*Job] // of them, those of a kind
-	keys        table[string, *key]
-	behind      [3]int // jobs that stand behind their key, by priority, High first
-	unique      table[string, *Job]
-	uniqueHolds table[string, *uniqueHold] // unique keys taken by jobs that have settled
-	uniqueEnds  sorted.List[*uniqueHold]   // by when they are freed
-	expiries    sorted.List[*Job]          // by their deadlines over all attempts
-	roomed      chain                      // records that hold room, under DropOldest alone
+	keys        table[string, *key]           // those with jobs that have not settled
+	behind      [3]int                        // jobs that stand behind their key, by priority, High first
+	unique      table[string, *Job]           // the holder of each unique key: accepted and not settled, or waiting for room
+	uniqueHolds table[string, *uniqueHold]    // unique keys taken by jobs that have settled
+	uniqueEnds  sorted.List[*uniqueHold]      // by when they are freed
+	expiries    sorted.List[*Job]             // by their deadlines over all attempts
+	roomed      chain                         // records that hold room, under DropOldest alone
 
-	limits    table[any, *Limit] // by their limiters
-	limitSeq  uint64
-	sets      table[string, *limitSet]
-	expected  int      // jobs that wait for a token that is there or likely to come
-	completed []*Group // their completion jobs are to be accepted
+	limits    table[any, *Limit]       // by their limiters
+	limitSeq  uint64                   // of the newest of limits
+	sets      table[string, *limitSet] // by the seqs of their limits
+	expected  int                      // jobs that wait for a token that is there or likely to come
+	completed []*Group                 // their completion jobs are to be accepted
 
 	// The limits with whose tokens jobs could start, by the turn of the first of each
 	// priority: granted for every priority of which there are some, leading for the
@@ -75,42 +76,29 @@ type Core struct {
 	grants           int
 
 	runs      []*Run // every worker's place
-	running   int
-	exempt    int // running, but not waited for
-	stuck     int // running with a cancelled context
+	running   int    // those of runs that have a job
+	exempt    int    // running, but not waited for
+	stuck     int    // running with a cancelled context
 	deadlines timerheap.Heap[*Run]
 
-	paused      bool
-	closed      bool // no claims for now
-	sealed      bool // the report is made: what was left belongs to the report
-	stopped     bool // nor will there be: what waits is not waited for
-	pausedKinds map[string]*aside
-	pausedTasks map[string]*aside
-	failures    failures // at most cfg.FailuresKept
+	paused      bool              // no claims until Resume
+	closed      bool              // no claims for now
+	sealed      bool              // the report is made: what was left belongs to the report
+	stopped     bool              // nor will there be: what waits is not waited for
+	pausedKinds map[string]*aside // an entry is what pauses, also if nothing stands aside
+	pausedTasks map[string]*aside // as pausedKinds, of periodic tasks
+	failures    failures          // at most cfg.FailuresKept
 
 	some []*Job // empty: room for the jobs of a span, so that they are found without allocating
 
+	// What is known of the jobs that workers claim without the core: see Share.
 	shared  Priority      // whose jobs workers claim by themselves, or did last
 	claimed bool          // jobs of it, since the last start of it was known
 	aged    time.Duration // when another lane counts as high as that; 0: never
 
 	counts    Counts
 	wait, run latency.Histogram
-	effects   []Effect
-}
-
-// A key holds the places of one key, and the jobs behind them.
-type key struct {
-	taken  int // by jobs in a lane, aside though it was their turn, running, or waiting for a retry
-	asleep int // of them, by those that wait for their time
-	queue  waitList
-	jobs   chain // all that have not settled, by ID
-}
-
-// Counts only ever grow.
-type Counts struct {
-	Processed, Failed, Cancelled, Evicted uint64
-	Rejected, Retried, Panicked           uint64
+	effects   []Effect // decided since the last call of Effects, in order
 }
 
 // New returns a core without workers or jobs.
@@ -121,10 +109,15 @@ func New(cfg Config) *Core {
 	}
 }
 
-// Collect takes over the plain jobs that have arrived, whole. The mailbox
-// counted them as accepted; from here on they are pending.
+// Collect takes over the plain jobs that have arrived, whole. The mailbox counted them as accepted;
+// from here on they are pending. With records among them, or where each acceptance is watched, it
+// takes some, in order, and the caller calls again while the mailbox has more.
+//
+// A whole list costs a look at each of its chunks, whatever is in them. One by one is for what has
+// rules: each record goes where its own say, and counts as accepted at its own EnqueuedAt.
 func (c *Core) Collect(m *Mailbox) {
 	if m.Records() == 0 && !c.cfg.Watched.has(DidEnqueue) {
+		// Before Append, which empties m.
 		c.pending += m.Len()
 		c.held += m.Len()
 		c.lane(Normal).list.Append(m)
@@ -143,10 +136,12 @@ func (c *Core) Collect(m *Mailbox) {
 	}
 }
 
-// maxCollected bounds what is made of a Mailbox at a time, where it is more than one thing.
+// maxCollected bounds what is made of a Mailbox at a time, where it is more than one thing: a step
+// must not take long, however many jobs have arrived.
 const maxCollected = 1024
 
-// post makes an accepted job of a plain one.
+// post makes an accepted job of a plain one. It does what Collect does for a list, so plain jobs
+// are counted at no other place.
 func (c *Core) post(e Entry) {
 	c.lane(Normal).list.PushBare(e.Fn, e.ID, e.At)
 	c.pending++
@@ -156,14 +151,15 @@ func (c *Core) post(e Entry) {
 	}
 }
 
-// Post accepts a plain job, for which there must be room, and returns where it
-// stands: 1 for the next to start.
+// Post accepts a plain job, for which there must be room, and returns where it stands: 1 for the
+// next to start. IDs must ascend: id is higher than those of all plain jobs before it.
 func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
 	c.post(Entry{Fn: fn, ID: id, At: now})
 	return c.plainPosition(id, now)
 }
 
-// Verdict is the answer to an offer.
+// Verdict is the answer to an offer. The job is the core's after Accepted and Waits; it has settled
+// after Dropped, and was not taken after the others.
 type Verdict uint8
 
 // The verdicts.
@@ -177,9 +173,12 @@ const (
 	NoGroup           // its group is complete, or was cancelled
 )
 
-// Accept offers a job, whose ID is the given one if it becomes an accepted job
-// (Accepted or Dropped), and then says where it stands: 1 for the next to start,
-// 0 if it waits for its time. With Kept, existing is the job that was there.
+// Accept offers a job, whose ID is the given one if it becomes an accepted job (Accepted or
+// Dropped). With Kept, existing is the job that was there.
+//
+// The group is asked first, and joined before the rest decides: a job that is evicted at once
+// settles inside of accept, and its group has to hear of that as of any other. What was not
+// accepted leaves the group again, which may then be complete.
 func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
 	if j.Group == nil {
 		return c.accept(j, id, now)
@@ -190,21 +189,24 @@ func (c *Core) Accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 	}
 	c.join(j)
 	v, existing = c.accept(j, id, now)
+	// Waits stays a member, as the group waits for the offer too; Dropped has left with its end.
 	if v == Kept || v == Duplicate || v == Full {
 		c.quit(j)
 	}
 	return v, existing
 }
 
-// AcceptAnyway accepts a job that was promised before, so that a report has it: whatever the
-// room and the holder of its unique key, which stays that, and in its group only if that
-// is not complete. Seal is to follow.
+// AcceptAnyway accepts a job that was promised before, so that a report has it: whatever the room
+// and the holder of its unique key, which stays that, and in its group only if that is not
+// complete. Seal is to follow: until then two jobs may have one unique key, of which one is not
+// known as its holder.
 func (c *Core) AcceptAnyway(j *Job, id uint64, now time.Duration) {
 	if g := j.Group; g != nil && g.over() {
 		j.Group = nil
 	} else if g != nil {
 		c.join(j)
 	}
+	// admit makes j the holder, so the one before is noted, and put back.
 	holder := c.holder(j)
 	j.Roomless = true
 	c.admit(j, id, now)
@@ -213,6 +215,8 @@ func (c *Core) AcceptAnyway(j *Job, id uint64, now time.Duration) {
 	}
 }
 
+// accept is Accept but for the group. The unique key is asked before the room, since a job that
+// replaces another one needs none, and one that is kept out needs no room to be told so.
 func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
 	if old := c.holder(j); old != nil {
 		if v, done := c.collide(j, old, id, now); done {
@@ -228,30 +232,8 @@ func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing
 	return c.overflow(j, id, now), nil
 }
 
-func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
-	switch c.cfg.Overflow {
-	case Block:
-		if !c.unique.has(j.Unique) {
-			c.hold(j)
-		}
-		c.block(j)
-		return Waits
-	case DropNewest:
-		j.ID, j.EnqueuedAt, j.State = id, now, Pending
-		c.note(DidEnqueue, j, now)
-		c.end(j, Evicted, ErrEvicted, 0)
-		return Dropped
-	case DropOldest:
-		if old := c.oldest(); old != nil {
-			c.evict(old, ErrEvicted)
-			c.admit(j, id, now)
-			return Accepted
-		}
-	}
-	c.reject(j, NoRoom, now)
-	return Full
-}
-
+// reject counts an offer that was turned away, and tells observers. j is not changed: it never was
+// a job.
 func (c *Core) reject(j *Job, why Refusal, now time.Duration) {
 	c.counts.Rejected++
 	if c.cfg.Watched.has(DidReject) {
@@ -259,9 +241,14 @@ func (c *Core) reject(j *Job, why Refusal, now time.Duration) {
 	}
 }
 
-// admit makes j an accepted job.
+// admit makes j an accepted job, whatever the room: known by its ID, its key, kind and group, the
+// holder of its unique key, watched for its deadline, counted against the capacity unless it has
+// started before, and pending or waiting for its time. Nothing in it can fail.
+//
+// A job that held its unique key before is from here on replaced: if it runs it does not run again.
 func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	j.ID = id
+	// A restored job keeps the time of its first acceptance: by that its deadline counts.
 	if !j.restored {
 		j.EnqueuedAt = now
 	}
@@ -276,6 +263,7 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	switch {
 	case j.RunAt <= now:
 		c.ready(j, now)
+	// A time that is over makes a job pending whatever it waited for, so this is asked second.
 	case j.State == Retrying: // restored
 		c.delay(j, Retrying)
 	default:
@@ -284,33 +272,9 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	c.note(DidEnqueue, j, now)
 }
 
-// Restore takes over a job that another queue left, whatever the room. Its State
-// says whether it was Retrying, and it keeps its EnqueuedAt. The record of it there,
-// nil if there was none and begun counts instead, says more: a job that took no room takes none here either,
-// and one that held its place in its key does so here if there is one.
-func (c *Core) Restore(j, old *Job, begun bool, id uint64, now time.Duration) {
-	j.restored = true
-	j.started = begun
-	if old != nil {
-		j.started = old.started
-		if old.keyed && old.Key == j.Key && c.keyOf(j).taken < j.KeyLimit {
-			c.keyOf(j).taken++
-			j.keyed = true
-		}
-	}
-	c.admit(j, id, now)
-}
-
-func (c *Core) keyOf(j *Job) *key {
-	k := c.keys.get(j.Key)
-	if k == nil {
-		k = new(key)
-		c.keys.put(j.Key, k)
-	}
-	return k
-}
-
-// delay puts j among those that wait for their time.
+// delay puts j among those that wait for their time, RunAt. Jobs that are due at one moment keep
+// the order in which they began to wait, by spot. A job that has a place in its key keeps it, and
+// is counted as asleep: so WaitingJobs knows behind which keys jobs stand that wait for such a one.
 func (c *Core) delay(j *Job, s State) {
 	j.State = s
 	if s == Delayed {
@@ -326,10 +290,12 @@ func (c *Core) delay(j *Job, s State) {
 	c.waiting.Put(j.due(), j)
 }
 
-// due is where j is among those that wait for their time.
+// due is where j is among those that wait for their time. Neither RunAt nor spot may change while
+// it is there, or it would not be found.
 func (j *Job) due() sorted.Key { return sorted.Key{Major: int64(j.RunAt), Minor: j.spot} }
 
-// undelay takes j out of there again.
+// undelay takes j out of there again. It undoes delay, so State is still what that set; the caller
+// sets the next one.
 func (c *Core) undelay(j *Job) {
 	if j.State == Delayed {
 		c.delayed--
@@ -342,7 +308,12 @@ func (c *Core) undelay(j *Job) {
 	c.waiting.Delete(j.due())
 }
 
-// ready makes j pending: into its lane, or behind its key.
+// ready makes j pending: into its lane, or behind its key. It gets its turn here (seq), anew each
+// time that it becomes pending.
+//
+// A job that has kept its place in its key, as it waited for a retry, goes into the lane at once.
+// Another one stands behind others of its key even if a place is free: these may want fewer at a
+// time than it does, and it would overtake them.
 func (c *Core) ready(j *Job, now time.Duration) {
 	c.seq++
 	j.State, j.readyAt, j.seq = Pending, now, c.seq
@@ -361,19 +332,8 @@ func (c *Core) ready(j *Job, now time.Duration) {
 	c.enterLane(j)
 }
 
-// enterLane puts a pending job into its lane.
-func (c *Core) enterLane(j *Job) {
-	c.lane(j.Priority).push(j)
-}
-
-// toFront puts a pending job before all in its lane that came there in their turn,
-// among others like it by turn.
-func (c *Core) toFront(j *Job) {
-	j.place = setAside
-	c.lane(j.Priority).front.push(j)
-}
-
-// leaveKey gives up j's place in its key to the next job of that key.
+// leaveKey gives up j's place in its key to the next job of that key. Without a place it does
+// nothing. The key has to be there yet: unindex, which may remove it, comes after.
 func (c *Core) leaveKey(j *Job) {
 	if !j.keyed {
 		return
@@ -383,9 +343,12 @@ func (c *Core) leaveKey(j *Job) {
 	c.promote(j.Key)
 }
 
-// promote moves jobs of a key into their lanes, as far as it has places.
+// promote moves jobs of a key into their lanes, as far as it has places. Each job says with
+// KeyLimit how many may have one; only the first in the queue is asked, so that none behind it
+// overtakes it.
 func (c *Core) promote(name string) {
 	k := c.keys.get(name)
+	// More than one may move up: the next may allow more places than the job that left.
 	for next := k.queue.first(); next != nil && k.taken < next.KeyLimit; next = k.queue.first() {
 		k.queue.pop()
 		c.behind[High-next.Priority]--
@@ -394,6 +357,3 @@ func (c *Core) promote(name string) {
 		c.enterLane(next)
 	}
 }
-
-// lane returns the lane of a priority: lanes[0] is High.
-func (c *Core) lane(p Priority) *lane { return &c.lanes[High-p] }

@@ -8,7 +8,8 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
-// The errors that the core itself gives a job.
+// The errors that the core itself gives a job. They are the causes of contexts, too, and sentinels
+// of the root package.
 var (
 	ErrTimeout   = errors.New("dray: job timed out")
 	ErrDeadline  = errors.New("dray: job past its deadline")
@@ -16,20 +17,23 @@ var (
 	ErrShutdown  = errs.ErrShutdown // where there is no line to go back to
 )
 
-// A Caused is what an attempt returned after its context had ended, with why it had.
-// It is made under a lock, so it asks nothing of the foreign error until its text is wanted.
+// A Caused is what an attempt returned after its context had ended, with why it had. It is both:
+// errors.Is finds either. It is made while the state is held, so it asks nothing of the foreign
+// error until its text is wanted.
 type Caused struct{ Cause, Err error }
 
 func (c *Caused) Error() string { return c.Text(fmt.Sprint(c.Err)) }
 
-// Text is the text that goes with one of Err.
+// Text is the text that goes with one of Err, for a caller that has that already and need not ask
+// Err.
 func (c *Caused) Text(of string) string {
 	return c.Cause.Error() + ": " + strings.TrimPrefix(of, "dray: ")
 }
 
 func (c *Caused) Unwrap() []error { return []error{c.Cause, c.Err} }
 
-// because makes the result's error one that is cause, too; nil changes nothing.
+// because makes the result's error one that is cause, too; nil changes nothing. An error that is
+// the very cause stays as it is, or its text would say it twice.
 func (r *Result) because(cause error) {
 	if cause == nil || r.Err == cause { //nolint:errorlint // a deeper one does no harm, and to look for it is user code
 		return
@@ -37,7 +41,8 @@ func (r *Result) because(cause error) {
 	r.Err = &Caused{cause, r.Err}
 }
 
-// Err is what context.Cause says inside a job whose context ends for it.
+// Err is what context.Cause says inside a job whose context ends for it. It is of no use for
+// NotCancelled.
 func (c Cause) Err() error {
 	switch c {
 	case TimedOut:
@@ -51,7 +56,7 @@ func (c Cause) Err() error {
 	}
 }
 
-// Refused is why the job was not accepted that the effect is about.
+// Refused is why the job was not accepted that the effect is about, as its caller is to be told.
 func (f *Effect) Refused() error {
 	switch f.Why {
 	case KeyTaken:
@@ -65,7 +70,8 @@ func (f *Effect) Refused() error {
 	}
 }
 
-// Ended is the error that the settled job leaves behind, nil if it was processed.
+// Ended is the error that the settled job leaves behind, nil if it was processed. A job that was
+// cancelled while it waited has no error of its own.
 func (f *Effect) Ended() error {
 	if f.Job.State == Processed || f.Err != nil {
 		return f.Err
@@ -73,7 +79,7 @@ func (f *Effect) Ended() error {
 	return ErrCancelled
 }
 
-// error is what an attempt's error is to tell beside itself: a shutdown is no
+// error is what an attempt's error is to tell beside itself; nil for nothing. A shutdown is no
 // failure of the job's, which will run again.
 func (c Cause) error() error {
 	switch c {

@@ -19,10 +19,11 @@ import (
 // Func is what a job runs.
 type Func = func(context.Context) error
 
-// Entry is a job in a FIFO: a bare function, or a *Job when it has rules.
+// Entry is a job in a FIFO: a bare function, or a *Job when it has rules. Plain jobs are bare.
 type Entry = fifo.Entry[Job]
 
-// Mailbox is the list in which plain jobs arrive.
+// Mailbox is the list in which jobs arrive. The engine fills it, under a lock of its own; Collect
+// empties it.
 type Mailbox = fifo.List[Job]
 
 // Priority orders the lanes.
@@ -45,7 +46,8 @@ const (
 	RejectDuplicate
 )
 
-// State is where a job is.
+// State is where a job is. An accepted one waits (Pending, Delayed, Retrying) or runs, as often as
+// its rules say, and ends in a final state, which it does not leave.
 type State uint8
 
 // The states. Those from Processed on are final.
@@ -62,9 +64,14 @@ const (
 	Evicted
 )
 
-// Job is the record of a job that has rules, or that a caller asked about.
-// Plain jobs have none: they are a function, an ID and a time. The fields of
-// the first block are set before Accept and not changed by the core.
+// Job is the record of a job that has rules, or that a caller asked about. Plain jobs have none:
+// they are a function, an ID and a time. The fields of the first block are set before Accept and
+// not changed by the core, but for Group and Roomless, and Fn and others when a settled record is
+// emptied.
+//
+// The record belongs to the core from Accept to its end. Of one that runs its worker reads Fn,
+// Attempt and what does not change; of one that the worker has claimed itself it sets Attempt,
+// before the core knows.
 type Job struct {
 	Fn           Func
 	Kind, Label  string
@@ -86,12 +93,15 @@ type Job struct {
 	Ref          any        // the engine's own: what to tell of the end
 	Answer       chan error // the engine's own: where the caller of a blocked offer waits
 
+	// The rest is the core's, but for what is set before Accept or Restore: RunAt; of a restored
+	// job EnqueuedAt, Attempt, Errs and, if it was Retrying, State. The mailbox sets ID and
+	// EnqueuedAt of what it accepts.
 	ID         uint64
 	EnqueuedAt time.Duration
 	RunAt      time.Duration // when a delayed or retrying job is due
 	Attempt    int           // attempts begun, snoozed and interrupted ones not counted
 	Errs       []error       // of the failed attempts, the newest maxErrs
-	Stack      []byte        // of the last panic
+	Stack      []byte        // of the panic, if the last failed attempt ended by one
 	State      State
 
 	note        any           // of the newest of Errs
@@ -113,7 +123,8 @@ type Job struct {
 // ReadyAt returns when the job last became pending.
 func (j *Job) ReadyAt() time.Duration { return j.readyAt }
 
-// place is where a pending job stands.
+// place is where a pending job stands. It says which list has the job, so that it can be taken out
+// without a search; for a job that is not pending it is nowhere.
 type place uint8
 
 const (
@@ -125,27 +136,33 @@ const (
 	atLimit          // aside, as it wants a token
 )
 
-// Renew makes a settled job that ran well ready to be accepted again, as if it
-// were another one. It must be without options.
+// Renew makes a settled job that ran well ready to be accepted again, as if it were another one. It
+// must be without options. So a caller that runs one job after the other needs one record for all
+// of them.
 func (j *Job) Renew() { *j = Job{Fn: j.Fn, MaxAttempts: j.MaxAttempts, Ref: j.Ref} }
 
-// WasInterrupted reports whether the waiting job j was running when a shutdown cut it off.
+// WasInterrupted reports whether the waiting job j was running when a shutdown cut it off, and has
+// not started since.
 func (j *Job) WasInterrupted() bool { return j.interrupted }
 
-// empty lets go of what j, which has settled and will not run again, has run: an
-// entry of it may stand in a line for long, as it costs less to step over it then.
+// empty lets go of what j, which has settled and will not run again, has run. Whatever still holds
+// the record, such as a caller's handle, does not keep alive what its function has captured.
 func (j *Job) empty() {
 	j.Fn, j.Backoff, j.Limiters, j.HostData, j.Errs, j.Stack = nil, nil, nil, nil, nil, nil
 }
 
-// Waits reports whether j has been accepted and has never started.
+// Waits reports whether j has been accepted and has never started. A retry or a job that a shutdown
+// cut off waits, too, but has started.
 func (j *Job) Waits() bool {
 	return !j.started && (j.State == Pending || j.State == Delayed)
 }
 
-// maxErrs bounds the history of errors kept per job.
+// maxErrs bounds the history of errors kept per job: one that is tried again for ever must not
+// grow.
 const maxErrs = 10
 
+// addErr appends err to the history, of which the oldest goes if it is full. That makes a copy, as
+// records of failures and reports share the slice.
 func (j *Job) addErr(err error, note any) {
 	j.note = note
 	if len(j.Errs) == maxErrs {
@@ -162,7 +179,8 @@ func (j *Job) LastErr() error {
 	return j.Errs[len(j.Errs)-1]
 }
 
-// Cause is why a running job's context is cancelled.
+// Cause is why a running job's context is cancelled. What the job then returns is judged by the
+// last one.
 type Cause uint8
 
 // The causes, in rising order of precedence: a later one replaces an earlier one.
@@ -174,28 +192,32 @@ const (
 	UserCancel
 )
 
-// Run is one worker's place: the job it runs, if any. The core keeps a list of
-// them (Join, Leave); the worker owns the value and gives it to Claim and Settle.
+// Run is one worker's place: the job it runs, if any. The core keeps a list of them (Join, Leave);
+// the worker owns the value and gives it to Claim and Settle.
+//
+// Where the worker claims jobs by itself ID, Fn and the times may be those of an earlier plain job:
+// they are brought up to date (Config.UpdateRuns) before anything looks at single runs. That a
+// place is taken is always right, as a claim ends one job and starts another.
 type Run struct {
 	ID        uint64 // of the running job; zero while the place is free
 	Fn        Func
-	Job       *Job // nil for a plain job
-	Enqueued  time.Duration
-	StartedAt time.Duration
+	Job       *Job          // nil for a plain job
+	Enqueued  time.Duration // when the job was accepted
+	StartedAt time.Duration // when the attempt began
 	Cause     Cause
-	CausedAt  time.Duration // when Cause was set
+	CausedAt  time.Duration // when Cause was first set
 	Done      int64         // progress, as reported by the job
 	Total     int64
-	Owner     any   // the engine's own: whose place it is
-	Exempt    bool  // not waited for: it is the one that waits
-	reported  bool  // stuck, and said so
-	plain     bool  // a plain job to which nothing has been done since it started
-	frontSeq  int64 // set with the cause Shutdown: its job's turn, if it comes back
-	deadline  timerheap.Item[*Run]
-	pos       int // in Core.runs
+	Owner     any                  // the engine's own: whose place it is
+	Exempt    bool                 // not waited for: it is the one that waits
+	reported  bool                 // stuck, and said so
+	plain     bool                 // a plain job to which nothing has been done since it started
+	frontSeq  int64                // set with the cause Shutdown: its job's turn, if it comes back
+	deadline  timerheap.Item[*Run] // its timeout; once the context is cancelled, when it counts as stuck
+	pos       int                  // in Core.runs
 }
 
-// ReadyAt returns when the job became pending.
+// ReadyAt returns when the job became pending. A plain job is that from its acceptance on.
 func (r *Run) ReadyAt() time.Duration {
 	if r.Job != nil {
 		return r.Job.readyAt
@@ -203,7 +225,8 @@ func (r *Run) ReadyAt() time.Duration {
 	return r.Enqueued
 }
 
-// Result is how an attempt ended.
+// Result is how an attempt ended, as its worker has seen it. What the job's errors and its backoff
+// say was asked there, as they are user code: the core goes by these fields alone.
 type Result struct {
 	Kind   ResultKind
 	Err    error         // the core calls no method of it

@@ -32,7 +32,8 @@ type Limit struct {
 	granted, leading [3]timerheap.Item[*Limit] // its places in the core's
 }
 
-// A seat is a set of which a limit is the ith, but not the last.
+// A seat is a set of which a limit is the ith, but not the last. i is what the set has to be told
+// if the seat moves: see unlink.
 type seat struct {
 	set *limitSet
 	i   int
@@ -49,23 +50,27 @@ type seat struct {
 // those with one of its limits that is not the last of theirs.
 type limitSet struct {
 	limits    []*Limit
-	key       string
-	users     int              // jobs under it that have not settled
-	waitLists [3]waitList      // those whose turn came before their tokens, by priority
-	started   [3]time.Duration // when one of each last started
-	seats     []int            // where it is in inner of each of its limits but the last
-	at        *Limit           // the first without a token or, if only the last can be, that
-	counted   int              // of the jobs in lines, in at.waiting
-	fit       [3]timerheap.Item[*limitSet]
+	key       string                       // its name in Core.sets: the seqs of limits, in order
+	users     int                          // jobs under it that have not settled
+	waitLists [3]waitList                  // those whose turn came before their tokens, by priority
+	started   [3]time.Duration             // when one of each last started
+	seats     []int                        // where it is in inner of each of its limits but the last
+	at        *Limit                       // the first without a token or, if only the last can be, that
+	counted   int                          // of the jobs in lines, in at.waiting
+	fit       [3]timerheap.Item[*limitSet] // its places in the last limit's
 }
 
+// waiting returns how many jobs of the set wait for tokens.
 func (s *limitSet) waiting() int {
 	return s.waitLists[0].len() + s.waitLists[1].len() + s.waitLists[2].len()
 }
 
+// last returns the limit that is asked last, under which the set is found. A set has one limit at
+// least.
 func (s *limitSet) last() *Limit { return s.limits[len(s.limits)-1] }
 
-// missing returns the first limit that has no token, or nil.
+// missing returns the first limit that has no token, or nil. It is the one to be asked now: limits
+// behind it are not asked before it has a token.
 func (s *limitSet) missing() *Limit {
 	for _, l := range s.limits {
 		if !l.spare {
@@ -99,7 +104,9 @@ func (c *Core) popSet(s *limitSet, i int, now time.Duration) *Job {
 	return j
 }
 
-// setOf returns the limits of a job, which are there while some job uses them.
+// setOf returns the limits of a job, which are there while some job uses them; nil if it has none.
+// Jobs with the same limiters in the same order get the same set. Each call counts one user more,
+// for unlimit.
 func (c *Core) setOf(j *Job) *limitSet {
 	if len(j.Limiters) == 0 {
 		return nil
@@ -127,7 +134,9 @@ func (c *Core) setOf(j *Job) *limitSet {
 	return s
 }
 
-// unlimit ends j's use of its limits; it is settled.
+// unlimit ends j's use of its limits; it is settled, or in a report. With its last user a set goes,
+// and with its last set a limit, so that nothing is kept of customers that are gone. Nothing waits
+// in the set by then, as what waits is a user.
 func (c *Core) unlimit(j *Job) {
 	s := j.set
 	if s == nil {
@@ -144,7 +153,8 @@ func (c *Core) unlimit(j *Job) {
 	}
 }
 
-// link makes s known to its limits, and unlink forgets it.
+// link makes s known to its limits, and unlink forgets it. The last limit needs only their number,
+// as it finds its sets by fit.
 func link(s *limitSet) {
 	s.last().outer++
 	for i, l := range s.limits[:len(s.limits)-1] {
@@ -153,6 +163,8 @@ func link(s *limitSet) {
 	}
 }
 
+// unlink undoes link. In each limit's inner the last seat takes the place of the one that goes, and
+// its set is told where it is now: so it is O(1) for each limit, however many sets that has.
 func unlink(s *limitSet) {
 	s.last().outer--
 	for i, l := range s.limits[:len(s.limits)-1] {
@@ -166,15 +178,18 @@ func unlink(s *limitSet) {
 
 func (l *Limit) used() bool { return len(l.inner) > 0 || l.outer > 0 }
 
-// dismiss forgets a limit that no job uses, once no token is on its way to it.
+// dismiss forgets a limit that no job uses, once no token is on its way to it: the fetcher has the
+// limit, and hands the token in to it; a new limit of the same limiter would ask for a second one
+// meanwhile. A token that is spare then is lost.
 func (c *Core) dismiss(l *Limit) {
 	if !l.used() && !l.asking {
 		c.limits.remove(l.Key)
 	}
 }
 
-// limited puts a job aside that has to wait for a token, and else takes what it
-// needs. One from a lane goes behind those that wait already.
+// limited puts a job aside that has to wait for a token, and else takes what it needs. One from a
+// lane goes behind those that wait already, even if there are tokens: these are for the others,
+// whose turn came before. One that has waited has been chosen because its tokens are there.
 func (c *Core) limited(j *Job, fromLane bool, now time.Duration) bool {
 	s := j.set
 	if s == nil {
@@ -205,8 +220,11 @@ func (c *Core) Asking() (asking []*Limit) {
 	return asking
 }
 
-// consume takes a token of each limit of s.
+// consume takes a token of each limit of s, all of which are there. Other sets may lose by it what
+// they could have started with: those that have one of the limits not last are looked at one by
+// one, those that have it last as one, by the limit.
 func (c *Core) consume(s *limitSet) {
+	// First all tokens go, so that no set is looked at while some are still there.
 	for _, l := range s.limits {
 		l.spare = false
 	}
@@ -219,18 +237,22 @@ func (c *Core) consume(s *limitSet) {
 	}
 }
 
-// review is called after each change to the lines of s, or to a token other than its
-// last: it finds out where s is, and sends for the token that its jobs lack first.
+// review is called after each change to the lines of s, or to a token other than its last: it finds
+// out where s is, and sends for the token that its jobs lack first. It costs the logarithm of the
+// number of sets of the last limit. It may be called again, without a change.
 func (c *Core) review(s *limitSet) {
 	last, at := s.last(), s.last()
 	if l := s.missing(); l != nil {
 		at = l
 	}
+	// What was counted last is taken back, where it was counted: so nothing need be known of what
+	// has changed.
 	c.expect(s.at, -s.counted)
 	s.at, s.counted = at, s.waiting()
 	c.expect(s.at, s.counted)
 	for i := range s.waitLists {
 		var first *Job
+		// It fits if it lacks no token but that of the last limit at the most.
 		if at == last {
 			first = s.waitLists[i].first()
 		}
@@ -242,13 +264,16 @@ func (c *Core) review(s *limitSet) {
 	}
 }
 
+// reviewInner reviews the sets that l is one of, but not the last. This is what a step may cost
+// more than a logarithm for: see limitSet.
 func (c *Core) reviewInner(l *Limit) {
 	for _, s := range l.inner {
 		c.review(s.set)
 	}
 }
 
-// expect counts n jobs more that wait at l.
+// expect counts n jobs more that wait at l, or fewer. Those at a limit that is failing are not
+// expected, so that a drain does not wait for a limiter which may never work again.
 func (c *Core) expect(l *Limit, n int) {
 	l.waiting += n
 	if !l.failing {
@@ -264,7 +289,8 @@ func (c *Core) fail(l *Limit, failing bool) {
 	c.expect(l, n)
 }
 
-// want sends for a token of l, if jobs lack just that and it is not on its way.
+// want sends for a token of l, if jobs lack just that and it is not on its way. So there is never
+// more than one that is spare or on its way, and none is sent for that no job waits for.
 func (c *Core) want(l *Limit) {
 	if l.waiting > 0 && !l.spare && !l.asking {
 		l.asking = true
@@ -272,12 +298,14 @@ func (c *Core) want(l *Limit) {
 	}
 }
 
-// seatLimit puts l where it belongs among those whose token a job could start with.
+// seatLimit puts l where it belongs among those whose token a job could start with, for each
+// priority. It is called after each change to its token or to the first of its sets.
 func (c *Core) seatLimit(l *Limit) {
 	higher := false
 	for i := range l.fit {
 		first := l.first(i)
 		putSeat(&c.granted[i], &l.granted[i], l, first)
+		// One token starts one job: of the highest priority first, so l leads in that alone.
 		if higher {
 			first = nil
 		}
@@ -314,6 +342,7 @@ func putSeat[T any](h *timerheap.Heap[T], it *timerheap.Item[T], v T, first *Job
 // which are there by now.
 func (c *Core) tokened() (firsts [3]*Job) { return firstAmong(&c.granted) }
 
+// firstAmong returns of each priority the first job of the limit that comes first.
 func firstAmong(limits *[3]timerheap.Heap[*Limit]) (firsts [3]*Job) {
 	for i := range limits {
 		if it := limits[i].First(); it != nil {
@@ -323,7 +352,8 @@ func firstAmong(limits *[3]timerheap.Heap[*Limit]) (firsts [3]*Job) {
 	return firsts
 }
 
-// Grant hands in a token of the limiter.
+// Grant hands in a token of the limiter, for which the effect NeedToken has asked. The jobs that
+// wanted it may be gone: then it is kept for the next ones, as long as the limit is used.
 func (c *Core) Grant(l *Limit) {
 	c.fail(l, false)
 	l.asking, l.spare = false, true
@@ -342,5 +372,6 @@ func (c *Core) Fail(l *Limit) (again bool) {
 	return l.asking
 }
 
-// Expected returns how many jobs wait for a token that is there or likely to come.
+// Expected returns how many jobs wait for a token that is there or likely to come. A drain goes on
+// for these.
 func (c *Core) Expected() int { return c.expected }

@@ -1,18 +1,23 @@
 package core
 
+// This file has where jobs stand. Where all pending jobs stand in line that is a matter of counting. Where some
+// stand behind a key or wait for tokens, it depends on what ends when; so the future is played through, under
+// the assumption that each job ends before the next starts: what is told then is a forecast.
+
 import (
 	"cmp"
 	"slices"
 	"time"
 )
 
-// maxExact bounds what a position looks through where some jobs stand aside, so that it
-// costs the same however long the queue is: jobs, workers, keys and sets of limits.
+// maxExact bounds what a position looks through where some jobs stand aside, so that it costs the
+// same however long the queue is: jobs, workers, keys and sets of limits. A forecast costs 100 to
+// 200 ns for each.
 const maxExact = 500
 
-// Position returns where the pending job j, which is the last of its line, stands among
-// the pending ones in the order of WaitingJobs, 1 for the first. It is 0 for a job that
-// waits for its time.
+// Position returns where the pending job j, which is the last of its line, stands among the pending
+// ones in the order of WaitingJobs, 1 for the first. It is 0 for a job that waits for its time.
+// With very many jobs, some of which stand aside, it is an estimate: see maxExact.
 func (c *Core) Position(j *Job, now time.Duration) int {
 	if j.State != Pending {
 		return 0
@@ -21,6 +26,7 @@ func (c *Core) Position(j *Job, now time.Duration) int {
 		return n
 	}
 	a, l := c.ahead(), c.lane(j.Priority)
+	// It is the last in its line, so what is in there is counted and not looked through.
 	nth := a.counts[High-j.Priority] + l.list.Len()
 	switch j.place {
 	case inKey:
@@ -31,8 +37,9 @@ func (c *Core) Position(j *Job, now time.Duration) int {
 	return c.startsAs(j.Priority, nth, a, now)
 }
 
-// Place returns what Position does for a job that others may stand behind. It looks
-// for the job in its line, as far as that is bounded.
+// Place returns what Position does for a job that others may stand behind. It looks for the job in
+// its line, as far as that is bounded. It is asked for a job that was there already, or has waited
+// for room.
 func (c *Core) Place(j *Job, now time.Duration) int {
 	if j.State != Pending {
 		return 0
@@ -44,6 +51,8 @@ func (c *Core) Place(j *Job, now time.Duration) int {
 	before := a.counts[High-j.Priority]
 	nth := before + l.list.Len() + 1 // unless it stands in line
 	switch j.place {
+	// One that is not in line, as its kind is paused or it has no token, is taken for the end of
+	// the list.
 	case setAside, atLimit:
 		if i := c.placeAhead(j); i >= 0 {
 			nth = i + 1
@@ -58,9 +67,9 @@ func (c *Core) Place(j *Job, now time.Duration) int {
 	return c.startsAs(j.Priority, nth, a, now)
 }
 
-// placeAhead returns how many of what goes before the list of its lane come before j,
-// which is none of it, -1, while it waits for a token or its kind is paused. With very many
-// there, it takes those with tokens to come after the others.
+// placeAhead returns how many of what goes before the list of its lane come before j, which is none
+// of it, -1, while it waits for a token or its kind is paused. With very many there, it takes those
+// with tokens to come after the others.
 func (c *Core) placeAhead(j *Job) int {
 	front := &c.lane(j.Priority).front
 	switch {
@@ -74,7 +83,8 @@ func (c *Core) placeAhead(j *Job) int {
 	return front.len()
 }
 
-// plainPosition is Position for the plain job with an ID that was accepted last.
+// plainPosition is Position for the plain job with an ID that was accepted last. It is the last of
+// its lane.
 func (c *Core) plainPosition(id uint64, now time.Duration) int {
 	if n := c.exactly(now, func(e Entry) bool { return e.ID == id }); n > 0 {
 		return n
@@ -83,8 +93,8 @@ func (c *Core) plainPosition(id uint64, now time.Duration) int {
 	return c.startsAs(Normal, a.counts[1]+c.lane(Normal).list.Len(), a, now)
 }
 
-// exactly counts the pending jobs up to that one. It returns 0 if all of them stand in
-// line, where counting them by lane is as good, or if there is too much to look through.
+// exactly counts the pending jobs up to that one, which is there. It returns 0 if all of them stand
+// in line, where counting them by lane is as good, or if there is too much to look through.
 func (c *Core) exactly(now time.Duration, is func(Entry) bool) (n int) {
 	if c.pending == c.inLanes() || c.pending+len(c.runs)+c.keys.len()+c.sets.len() > maxExact {
 		return 0
@@ -95,12 +105,15 @@ func (c *Core) exactly(now time.Duration, is func(Entry) bool) (n int) {
 			return n
 		}
 	}
+	// What no forecast has comes after all that it has.
 	aside, later := c.heldBack(f)
 	return n + 1 + slices.IndexFunc(slices.Concat(aside, later), func(j *Job) bool { return is(Entry{Job: j}) })
 }
 
-// A forecast finds out in which order the pending jobs would start if they were the
-// only ones, what runs ended now, and each of them before the next starts.
+// A forecast finds out in which order the pending jobs would start if they were the only ones, what
+// runs ended now, and each of them before the next starts. It plays on copies: the core is only
+// read, and must not change meanwhile. To make one costs a copy of all that is in line; a step is
+// O(1) but for what leaves keys.
 type forecast struct {
 	c     *Core
 	now   time.Duration
@@ -110,12 +123,15 @@ type forecast struct {
 	keys  map[string]*turns
 }
 
-// turns are the places of a key and what stands behind them, in a forecast.
+// turns are the places of a key and what stands behind them, in a forecast. A key gets them when
+// the first of its jobs leaves, so keys that nothing leaves cost nothing.
 type turns struct {
 	taken int
 	queue []*Job
 }
 
+// forecast begins a forecast: with what is in line now, as if the running jobs had just ended, in
+// the order in which they started. Roomless jobs behind a lane are taken for its end.
 func (c *Core) forecast(now time.Duration) *forecast {
 	f := &forecast{c: c, now: now, ahead: c.allAhead(), keys: map[string]*turns{}}
 	f.heads = c.heads(firstOf(f.ahead))
@@ -128,6 +144,7 @@ func (c *Core) forecast(now time.Duration) *forecast {
 			f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
 		}
 	}
+	// What runs is taken to end first: with it go the places of its keys.
 	for _, r := range c.byStart() {
 		if r.Job != nil && r.Job.keyed {
 			f.leaveKey(r.Job.Key)
@@ -136,7 +153,8 @@ func (c *Core) forecast(now time.Duration) *forecast {
 	return f
 }
 
-// next is the next to start.
+// next is the next to start; it is not ok if nothing is left that would. It is taken to end at
+// once, so that its key goes on to the next job.
 func (f *forecast) next() (e Entry, ok bool) {
 	i := f.heads.next(f.now)
 	if i < 0 {
@@ -150,7 +168,8 @@ func (f *forecast) next() (e Entry, ok bool) {
 	return e, true
 }
 
-// leaveKey lets those behind a job of the key into their lanes, as Core.promote does.
+// leaveKey lets those behind a job of the key into their lanes, as Core.promote does. A key behind
+// which none stands need not be counted.
 func (f *forecast) leaveKey(name string) {
 	k := f.c.keys.get(name)
 	if k == nil || k.queue.len() == 0 {
@@ -158,6 +177,7 @@ func (f *forecast) leaveKey(name string) {
 	}
 	t := f.keys[name]
 	if t == nil {
+		// The first time: from here on the forecast counts by itself.
 		t = &turns{k.taken, k.queue.all()}
 		f.keys[name] = t
 	}
@@ -166,6 +186,7 @@ func (f *forecast) leaveKey(name string) {
 		j := t.queue[0]
 		t.taken, t.queue = t.taken+1, t.queue[1:]
 		i := High - j.Priority
+		// It becomes the first of its priority, which then has one.
 		if len(f.lines[i]) == 0 {
 			f.heads.head(int(i), j.readyAt)
 		}
@@ -173,7 +194,7 @@ func (f *forecast) leaveKey(name string) {
 	}
 }
 
-// behind returns what still stands behind a key.
+// behind returns what still stands behind a key when the forecast has come to its end.
 func (f *forecast) behind(name string, k *key) []*Job {
 	if t := f.keys[name]; t != nil {
 		return t.queue
@@ -181,10 +202,10 @@ func (f *forecast) behind(name string, k *key) []*Job {
 	return k.queue.all()
 }
 
-// WaitingJobs returns the waiting jobs in the order in which they will start, as
-// far as is decided now: as the forecast has it, then what is of a paused kind or waits
-// for a token, or is behind that, then what waits for its time, then what is behind that.
-// Plain jobs get a record of their own.
+// WaitingJobs returns the waiting jobs in the order in which they will start, as far as is decided
+// now: as the forecast has it, then what is of a paused kind or waits for a token, or is behind
+// that, then what waits for its time, then what is behind that. Plain jobs get a record of their
+// own. It reads and sorts all that waits: it is for reports, and for queues that have few.
 func (c *Core) WaitingJobs(now time.Duration) []*Job {
 	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
 	f := c.forecast(now)
@@ -202,10 +223,12 @@ func (c *Core) WaitingJobs(now time.Duration) []*Job {
 	return append(jobs, later...)
 }
 
-// heldBack returns the pending jobs that no forecast has, by priority and turn; apart
-// from the others those whose key is held by a job that waits for its time.
+// heldBack returns the pending jobs that no forecast has, by priority and turn; apart from the
+// others those whose key is held by a job that waits for its time. f has to be at its end.
 func (c *Core) heldBack(f *forecast) (now, later []*Job) {
 	for name, k := range c.keys.all() {
+		// These start after a job that waits for its time; the others need something else to
+		// happen.
 		if k.asleep > 0 {
 			later = append(later, f.behind(name, k)...)
 		} else {
@@ -217,6 +240,7 @@ func (c *Core) heldBack(f *forecast) (now, later []*Job) {
 			now = append(now, aside.all()...)
 		}
 	}
+	// Those with tokens are in the forecast already.
 	now = append(now, c.tokenless(f.ahead)...)
 	for _, jobs := range [][]*Job{now, later} {
 		slices.SortFunc(jobs, func(a, b *Job) int {
@@ -226,8 +250,10 @@ func (c *Core) heldBack(f *forecast) (now, later []*Job) {
 	return now, later
 }
 
-// tokenless returns the jobs that wait at their limits, but for those with tokens.
+// tokenless returns the jobs that wait at their limits, but for those with tokens, which are in
+// ahead.
 func (c *Core) tokenless(ahead [3][]*Job) (jobs []*Job) {
+	// ahead has jobs from the fronts as well, which are in no set's lines and do no harm.
 	there := map[*Job]bool{}
 	for _, j := range slices.Concat(ahead[:]...) {
 		there[j] = true

@@ -4,7 +4,12 @@
 // in steady state. To find an entry, and to take it out of the middle, costs no more
 // than to look through a chunk, however long the list is.
 //
-// It is not safe for concurrent use.
+// A list belongs to one goroutine at a time, and is not safe for concurrent use. The exception is
+// Claim, by which any number of goroutines take entries from its first chunk while the owner has
+// opened that: see gate.go.
+//
+//	a list:  first ─► chunk ─► … ─► last
+//	a chunk: . . . head X X o X X tail . . .  with X an entry, o a hole, . an empty slot
 package fifo
 
 import (
@@ -28,19 +33,23 @@ type Entry[J any] struct {
 	At  time.Duration // when it was enqueued, since the queue's origin, to the µs; as ID
 }
 
-// List is a FIFO of entries. The zero value is empty and ready to use. The IDs of bare
-// functions must ascend, also when a list is appended.
+// List is a FIFO of entries. The zero value is empty and ready to use. The IDs of bare functions
+// must ascend, also when a list is appended: Remove and FirstBare search by them.
 //
-// Entries are numbered in the order in which they came into the list.
+// Entries are numbered in the order in which they came into the list, from 0. A number stays until
+// the entry leaves: holes, Renew and pops do not change it. So it is a place to which a reader can
+// come back.
+//
+// Any chunk may be empty, if it has not been dropped yet. None but the last is filled up further.
 type List[J any] struct {
 	first, last *Chunk[J]
-	n           int
-	records     int // of n
-	spare       *Chunk[J]
-	spares      int
-	chunks      row[J] // all from first to last
-	bare        row[J] // of those the ones that have had bare functions
-	after       uint64 // the number of the next entry, while there is no chunk
+	n           int       // entries, without holes
+	records     int       // of n
+	spare       *Chunk[J] // chunks to be used next, cleared and linked by next
+	spares      int       // how many, at most maxSpare
+	chunks      row[J]    // all from first to last
+	bare        row[J]    // of those the ones that have had bare functions
+	after       uint64    // the number of the next entry, while there is no chunk
 }
 
 // Len returns the number of entries.
@@ -57,7 +66,8 @@ func (l *List[J]) Next() uint64 {
 	return l.last.start + uint64(l.last.tail)
 }
 
-// Push appends e, and returns its number.
+// Push appends e, and returns its number. It is O(1), and allocates a chunk at times, if there is
+// no spare one. The gate must be shut.
 func (l *List[J]) Push(e Entry[J]) (number uint64) {
 	c := l.last
 	if c == nil || !c.fits(e) {
@@ -73,7 +83,8 @@ func (l *List[J]) Push(e Entry[J]) (number uint64) {
 	return c.start + uint64(c.tail-1)
 }
 
-// grow hangs an empty chunk based at e on the end, or rebases the last one if it is empty.
+// grow hangs an empty chunk based at e on the end, or rebases the last one if it is empty. A chunk
+// that is in use cannot be rebased: claimers are still to find what was in it.
 func (l *List[J]) grow(e Entry[J]) *Chunk[J] {
 	if c := l.last; c != nil && c.empty() && !c.inUse() {
 		l.reset()
@@ -87,7 +98,8 @@ func (l *List[J]) grow(e Entry[J]) *Chunk[J] {
 	return l.last
 }
 
-// hasBare notes that the last chunk has a bare function with that ID.
+// hasBare notes that the last chunk has a bare function with that ID. Only the first of a chunk
+// makes a difference: it is the lowest, as IDs ascend.
 func (l *List[J]) hasBare(c *Chunk[J], id uint64) {
 	if !l.bare.is(l.bare.len()-1, c) {
 		c.low = id
@@ -95,8 +107,8 @@ func (l *List[J]) hasBare(c *Chunk[J], id uint64) {
 	}
 }
 
-// reset makes the last chunk, which is empty or has been copied, as new, but for low, as
-// the IDs that follow are higher.
+// reset makes the last chunk, which is empty or has been copied, as new, but for low, as the IDs
+// that follow are higher. The numbers go on.
 func (l *List[J]) reset() {
 	if c := l.last; c.tail > 0 {
 		c.start += uint64(c.tail)
@@ -104,6 +116,8 @@ func (l *List[J]) reset() {
 	}
 }
 
+// newChunk returns a chunk with nothing in it, a spare one if there is any. Its start and base are
+// to be set; low is hasBare's.
 func (l *List[J]) newChunk() *Chunk[J] {
 	c := l.spare
 	if c == nil {
@@ -114,6 +128,8 @@ func (l *List[J]) newChunk() *Chunk[J] {
 	return c
 }
 
+// hang links the chunks from first to last behind the last one. The caller enters them into the
+// rows.
 func (l *List[J]) hang(first, last *Chunk[J]) {
 	if l.last == nil {
 		l.first = first
@@ -123,7 +139,8 @@ func (l *List[J]) hang(first, last *Chunk[J]) {
 	l.last = last
 }
 
-// Pop removes and returns the first entry.
+// Pop removes and returns the first entry. Holes before it are stepped over once. The gate must be
+// shut.
 func (l *List[J]) Pop() (Entry[J], bool) {
 	for l.n > 0 {
 		c := l.first
@@ -149,9 +166,9 @@ func (l *List[J]) PushBare(fn func(context.Context) error, id uint64, at time.Du
 	}
 }
 
-// TryPushBare is PushBare where that takes no more than to store the function in the last chunk, whose
-// last mark says the ID and the time; else it does nothing, and reports false. It is small enough to be inlined, which
-// PushBare is not: that saves a tenth of a plain Enqueue.
+// TryPushBare is PushBare where the function goes on the last run; else it does nothing, and reports false, such as for
+// the first function of a run or a chunk. It is called most of all, with the mailbox locked, and small
+// enough to be inlined, which PushBare is not: that saves a tenth of a plain Enqueue.
 func (l *List[J]) TryPushBare(fn func(context.Context) error, id uint64, at time.Duration) bool {
 	c := l.last
 	if c == nil || id != c.nextID || at != c.at || c.tail >= chunkLen {
@@ -164,7 +181,8 @@ func (l *List[J]) TryPushBare(fn func(context.Context) error, id uint64, at time
 	return true
 }
 
-// drop takes chunk i, which is empty, out of the list.
+// drop takes chunk i, which is empty, out of the list and its rows. If it was the last, the list
+// has to remember which number comes next.
 func (l *List[J]) drop(i int) {
 	c := l.chunks.at(i)
 	if i == 0 {
@@ -172,6 +190,7 @@ func (l *List[J]) drop(i int) {
 	} else {
 		l.chunks.at(i - 1).next = c.next
 	}
+	// Next looks at the last chunk, so that is asked before it changes.
 	if c.next == nil {
 		l.after = l.Next()
 		l.last = nil
@@ -187,7 +206,8 @@ func (l *List[J]) drop(i int) {
 	l.recycle(c)
 }
 
-// bareChunk returns the index in bare of the chunk where the ID would be, or -1.
+// bareChunk returns the index in bare of the chunk where the ID would be, or -1. The first is
+// looked at before the search, as chunks leave at the front.
 func (l *List[J]) bareChunk(id uint64) int {
 	if l.bare.len() > 0 && l.bare.at(0).low == id {
 		return 0
@@ -200,6 +220,9 @@ func (l *List[J]) chunkOf(number uint64) int {
 	return l.chunks.last(func(c *Chunk[J]) bool { return c.start > number })
 }
 
+// recycle takes a chunk that has left the list among the spare ones. One that is in use is only
+// marked: Release recycles it when the last lease ends, and a kept one never is. Beyond maxSpare
+// the garbage collector has it.
 func (l *List[J]) recycle(c *Chunk[J]) {
 	if c.dropped = c.inUse(); c.dropped || l.spares == maxSpare {
 		return
@@ -209,15 +232,19 @@ func (l *List[J]) recycle(c *Chunk[J]) {
 	l.spares++
 }
 
-// Append moves all entries of o to the end of l, in order, and leaves o empty. If
-// there is room in the last chunk they are copied, so that a trickle of single
-// jobs fills chunks; otherwise they are hung on as they are. Spare chunks move to
-// o, whose owner is the one that fills them.
+// Append moves all entries of o to the end of l, in order, and leaves o empty. If there is room in
+// the last chunk they are copied, so that a trickle of single jobs fills chunks; otherwise they are
+// hung on as they are. Spare chunks move to o, whose owner is the one that fills them.
+//
+// It costs a look at each chunk of o, for the numbers, and up to a chunk of copies: not O(entries).
+// The numbers of o's entries change. Both gates must be shut, and o's chunks not in use.
 func (l *List[J]) Append(o *List[J]) {
 	if o.n == 0 {
 		o.vacate() // which has had IDs that come before the next ones of l
 		return
 	}
+	// An empty list keeps its chunk only if few entries are to be copied to it: else o's chunks
+	// take its place.
 	short := o.first == o.last
 	if l.n == 0 && (l.first != l.last || !short || o.n > maxCopied) {
 		l.vacate()
@@ -233,6 +260,7 @@ func (l *List[J]) Append(o *List[J]) {
 		o.n, o.records = 0, 0
 		return
 	}
+	// An empty chunk is left here only if it is in use and too full to be copied to.
 	if l.n == 0 {
 		l.vacate()
 	}
@@ -241,6 +269,7 @@ func (l *List[J]) Append(o *List[J]) {
 	} else if o.bare.is(0, o.first) {
 		o.bare.remove(0)
 	}
+	// Before the chunks are linked, as l.Next then looks at the last of them.
 	for c, next := o.first, l.Next(); c != nil; c = c.next {
 		c.start = next
 		next += uint64(c.tail)
@@ -249,6 +278,8 @@ func (l *List[J]) Append(o *List[J]) {
 	l.chunks.append(&o.chunks)
 	l.bare.append(&o.bare)
 	l.n, l.records = l.n+o.n, l.records+o.records
+	// l takes over o's spare chunks in exchange, unless it has none itself: those would only change
+	// hands.
 	spare, spares := l.spare, l.spares
 	if spares == 0 {
 		spare, spares = o.spare, o.spares
@@ -258,7 +289,8 @@ func (l *List[J]) Append(o *List[J]) {
 	*o = List[J]{spare: spare, spares: spares, chunks: o.chunks.emptied(), bare: o.bare.emptied()}
 }
 
-// copy appends the entries of o to those of the last chunk, which takes them.
+// copy appends the entries of o to those of the last chunk, which takes them, and notes in bare if
+// these have its first bare function.
 func (l *List[J]) copy(o *Chunk[J]) {
 	l.last.copy(o)
 	if l.bare.is(l.bare.len()-1, l.last) {
@@ -269,14 +301,16 @@ func (l *List[J]) copy(o *Chunk[J]) {
 	}
 }
 
-// vacate lets go of the chunks of an empty list.
+// vacate lets go of the chunks of an empty list. The next number stays what it was.
 func (l *List[J]) vacate() {
 	for l.first != nil {
 		l.drop(0)
 	}
 }
 
-// Remove takes out the bare function with the given ID, wherever it is.
+// Remove takes out the bare function with the given ID, wherever it is. It is ok unless there is
+// none. It finds the chunk in O(log chunks), and the slot by the marks of that. The gate must be
+// shut.
 func (l *List[J]) Remove(id uint64) (e Entry[J], ok bool) {
 	k := l.bareChunk(id)
 	if k < 0 {
@@ -292,7 +326,8 @@ func (l *List[J]) Remove(id uint64) (e Entry[J], ok bool) {
 	return e, true
 }
 
-// RemoveJob takes out the record with the given number, which is there.
+// RemoveJob takes out the record with the given number, which must be there. It is O(log chunks).
+// The gate must be shut.
 func (l *List[J]) RemoveJob(number uint64) {
 	c := l.chunks.at(l.chunkOf(number))
 	c.takeJob(uint32(number - c.start))
@@ -300,7 +335,8 @@ func (l *List[J]) RemoveJob(number uint64) {
 	l.removed(c)
 }
 
-// removed is called when an entry of c was taken out.
+// removed is called when an entry of c was taken out. It drops c if that was the last entry, unless
+// c is the last chunk, which is filled further.
 func (l *List[J]) removed(c *Chunk[J]) {
 	l.n--
 	c.skip()
@@ -309,7 +345,9 @@ func (l *List[J]) removed(c *Chunk[J]) {
 	}
 }
 
-// FirstBare returns the first bare function without taking it.
+// FirstBare returns the first bare function without taking it. On the way it strikes those chunks
+// from bare that have none any more, so none is searched in vain twice, but for the last, which may
+// get more.
 func (l *List[J]) FirstBare() (e Entry[J], ok bool) {
 	for l.bare.len() > 0 {
 		c := l.bare.at(0)
@@ -321,7 +359,7 @@ func (l *List[J]) FirstBare() (e Entry[J], ok bool) {
 	return e, false
 }
 
-// First returns the first entry without taking it.
+// First returns the first entry without taking it. Unlike Pop it does not change the list.
 func (l *List[J]) First() (e Entry[J], ok bool) {
 	if l.n == 0 {
 		return e, false
@@ -332,7 +370,7 @@ func (l *List[J]) First() (e Entry[J], ok bool) {
 	return e, false
 }
 
-// All yields the entries in order, without removing them.
+// All yields the entries in order, without removing them. The list must not be changed meanwhile.
 func (l *List[J]) All() iter.Seq[Entry[J]] {
 	return func(yield func(Entry[J]) bool) {
 		for c := l.first; c != nil; c = c.next {
@@ -343,8 +381,9 @@ func (l *List[J]) All() iter.Seq[Entry[J]] {
 	}
 }
 
-// From yields the entries in order from that number on, with their numbers. What
-// changes between two iterations does not change the numbers of those that stay.
+// From yields the entries in order from that number on, with their numbers, whether an entry of
+// that number is still there or not. What changes between two iterations does not change the
+// numbers of those that stay. To begin is O(log chunks).
 func (l *List[J]) From(number uint64) iter.Seq2[uint64, Entry[J]] {
 	return func(yield func(uint64, Entry[J]) bool) {
 		for _, c := range l.chunks.live()[max(l.chunkOf(number), 0):] {

@@ -31,24 +31,13 @@ type Bounds struct {
 // sequentially consistent, so it cannot be that each misses what the other has written. A job
 // whose context is never used takes no lock.
 type Book struct {
-<<<<<<< HEAD
 	owner Owner                     // immutable
 	tell  func(time.Time) time.Time // immutable: tells deadlines
 	word  atomic.Uint64             // mark << numberBits | number of the present job's context in its page, from 1; 0 without a job
 	live  atomic.Pointer[standard]  // what the context of a job has become that is not over, or whose end is to be noticed
-	page  *page                     // of the goroutine that runs the jobs
+	page  *page                     // of the goroutine that runs the jobs: contexts are taken from it; nil after Leave
 	given int                       // as page: how many of its contexts were given away
-	room  int                       // as page: how many it has; 0 without a page
-=======
-	owner   Owner                     // immutable
-	tell    func(time.Time) time.Time // immutable: tells deadlines
-	word    atomic.Uint64             // mark << numberBits | number of the present job's context in its page, from 1; 0 without a job
-	live    atomic.Pointer[standard]  // what the context of a job has become that is not over, or whose end is to be noticed
-	crowded atomic.Bool               // maxUsed contexts of the page were used; set under mu
-	page    *page                     // of the goroutine that runs the jobs: contexts are taken from it; nil after Leave
-	given   int                       // as page: how many of its contexts were given away
-	room    int                       // as page: how many it has; 0 without a page
->>>>>>> cmt-b
+	room  int                       // as page: how many it has; 0 without a page. So many as were given once crowded was seen
 
 	mu      sync.Mutex // held while standard contexts are made and ended
 	crowded bool       // maxUsed contexts of the page were used; guarded by mu
