@@ -58,11 +58,11 @@ func (c *Child) service(shutdownTimeout time.Duration) *supervise.Service {
 	own := true
 	switch service := c.Service.(type) {
 	case *Supervisor:
-		s.Inner, s.Phases = service.sup, service.phases
+		s.Inner, s.Phases, s.Dropped = service.sup, service.phases, service.sup.Drop
 	case *Queue:
-		s.Inner, s.Phases = service.tree.sup, service.phases
+		s.Inner, s.Phases, s.Dropped = service.tree.sup, service.phases, service.dropped
 	case *Pool:
-		s.Phases = service.phases
+		s.Phases, s.Dropped = service.phases, service.dropped
 	default:
 		own = false
 		s.Phases = func() (start, serve func(context.Context) error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/clock"
@@ -25,6 +26,7 @@ type host struct {
 	plain   bool                 // immutable once it is used: the queue's defaults ask for nothing that needs a record
 	pooled  bool                 // immutable: nothing runs later
 	calls   sync.Pool            // of *call, for Run
+	told    atomic.Bool          // something since the last QueueStopped; set by all that tell, cleared by the owner
 }
 
 // newHost returns the host of an engine of that sort; the middleware around every job is handler, nil for none.

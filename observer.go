@@ -127,9 +127,9 @@ const (
 	// QueueResized: the number of workers was changed to Count. Sets Count.
 	QueueResized
 	// QueueStopped: a run has ended: by a shutdown, or by the end of a [Queue.Serve] that may
-	// be called again. Stats are the books at that moment, after all that was told before.
-	// A shutdown between two runs is told if jobs were accepted since the last one. After
-	// Shutdown or Close nothing more is told; what then still runs shows in the books when
+	// be called again, also by a failure. Stats are the books at that moment, after all that
+	// was told before. A shutdown between two runs is told if the books are other ones than
+	// the last time, or if anything else was told since. After Shutdown or Close nothing more is told; what then still runs shows in the books when
 	// it returns. Sets Stats, Waiting, Interrupted, Abandoned.
 	QueueStopped
 	// RateLimitFailed: a [Limiter] returned an error or panicked; it is asked again. Sets Err.
@@ -336,8 +336,12 @@ func (h *host) wants(k EventKind) bool { return h.bus.Wants(uint8(k)) }
 // emit hands an event of the queue or pool to the listeners that have asked for its kind. One
 // without a time happens now.
 func (h *host) emit(ev Event) {
-	if h.wants(ev.Kind) {
-		h.bus.Emit(h.complete(ev))
+	if !h.wants(ev.Kind) {
+		return
+	}
+	h.bus.Emit(h.complete(ev))
+	if ev.Kind != QueueStopped && ev.Kind != notReturned && !h.told.Load() {
+		h.told.Store(true) // not before, or it could be cleared before a QueueStopped that is told first
 	}
 }
 

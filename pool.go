@@ -29,6 +29,7 @@ type Pool struct {
 	stopping    chan struct{} // under mu; closed when the Serve whose context has ended is over
 	hold        bool          // the state's: a Serve has ended, so nothing is taken until another begins
 	interrupted bool          // under mu: and what it left running was cancelled and given its time
+	unserved    bool          // under mu: the Serve that is ending will not be followed by another one after all
 	over        chan struct{} // closed at the end of Close
 	err         error         // Close's result, written before over is closed
 	flushBy     time.Time     // until when observers are waited for; as err
@@ -169,7 +170,8 @@ func (p *Pool) free() error {
 // [ErrShutdown] and given the shutdown timeout to return; what does not return by then
 // goes on, and keeps its worker. If the [context.Cause] of ctx is [ErrRestart], which
 // is what a [Supervisor] says to a child that it will start again, calls get
-// [ErrNoWorkers] until then, or else [ErrClosed]. Serve returns nil, also after Close;
+// [ErrNoWorkers] until then, or until the supervisor ends or gives that child up; else, and from
+// then on, [ErrClosed]. Serve returns nil, also after Close;
 // or an error of Start.
 func (p *Pool) Serve(ctx context.Context) error {
 	done, err := doneOf(ctx)
@@ -229,6 +231,17 @@ func (p *Pool) suspend(restart bool) {
 	}
 }
 
+// dropped has calls get ErrClosed if the last Serve has ended to be followed by another one, which
+// there will not be: the pool's supervisor says so.
+func (p *Pool) dropped() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unserved = p.stopping != nil // an abandoned child may be in the middle of its end
+	if p.free() == nil {
+		p.suspend(false)
+	}
+}
+
 // endRun is what follows from the end of Serve's context, unless the pool is being
 // closed.
 func (p *Pool) endRun(restart bool) {
@@ -247,6 +260,10 @@ func (p *Pool) endRun(restart bool) {
 	p.engine.Close()
 	p.mu.Lock()
 	p.started, p.stopping, p.interrupted = false, nil, true
+	if p.unserved {
+		p.unserved = false
+		p.engine.Refuse()
+	}
 	p.mu.Unlock()
 	close(ending)
 	if !restart {
@@ -299,7 +316,7 @@ func (p *Pool) end() {
 		p.err = ErrStillRunning
 	}
 	p.flushOthers(end)
-	p.emitLast(last, true)
+	p.emitLast(last, func(*core.Core) bool { return false })
 	p.flushBy = graceUntil(end)
 	close(p.over)
 }

@@ -18,8 +18,8 @@ import (
 // [Queue.Close] are final, and make the [Report].
 //
 // If the [context.Cause] of ctx is [ErrRestart], which is what a [Supervisor] says to
-// a child that it will start again, no more jobs start, and the intake stays open.
-// Otherwise the intake closes until the queue is served again ([ErrClosed]), and the
+// a child that it will start again, no more jobs start, and the intake stays open until the
+// supervisor ends or gives that child up. Otherwise the intake closes until the queue is served again ([ErrClosed]), and the
 // jobs in line are drained for at most the shutdown timeout ([WithShutdownTimeout]).
 // In both cases the jobs that are then running are cancelled with the cause
 // [ErrShutdown] and given the shutdown timeout to return. Those that return an error
@@ -140,9 +140,9 @@ func (q *Queue) endRun(restart bool) {
 	default:
 		_ = q.awaitUsers(end) // a Shutdown names what is left then
 	}
-	final := q.finishRun(restart)
+	final := q.finishRun(restart, cut, reason)
 	if final {
-		q.finishShutdown(cut, reason, true, end)
+		q.finishShutdown(cut, reason, end)
 	}
 	if final || !restart {
 		_ = q.flush(graceUntil(end))
@@ -196,24 +196,52 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 // finishRun ends the run, and reports whether the shutdown that began meanwhile is to be
 // concluded. Observers hear of one stop for each run: of the last from finishShutdown, as
 // of a shutdown that follows a run after which jobs were accepted.
-func (q *Queue) finishRun(restart bool) (final bool) {
+func (q *Queue) finishRun(restart, cut bool, reason error) (final bool) {
 	l := &q.lifecycle
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stopping, l.ranOut, l.open = false, true, restart
+	open := restart && !l.dropped
+	l.stopping, l.ranOut, l.dropped = false, true, false
+	if restart && !open {
+		q.engine.Refuse()
+	}
 	if !l.closing {
-		q.update(func(c *core.Core, now time.Duration) {
-			c.SetStopped(true)
-			books := q.readStats(c, now)
-			books.Restarts = q.tree.restarts()
-			waiting, cut := c.Waiting()
-			ev := stopped(books, waiting, cut)
-			ev.open = restart
-			q.engine.EndStuck()
-			q.emit(ev)
-		})
+		if q.tellStopped(open) > 0 || cut && !restart {
+			l.runCut = reason
+		}
 	}
 	return l.closing
+}
+
+// tellStopped tells observers that a run has ended, and returns how many of its jobs were cut short. It is called
+// under lifecycle.mu.
+func (q *Queue) tellStopped(open bool) (cut int) {
+	q.update(func(c *core.Core, now time.Duration) {
+		c.SetStopped(true)
+		books := q.readStats(c, now)
+		books.Restarts = q.tree.restarts()
+		waiting, interrupted := c.Waiting()
+		ev := stopped(books, waiting, interrupted)
+		ev.open = open
+		q.engine.EndStuck()
+		cut = interrupted + books.Running
+		q.lifecycle.stopTold, q.lifecycle.toldBooks = true, c.Snapshot()
+		q.told.Store(false) // before the event: what is told after that is noticed
+		q.emit(ev)
+	})
+	return cut
+}
+
+// dropped closes the intake of a queue whose last run has ended to be followed by another one, which there
+// will not be: its supervisor says so.
+func (q *Queue) dropped() {
+	l := &q.lifecycle
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropped = l.stopping // an abandoned child may be in the middle of its end
+	if l.idle() == nil {
+		q.engine.Refuse()
+	}
 }
 
 // stopTree ends the run of the tree, if there is one.
@@ -240,15 +268,18 @@ type lifecycle struct {
 	forced chan struct{} // closed by cut: the drain of a shutdown is over
 	over   chan struct{} // closed when report and err are there
 
-	mu       sync.Mutex
-	closing  bool               // a shutdown has begun; never taken back
-	serving  bool               // the tree runs
-	stopping bool               // Serve's context has ended, and its caller takes the queue to the end of that run
-	ranOut   bool               // the last run has ended so: what still runs was cancelled and given its time
-	open     bool               // and jobs are still accepted, as it is to be served again
-	stop     context.CancelFunc // of the tree, while it runs
-	ended    chan struct{}      // closed when that run of the tree has ended
-	failure  error              // why the tree ended by itself
+	mu        sync.Mutex
+	closing   bool               // a shutdown has begun; never taken back
+	serving   bool               // the tree runs
+	stopping  bool               // Serve's context has ended, and its caller takes the queue to the end of that run
+	ranOut    bool               // the last run has ended so: what still runs was cancelled and given its time
+	runCut    error              // why jobs were cut short by that; nil if none were
+	dropped   bool               // the run that is ending will not be followed by another one after all
+	stopTold  bool               // observers have been told of the end of the last run
+	toldBooks core.Snapshot      // if stopTold: as they were
+	stop      context.CancelFunc // of the tree, while it runs
+	ended     chan struct{}      // closed when that run of the tree has ended
+	failure   error              // why the tree ended by itself
 
 	reason  error     // why the drain was cut short; written under force
 	report  Report    // written by finishShutdown, under mu and before over is closed
@@ -300,7 +331,8 @@ func (q *Queue) launch(ctx context.Context) (run func() error, err error) {
 	}
 	values := context.WithoutCancel(ctx)
 	tree, stop := context.WithCancel(values)
-	l.serving, l.ranOut, l.stop, l.ended, l.failure = true, false, stop, make(chan struct{}), nil
+	l.serving, l.stop, l.ended, l.failure = true, stop, make(chan struct{}), nil
+	l.ranOut, l.runCut, l.dropped, l.stopTold = false, nil, false, false
 	q.update(func(c *core.Core, _ time.Duration) {
 		q.engine.SetValues(values)
 		q.engine.Reopen(c)
@@ -323,9 +355,11 @@ func (q *Queue) runTree(tree context.Context) error {
 	if told || err == nil {
 		return nil
 	}
-	q.update(func(c *core.Core, _ time.Duration) { c.SetStopped(true) })
 	l.failure = errs.Wrapf(err, "queue %s", q.name)
 	q.engine.Refuse()
+	if !l.closing {
+		q.tellStopped(false)
+	}
 	return l.failure
 }
 

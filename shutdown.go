@@ -112,13 +112,13 @@ func (q *Queue) ended() error {
 func (q *Queue) runShutdown() {
 	l := &q.lifecycle
 	l.mu.Lock()
-	rested, open := l.ranOut, l.open
+	rested, reason := l.ranOut, l.runCut
 	l.mu.Unlock()
 	if rested {
-		q.finishShutdown(true, nil, open, q.timeUp())
+		q.finishShutdown(true, reason, q.timeUp())
 		return
 	}
-	cut, reason := false, error(nil)
+	cut := false
 	select {
 	case <-q.engine.AwaitIdle():
 	case <-l.forced:
@@ -129,7 +129,7 @@ func (q *Queue) runShutdown() {
 		q.engine.Interrupt(end)
 	}
 	q.stopTree()
-	q.finishShutdown(cut, reason, true, end)
+	q.finishShutdown(cut, reason, end)
 }
 
 // timeUp is when the time is over that jobs have once they are cancelled, and observers
@@ -162,7 +162,7 @@ func (q *Queue) awaitUsers(end time.Time) (late []error) {
 // finishShutdown makes the report. From here on a deadline changes nothing. Observers have until
 // end to hear of everything, and last that this is the end, unless they have been told when
 // the last run ended.
-func (q *Queue) finishShutdown(cut bool, reason error, tell bool, end time.Time) {
+func (q *Queue) finishShutdown(cut bool, reason error, end time.Time) {
 	l := &q.lifecycle
 	l.force.Do(func() {})
 	q.scheduler.tasks.HandBack()
@@ -172,7 +172,7 @@ func (q *Queue) finishShutdown(cut bool, reason error, tell bool, end time.Time)
 	l.report = report
 	l.mu.Unlock()
 	late := q.awaitUsers(end)
-	q.emitLast(last, tell)
+	q.emitLast(last, q.toldAll)
 	if len(l.report.Abandoned) > 0 && (cut || isClosed(l.forced)) {
 		reason = errors.Join(reason, ErrStillRunning)
 	}
@@ -229,14 +229,21 @@ func (h *host) leave(restarts uint64) (r Report, last Event) {
 	return r, last
 }
 
-// emitLast tells what leave has returned, unless that is not to be told, and nothing after
+// toldAll reports, in an update, whether there is nothing to add to the QueueStopped of the last run: the
+// books are the same, and nothing else was told since.
+func (q *Queue) toldAll(c *core.Core) bool {
+	l := &q.lifecycle
+	return l.stopTold && l.toldBooks == c.Snapshot() && !q.told.Load()
+}
+
+// emitLast tells what leave has returned, unless observers have been told all by now, and nothing after
 // it. The books are those of now, as what still runs may have ended meanwhile, and that is told.
-func (h *host) emitLast(last Event, tell bool) {
-	if !tell {
-		h.bus.Close()
-		return
-	}
+func (h *host) emitLast(last Event, told func(*core.Core) bool) {
 	h.update(func(c *core.Core, now time.Duration) {
+		if told(c) {
+			h.bus.Close()
+			return
+		}
 		books := h.readStats(c, now)
 		books.Restarts, books.OldestPending = last.Stats.Restarts, last.Stats.OldestPending
 		last.Stats = &books

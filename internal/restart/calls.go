@@ -95,6 +95,7 @@ func (s *State) takeDown(c *Child, reply Call) bool {
 	if c.State == Restarting {
 		c.enter(Down, s.Now)
 	}
+	s.dropped(c)
 	reply(nil)
 	return false
 }

@@ -78,6 +78,7 @@ type Child struct {
 	due      bool        // to be started when the plan comes to it
 	again    bool        // a call restarts it: to be started as soon as it is down; it is Stopping
 	removing bool        // to be forgotten as soon as it is down; never taken back
+	promised bool        // it was told that it will be started again, and was not since
 
 	// Calls that are answered when its start is complete or has failed, and when it is down or
 	// abandoned.

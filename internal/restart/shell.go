@@ -50,6 +50,7 @@ const (
 	Stopped                    // it has ended, and did not fail
 	Abandoned                  // it did not stop within its limit; it is not waited for
 	Forgotten                  // it is no child any more, for good
+	Dropped                    // it is down, and will not be started again though its Stop has said so
 	GaveUp                     // the supervisor has ended because of a failure
 )
 

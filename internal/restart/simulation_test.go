@@ -30,6 +30,8 @@ type world struct {
 	calls  map[*call]bool // not answered yet
 	byHand bool           // calls may break the order of groups
 	limits map[string]bool
+	// Those that were told that they will be started again, and neither were nor heard that they will not be.
+	promised map[*Child]bool
 }
 
 type run struct{ starting, told bool }
@@ -61,6 +63,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{
 		t: t, rng: rng, cfg: cfg, byHand: rng.IntN(2) == 0, runs: make(map[*Child]*run),
 		timers: make(map[*Child]bool), calls: make(map[*call]bool), limits: make(map[string]bool),
+		promised: make(map[*Child]bool),
 	}
 	w.State = New(cfg, w)
 	w.Now = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -100,6 +103,7 @@ func (w *world) Start(c *Child) {
 		}
 	}
 	w.runs[c] = &run{starting: c.SlowStart}
+	delete(w.promised, c)
 }
 
 func (w *world) Stop(c *Child, cause error) {
@@ -107,6 +111,9 @@ func (w *world) Stop(c *Child, cause error) {
 	require.False(w.t, w.runs[c].told, "told to stop twice")
 	require.Contains(w.t, []error{errs.ErrRestart, errs.ErrShutdown}, cause)
 	w.runs[c].told = true
+	if cause == errs.ErrRestart { //nolint:errorlint // as it is
+		w.promised[c] = true
+	}
 	if !w.byHand {
 		for other := range w.runs {
 			require.LessOrEqual(w.t, other.seq, c.seq, "a dependent is up")
@@ -132,6 +139,11 @@ func (w *world) arm(c *Child) {
 func (w *world) Disarm(c *Child) { delete(w.timers, c) }
 
 func (w *world) Emit(e Event) {
+	if e.Kind == Dropped {
+		require.Contains(w.t, w.promised, e.Child)
+		require.NotContains(w.t, w.runs, e.Child)
+		delete(w.promised, e.Child)
+	}
 	if e.Kind == Abandoned {
 		require.True(w.t, w.runs[e.Child].told)
 		delete(w.runs, e.Child)
@@ -220,6 +232,10 @@ func (w *world) check() {
 		require.True(w.t, c.State == Restarting || c.State == Stuck || !waits || c.reason == firstStart, "%s waits and does not say so", c.Name)
 		require.Same(w.t, c, w.byName[c.Name])
 	}
+	for c := range w.promised {
+		_, running := w.runs[c]
+		require.True(w.t, running || c.due || w.Told, "%s waits for a start that will not be", c.Name)
+	}
 	require.Len(w.t, w.byName, len(w.Children))
 	require.True(w.t, slices.IsSortedFunc(w.Children, bySeq))
 	if w.Over() {
@@ -240,11 +256,16 @@ func (w *world) rest(seed uint64) {
 		require.Equal(w.t, planNone, w.plan.phase, "seed %d: comes to rest", seed)
 		require.Empty(w.t, w.calls, "seed %d: a caller hangs", seed)
 	}
-	w.End(errs.ErrShutdown)
+	cause := []error{errs.ErrShutdown, errs.ErrRestart}[seed%2]
+	w.End(cause)
 	for len(w.runs) > 0 {
 		w.calm()
 	}
 	require.True(w.t, w.Over())
+	if cause == errs.ErrRestart { //nolint:errorlint // as it is
+		w.Drop()
+	}
+	require.Empty(w.t, w.promised)
 	require.True(w.t, w.Failure == nil || errors.Is(w.Failure, errBoom) || errors.Is(w.Failure, ErrUntold))
 }
 

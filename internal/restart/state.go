@@ -35,7 +35,7 @@ type State struct {
 
 	serving bool  // between Begin and the end of the final plan
 	plan    plan  // what is being done to several children; planNone when nothing is
-	cause   error // of the children's stop, once the final plan is under way
+	cause   error // of the children's stop, once the final plan is under way; until the next Begin
 }
 
 // New returns the state of a supervisor that is not served and has no children. Before Begin
@@ -64,7 +64,7 @@ func (s *State) Reset() { s.Failure, s.Told = nil, false }
 // have ended since are children again, as OTP's are when their supervisor is started anew. Those
 // that were terminated are started too, and restarts count from zero. It must be Over before.
 func (s *State) Begin() {
-	s.serving = true
+	s.serving, s.cause = true, nil
 	s.ended = slices.DeleteFunc(s.ended, func(c *Child) bool {
 		if s.byName[c.Name] != nil {
 			return false // the name has been taken meanwhile
@@ -105,6 +105,9 @@ func (s *State) end(cause error) {
 		if c.State == Restarting {
 			s.shell.Disarm(c)
 			c.enter(Down, s.Now)
+		}
+		if !c.alive() {
+			s.dropped(c)
 		}
 	}
 	// from is 0: all children.
@@ -173,7 +176,7 @@ func (s *State) Expired(c *Child) {
 // start starts the child now. It must not be alive. A call that waits for it is answered after
 // shell.Start, so that a caller which is told of success finds the child running.
 func (s *State) start(c *Child) {
-	c.due = false
+	c.due, c.promised = false, false
 	if c.SlowStart {
 		c.enter(Starting, s.Now)
 		s.shell.Start(c)
@@ -202,7 +205,9 @@ func (s *State) stop(c *Child) {
 	if c.State != Stopping {
 		s.endStreak(c) // before enter, which changes State and Since
 		c.enter(Stopping, s.Now)
-		s.shell.Stop(c, s.causeFor(c))
+		cause := s.causeFor(c)
+		c.promised = cause == errs.ErrRestart //nolint:errorlint // causeFor's
+		s.shell.Stop(c, cause)
 	}
 }
 
@@ -267,6 +272,31 @@ func (s *State) down(c *Child, err error) {
 		s.start(c)
 	case c.Type == Temporary && !c.due:
 		s.forget(c)
+	case !c.due:
+		s.dropped(c)
+	}
+}
+
+// dropped tells of a child that is down for good though it was told that it will be started
+// again: the plan was given up, or a call has stopped it meanwhile. It keeps what it
+// was told if the supervisor itself ends to be started again, as the next Begin starts it.
+func (s *State) dropped(c *Child) {
+	if c.promised && s.cause != errs.ErrRestart { //nolint:errorlint // what End was given
+		s.drop(c)
+	}
+}
+
+func (s *State) drop(c *Child) {
+	c.promised = false
+	s.shell.Emit(Event{Kind: Dropped, Child: c})
+}
+
+// Drop tells of all children that wait for the next Begin of a supervisor that is not served: there will be none.
+func (s *State) Drop() {
+	for _, c := range s.Children {
+		if c.promised && !s.serving {
+			s.drop(c)
+		}
 	}
 }
 
@@ -360,6 +390,9 @@ func (s *State) gone(c *Child) {
 // child of the beginning that has ended waits in ended for the next Begin, at its old place,
 // unless it was removed.
 func (s *State) forget(c *Child) {
+	if c.promised {
+		s.drop(c)
+	}
 	delete(s.byName, c.Name)
 	i := s.index(c.seq)
 	s.Children = slices.Delete(s.Children, i, i+1) // which clears the slot that becomes free

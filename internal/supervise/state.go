@@ -123,14 +123,19 @@ func (s shell) Disarm(c *restart.Child) {
 	}
 }
 
-// Emit tells what happened, and does what follows from it here. Forgotten is for this alone: no
-// listener hears of it.
+// Emit tells what happened, and does what follows from it here. Forgotten and Dropped are for this
+// alone: no listener hears of them.
 func (s shell) Emit(e restart.Event) {
 	switch e.Kind {
 	case restart.Abandoned:
 		s.abandon(e.Child)
 	case restart.Forgotten:
 		s.sup.unlink(serviceOf(e.Child))
+		return
+	case restart.Dropped:
+		if f := serviceOf(e.Child).Dropped; f != nil {
+			f()
+		}
 		return
 	}
 	if s.sup.cfg.Emit != nil {

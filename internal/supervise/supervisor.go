@@ -48,6 +48,9 @@ type Service struct {
 	// Inner is the supervisor that the service is, or has; nil without. Its children are listed
 	// without Children, and it may not contain the supervisor that it is added to.
 	Inner *Supervisor
+	// Dropped is called when the service was told that it will be started again, has ended, and
+	// will not be started; nil if that is nothing to it. It is no user's, and waits for nothing.
+	Dropped func()
 
 	lookup lookup // of Children; has a lock of its own
 }
@@ -77,6 +80,16 @@ func New(cfg Config) *Supervisor {
 	}
 	s.state = newState(s)
 	return s
+}
+
+// Drop says to a supervisor whose last Serve has ended to be followed by another one that there will
+// be none, so that its children learn it. While it is served it does nothing.
+func (s *Supervisor) Drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.loop == nil {
+		s.state.Drop()
+	}
 }
 
 // Restarts returns how many restarts there have been, over all calls of Serve. It waits for
