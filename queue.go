@@ -176,12 +176,15 @@ func (h *host) resize(workers int) error {
 	if err := checkWorkers(workers); err != nil {
 		return err
 	}
-	return h.updateOpen(func(c *core.Core) error {
+	err := h.updateOpen(func(c *core.Core) error {
 		c.Resize(workers)
-		h.engine.Dismiss()
 		h.emit(Event{Kind: QueueResized, Count: uint64(workers)})
 		return nil
 	})
+	if err == nil {
+		h.engine.Dismiss()
+	}
+	return err
 }
 
 // Jobs yields the jobs that have not settled, as they are when the loop comes to them: the

@@ -192,18 +192,22 @@ type Failure struct {
 func (q *Queue) Failures() []Failure {
 	var kept []Failure
 	before := uint64(math.MaxUint64)
-	q.engine.InSlices(func(c *core.Core, _ time.Duration) (more bool) {
-		at := q.clock.Reference()
-		page := c.FailuresBefore(before, engine.SlicedReads)
-		for _, f := range page {
-			before = f.Number
-			kept = append(kept, Failure{
-				JobInfo: infoOf(at, core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
-				Stack: f.Job.Stack, FailedAt: at.Tell(f.At),
-			})
-		}
-		return len(page) == engine.SlicedReads
-	})
+	page := make([]Failure, 0, engine.SlicedReads)
+	for more := true; more; {
+		page = page[:0]
+		q.update(func(c *core.Core, _ time.Duration) {
+			at := q.clock.Reference()
+			for _, f := range c.FailuresBefore(before, engine.SlicedReads) {
+				before = f.Number
+				page = append(page, Failure{
+					JobInfo: infoOf(at, core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
+					Stack: f.Job.Stack, FailedAt: at.Tell(f.At),
+				})
+			}
+		})
+		kept = append(kept, page...) // not in the update: to let it grow takes as long as there are many
+		more = len(page) == engine.SlicedReads
+	}
 	return kept
 }
 

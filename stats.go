@@ -48,7 +48,9 @@ type Latency struct {
 	P50, P90, P99, Max time.Duration
 }
 
-// Stats returns one consistent snapshot. Its cost does not depend on the number of jobs.
+// Stats returns one consistent snapshot. Its cost does not depend on the number of jobs
+// that wait. It takes some 20 ns for each worker that runs one, during which others wait at Enqueue: a
+// millisecond with 50,000.
 func (q *Queue) Stats() (s Stats) {
 	q.engine.ReadBooks(func(b *engine.Books) { s = statsOf(b) })
 	s.Restarts = q.tree.restarts()

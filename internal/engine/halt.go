@@ -39,19 +39,26 @@ func (e *Engine) Close() {
 		} else {
 			vacated = e.vacated
 		}
-		e.Dismiss()
 	})
+	e.Dismiss()
 	<-vacated
 }
 
-// Dismiss, in an update, has those idle workers leave for which there is no use.
+// Dismiss has those idle workers leave for which there is no use any more.
 func (e *Engine) Dismiss() {
-	for len(e.idle) > 0 && (e.core.Closed() || e.core.Surplus()) {
+	e.InSlices(func(*core.Core, time.Duration) (more bool) { return e.dismissSome() })
+}
+
+// dismissSome reports whether there are more.
+func (e *Engine) dismissSome() (more bool) {
+	useless := func() bool { return len(e.idle) > 0 && (e.core.Closed() || e.core.Surplus()) }
+	for n := 0; n < maxDismissed && useless(); n++ {
 		last := len(e.idle) - 1
 		w := e.idle[last]
 		e.idle[last], e.idle = nil, e.idle[:last]
 		e.letGo(w)
 	}
+	return useless()
 }
 
 // Refuse closes the mailbox: from here on every offer is turned away.

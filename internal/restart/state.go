@@ -277,29 +277,6 @@ func (s *State) down(c *Child, err error) {
 	}
 }
 
-// dropped tells of a child that is down for good though it was told that it will be started
-// again: the plan was given up, or a call has stopped it meanwhile. It keeps what it
-// was told if the supervisor itself ends to be started again, as the next Begin starts it.
-func (s *State) dropped(c *Child) {
-	if c.promised && s.cause != errs.ErrRestart { //nolint:errorlint // what End was given
-		s.drop(c)
-	}
-}
-
-func (s *State) drop(c *Child) {
-	c.promised = false
-	s.shell.Emit(Event{Kind: Dropped, Child: c})
-}
-
-// Drop tells of all children that wait for the next Begin of a supervisor that is not served: there will be none.
-func (s *State) Drop() {
-	for _, c := range s.Children {
-		if c.promised && !s.serving {
-			s.drop(c)
-		}
-	}
-}
-
 // startFailed: the child's start has ended without success. What that means depends on what it
 // was started for. As in OTP, a failed restart is another failure, which counts towards the
 // intensity, and a failed first start ends the supervisor; a start that a call has asked for is
