@@ -134,7 +134,8 @@ func TestNewestOfMoreThanTenMillionRuns(t *testing.T) {
 			begun := time.Now()
 			observer, all := teller(begun)
 			q, set := skewed(t, observer)
-			require.NoError(t, q.Scheduler().Schedule("x", foreign(everySecond), kit.Nop, dray.WithMissed(dray.SkipMissed), dray.WithLocation(time.UTC)))
+			require.NoError(t, q.Scheduler().Schedule("x", foreign(everySecond), kit.Nop,
+				dray.WithMissed(dray.SkipMissed), dray.WithLocation(time.UTC)))
 			time.Sleep(time.Millisecond)
 			set(most + time.Hour)
 			time.Sleep(time.Second)
@@ -156,7 +157,8 @@ func TestNewestOfMoreThanTenMillionRuns(t *testing.T) {
 				}
 				return everySecond(after)
 			})
-			require.NoError(t, q.Scheduler().Schedule("x", when, kit.Nop, dray.WithLastRun(begun.Add(-most-time.Hour)), dray.WithLocation(time.UTC)))
+			require.NoError(t, q.Scheduler().Schedule("x", when, kit.Nop,
+				dray.WithLastRun(begun.Add(-most-time.Hour)), dray.WithLocation(time.UTC)))
 			synctest.Wait()
 			newest := -time.Hour + time.Second // the one that counting has come to
 			require.Equal(t, []told{{dray.TaskSkipped, newest - time.Second, 10_000_000}, {dray.TaskFired, newest, 0}}, all())

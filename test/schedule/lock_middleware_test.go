@@ -67,6 +67,7 @@ func (l *lockedTask) started(where string, opts ...dray.TaskOption) *dray.Queue 
 // is held until then, and if the function has gone well and the attempt has not, for the next.
 func TestLockIsHeldOverTheMiddleware(t *testing.T) {
 	fails := func(error) error { return kit.ErrBoom }
+	exits := func(error) error { runtime.Goexit(); return nil }
 	for name, c := range map[string]struct {
 		ends   []func(error) error
 		ran    int
@@ -77,12 +78,12 @@ func TestLockIsHeldOverTheMiddleware(t *testing.T) {
 		"wraps":                 {[]func(error) error{fails, func(err error) error { return errors.Join(err, kit.ErrBoom) }}, 3, 0},
 		"snooze":                {[]func(error) error{func(error) error { return dray.Snooze(time.Minute) }}, 2, 0},
 		"panic":                 {[]func(error) error{func(error) error { panic("oops") }}, 2, 0},
-		"exits":                 {[]func(error) error{func(error) error { runtime.Goexit(); return nil }}, 2, 0},
+		"exits":                 {[]func(error) error{exits}, 2, 0},
 		"discard":               {[]func(error) error{func(error) error { return dray.Discard(kit.ErrBoom) }}, 1, 1},
 		"panic with a discard":  {[]func(error) error{func(error) error { panic(dray.Discard(kit.ErrBoom)) }}, 1, 1},
 		"error of all attempts": {[]func(error) error{fails, fails, fails, fails, fails}, 5, 1},
 		"panic in the last":     {[]func(error) error{fails, fails, fails, fails, func(error) error { panic("oops") }}, 5, 1},
-		"exits in the last":     {[]func(error) error{fails, fails, fails, fails, func(error) error { runtime.Goexit(); return nil }}, 5, 1},
+		"exits in the last":     {[]func(error) error{fails, fails, fails, fails, exits}, 5, 1},
 	} {
 		for _, where := range []string{"queue", "task", "both"} {
 			kit.Bubble(t, name+", of the "+where, func(t *testing.T) {
@@ -151,6 +152,12 @@ func serving(t *testing.T, q *dray.Queue) (restart func()) {
 	}
 }
 
+// deaf is an attempt that goes on after its timeout, and fails.
+func deaf(context.Context) error {
+	time.Sleep(2 * time.Hour)
+	return kit.ErrBoom
+}
+
 // A restart of the queue takes nothing from a run: what it cuts off keeps the lock, also in its
 // last attempt and after its timeout. What has given it back has ended, and does not run again.
 func TestLockOfARunThatARestartCutsOff(t *testing.T) {
@@ -162,7 +169,7 @@ func TestLockOfARunThatARestartCutsOff(t *testing.T) {
 		failed  uint64
 	}{
 		"while it runs":          {attempt: untilTold, when: time.Second, ran: 2},
-		"after its timeout":      {attempt: func(context.Context) error { time.Sleep(2 * time.Hour); return kit.ErrBoom }, when: 90 * time.Minute, ran: 2},
+		"after its timeout":      {attempt: deaf, when: 90 * time.Minute, ran: 2},
 		"while its lock is left": {attempt: kit.Fail, unlock: func() { time.Sleep(time.Minute) }, when: time.Second, ran: 1, failed: 1},
 	} {
 		kit.Bubble(t, name, func(t *testing.T) {
@@ -217,4 +224,28 @@ func TestLockOfARunThatIsRequeued(t *testing.T) {
 		require.Equal(t, []any{2, 1, 1, false}, []any{ran, locks, unlocks, held})
 		require.Equal(t, uint64(1), q.Stats().Processed)
 	})
+}
+
+// A run that was handed back before it has asked for its lock asks where it is restored, and holds it
+// over the middleware there. If its function alone is made a job of, that has no middleware of it.
+func TestLockOfARunThatIsRestored(t *testing.T) {
+	for _, byHand := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			l := &lockedTask{T: t}
+			q := l.started("task")
+			require.NoError(t, q.Pause())
+			require.NoError(t, q.Scheduler().RunNow("x"))
+			report, err := q.Shutdown(t.Context())
+			require.NoError(t, err)
+			require.Len(t, report.Waiting, 1)
+			if byHand {
+				report.Waiting[0] = dray.Leftover{Func: report.Waiting[0].Func}
+			}
+			require.NoError(t, started(t).Restore(report))
+			synctest.Wait()
+			locks, unlocks, held := l.state()
+			require.Equal(t, []any{1, 1, 1, false}, []any{l.ran, locks, unlocks, held})
+			require.Equal(t, !byHand, l.tries == 1)
+		})
+	}
 }
