@@ -100,7 +100,9 @@ type hooks struct{ *host }
 func hostOf(h engine.Host) *host { return h.(hooks).host } //nolint:forcetypeassert // newHost's
 
 // Execute runs a job within the middleware.
-func (h hooks) Execute(ctx context.Context, j engine.Job) error { return h.handler(ctx, h.jobOf(j)) }
+func (h hooks) Execute(ctx context.Context, j engine.Job) error {
+	return h.jobOf(j).within(ctx, h.handler)
+}
 
 // Caught returns the panic that is being recovered.
 func (hooks) Caught(v any) error { return newPanicError(v) }

@@ -176,8 +176,8 @@ const (
 	// ErrTimeout, the schedule of the task does not return: Count is 0, and from Due on it
 	// has no runs until it does. Sets Name, Due, Err, Count.
 	TaskSkipped
-	// TaskEnded: the run that was Job.ID settled; Err is nil when it was processed. Sets
-	// Name, Job, Err.
+	// TaskEnded: the run that was Job.ID settled, and Err is nil when it was processed; or
+	// a shutdown hands it back, and Err is ErrShutdown. Sets Name, Job, Err.
 	TaskEnded
 	// TaskUnscheduled: the task was removed, or its schedule has no further run. Sets Name.
 	TaskUnscheduled

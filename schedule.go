@@ -299,10 +299,11 @@ type Locker interface {
 // as processed, the task counts it in Locked, and a [TaskSkipped] tells it. Any other
 // error of the Locker is a failed attempt, after which it is asked again.
 //
-// The lock is given back on the worker after the last attempt, before the job settles.
-// Where the end comes between two attempts, by a cancellation or a shutdown, it is given
-// back at once on a goroutine of its own. A run that a shutdown hands back, and that
-// [Queue.Restore] takes, does not ask again. A job whose unlock panics
+// The lock is given back on the worker after the last attempt, middleware included,
+// before the job settles. Where the end comes between two attempts, by a cancellation or
+// a shutdown, or by what an attempt has panicked with, it is given back at once on a
+// goroutine of its own. A run that a shutdown hands back, and that [Queue.Restore] takes,
+// does not ask again, nor does one that [Queue.Requeue] takes. A job whose unlock panics
 // or calls [runtime.Goexit] has failed, and its function is not run again; one that
 // blocks keeps its worker, or that goroutine. Defaults to none.
 //

@@ -189,8 +189,9 @@ func (taskHooks) Caught(v any) error { return newPanicError(v) }
 func (h taskHooks) Record(j *core.Job, t *scheduler.Task, due scheduler.DueTime) (ended func(handedBack bool)) {
 	cfg := t.Options().Own.(*taskConfig) //nolint:forcetypeassert // configure's
 	fn := Func(t.Func())
+	var l *runLock
 	if cfg.locker != nil {
-		l := newRunLock(h.s.tasks, t, cfg, due, h.s.queue.clock)
+		l = newRunLock(h.s.tasks, t, cfg, due, h.s.queue.clock)
 		fn, ended = l.run, l.runEnded
 	}
 	p := &cfg.policy
@@ -204,7 +205,7 @@ func (h taskHooks) Record(j *core.Job, t *scheduler.Task, due scheduler.DueTime)
 	if x == nil {
 		x = &jobData{fn: fn}
 	}
-	x.task, x.due, x.clock = t.Name(), due, h.s.queue.clock
+	x.task, x.due, x.clock, x.lock = t.Name(), due, h.s.queue.clock, l
 	x.attach(j)
 	return ended
 }

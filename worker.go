@@ -25,6 +25,7 @@ type Job struct {
 	EnqueuedAt time.Time
 	fn         Func
 	levels     []Handler // the middleware of the kind, and of the call, as far as there is some
+	lock       *runLock  // around all of it; nil without
 }
 
 // Handler runs a job; see [Middleware].
@@ -42,6 +43,7 @@ type jobData struct {
 	task   string            // whose run it is; empty for none, as are those below
 	due    scheduler.DueTime // when that run was
 	clock  *clock.Clock      // that tells it
+	lock   *runLock          // as Job's
 }
 
 // wrap gives j its extra.
@@ -60,7 +62,7 @@ func (x *jobData) Values() *jobctx.Values { return x.values }
 // attach makes x the extra of j, which then runs by it.
 func (x *jobData) attach(j *core.Job) {
 	j.HostData = x
-	if len(x.levels) > 0 {
+	if len(x.levels) > 0 || x.lock != nil {
 		j.Fn = x.run
 	}
 }
@@ -68,7 +70,18 @@ func (x *jobData) attach(j *core.Job) {
 // run is the job where the queue has no middleware: the context is as the worker gave it.
 func (x *jobData) run(ctx context.Context) error {
 	h, j := engine.JobOf(ctx.(jobctx.Context)) //nolint:forcetypeassert // see there
-	return x.levels[0](ctx, hostOf(h).jobOf(j))
+	return hostOf(h).jobOf(j).within(ctx, first)
+}
+
+// first is the job with the middleware of all levels.
+var first = level(0)
+
+// within runs the job within h, and that within what has to see how it ends.
+func (j *Job) within(ctx context.Context, h Handler) error {
+	if j.lock != nil {
+		return j.lock.attempt(ctx, h, j)
+	}
+	return h(ctx, j)
 }
 
 // dataOf returns j's extra, or nil.
@@ -106,7 +119,7 @@ func (h *host) jobOf(j engine.Job) *Job {
 	}
 	seen := &Job{ID: ID(r.ID), Kind: r.Kind, Label: r.Label, Attempt: r.Attempt, EnqueuedAt: h.clock.Tell(r.EnqueuedAt), fn: Func(r.Fn)}
 	if x := dataOf(r); x != nil {
-		seen.fn, seen.levels = x.fn, x.levels
+		seen.fn, seen.levels, seen.lock = x.fn, x.levels, x.lock
 	}
 	return seen
 }

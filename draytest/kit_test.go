@@ -107,6 +107,28 @@ func TestNewFindsWhatIsLeft(t *testing.T) {
 	}
 }
 
+// A mute is a schedule that does not say its words.
+type mute struct{}
+
+func (mute) Next(after time.Time) time.Time { return after.Add(time.Hour) }
+
+func (mute) String() string {
+	time.Sleep(time.Hour)
+	return ""
+}
+
+// What dray has started for a job is no leak of the job: the schedule keeps that goroutine.
+func TestNewKnowsTheGoroutinesOfDray(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		require.Empty(t, try(func(t testing.TB) {
+			q := draytest.New(t, dray.WithPeriodic("mute", mute{}, nop))
+			_ = q.Enqueue(context.Background(), func(context.Context) error { _ = q.Scheduler().Tasks(); return nil })
+			draytest.Drain(t, q)
+		}))
+		time.Sleep(time.Hour)
+	})
+}
+
 func TestBadOptionsFailTheTest(t *testing.T) {
 	require.Contains(t, try(func(t testing.TB) { draytest.New(t, dray.WithWorkers(0)) }), "0 workers")
 	require.Contains(t, try(func(t testing.TB) { draytest.NewManual(t, nil) }), "nil option")

@@ -63,11 +63,11 @@ func (k *kit) leaks() (stacks []string) {
 	return stacks
 }
 
-// isDray reports whether a function of package dray itself, not of one below it, has started the
-// goroutine.
+// isDray reports whether dray has started the goroutine, which does that in one place. What it has
+// started for a job goes on for reasons of its own, and a shutdown says which.
 func isDray(stack string) bool {
 	_, creator, _ := strings.Cut(stack, "\ncreated by ")
-	return strings.HasPrefix(creator, "github.com/a622d8ee/dray.")
+	return strings.HasPrefix(creator, "github.com/a622d8ee/dray/internal/guard.Go ")
 }
 
 // relation reads the number of a goroutine, and that of the one which started it, from its stack:

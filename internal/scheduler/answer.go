@@ -9,14 +9,15 @@ import (
 // A dueResult is what asking a schedule for all that is due has brought so far. Between two
 // slices it is kept, so that the next one goes on where the last has ended.
 type dueResult struct {
-	begun bool          // next is what was known
-	done  bool          // there is nothing more to ask
-	total uint64        // of the runs due, that which was known included
-	dues  []DueTime     // the newest of them in order, as many as can matter, and perhaps as many again
-	late  time.Duration // by which the newest is, jitter taken off
-	first time.Time     // the answer to the first question: what comes after the run that was known
-	next  time.Time     // what the schedule has named last, which may be due or not; zero for never
-	err   error         // why next is zero; nil if the schedule has no further time
+	begun  bool          // next is what was known
+	done   bool          // there is nothing more to ask
+	total  uint64        // of the runs due, that which was known included
+	dues   []DueTime     // the newest of them in order, as many as can matter, and perhaps as many again
+	before DueTime       // the run before those, if they are not all
+	late   time.Duration // by which the newest is, jitter taken off
+	first  time.Time     // the answer to the first question: what comes after the run that was known
+	next   time.Time     // what the schedule has named last, which may be due or not; zero for never
+	err    error         // why next is zero; nil if the schedule has no further time
 }
 
 // ask asks for some of what is due, and what comes then. It is called by the helper that has q,
@@ -50,12 +51,15 @@ func (q *question) ask(s *Scheduler) {
 		// It goes on near the end instead. From here on total says less than are due.
 		if r.total == maxCounted {
 			r.next, r.err = s.lastBefore(t, q.by(now), r.next)
+			late = span.Difference(now.Sub(r.next), t.cfg.Jitter) // that of a newer run
 		}
 		// It is due, so it counts, before anything is asked that may throw.
 		r.add(late, q.keep)
-		if r.err == nil {
-			r.next, r.err = s.host.Ask(t.cal.when, r.next, t.cfg.DST)
+		if r.err != nil {
+			r.next, r.done = time.Time{}, true
+			return
 		}
+		r.next, r.err = s.host.Ask(t.cal.when, r.next, t.cfg.DST)
 		// If known is made before the answer is used, the task goes on from here.
 		if r.total == 1 {
 			r.first = r.next
@@ -76,13 +80,17 @@ func (q *question) by(now time.Time) time.Time {
 }
 
 // lastBefore returns one of the newest runs of t that are due by then. The one due at from is one
-// of them. It asks from ever further back, by twice as much each time, until a run is found after
-// that: some fifty questions at most, whatever the schedule. It is called without a lock, as ask.
+// of them, which it returns with an error, too. It asks from ever further back, by twice as much
+// each time, until a run is found after that: some fifty questions at most, whatever the schedule.
+// It is called without a lock, as ask.
 func (s *Scheduler) lastBefore(t *Task, by, from time.Time) (time.Time, error) {
 	for d := time.Microsecond; d > 0 && by.Add(-d).After(from); d *= 2 {
 		next, err := s.host.Ask(t.cal.when, t.in(by.Add(-d)), t.cfg.DST)
-		if err != nil || !next.IsZero() && !next.After(by) {
-			return next, err
+		if err != nil {
+			return from, err
+		}
+		if !next.IsZero() && !next.After(by) {
+			return next, nil
 		}
 	}
 	return from, nil
@@ -95,6 +103,7 @@ func (r *dueResult) add(late time.Duration, keep int) {
 	r.total++
 	r.late = late
 	if len(r.dues) >= 2*keep {
+		r.before = r.dues[len(r.dues)-keep]
 		r.dues = append(r.dues[:0], r.dues[len(r.dues)-keep+1:]...)
 	}
 	r.dues = append(r.dues, DueTime{Named: r.next})
@@ -166,6 +175,7 @@ func (s *Scheduler) takeDueOf(q *question, missed bool) {
 		return
 	}
 	s.due = append(s.due, dueRuns{
-		t: q.t, total: r.total, newest: r.dues[len(r.dues)-1], all: r.dues, late: r.late, missed: missed || q.known.missed,
+		t: q.t, total: r.total, newest: r.dues[len(r.dues)-1], all: r.dues, before: r.before, late: r.late,
+		grace: q.known.grace, missed: missed || q.known.missed,
 	})
 }

@@ -88,7 +88,7 @@ func (s *Scheduler) ask(t *Task) {
 	q := &question{t: t, began: now.Mono}
 	if !t.reset { // else nothing is known to be due, and total stays 0
 		late := span.Difference(now.Wall, t.key())
-		q.known = dueRuns{t: t, total: 1, newest: DueTime{Named: t.cal.next}, late: late, missed: t.late}
+		q.known = dueRuns{t: t, total: 1, newest: DueTime{Named: t.cal.next}, late: late, grace: s.grace, missed: t.late}
 	}
 	t.asking = q
 	// A task that has missed runs may have to be asked millions of times: the others go first.

@@ -63,7 +63,7 @@ func (s *Scheduler) watch(now clock.Reading) {
 	// By how much more the wall clock has gone on than the monotonic one since the last look; and
 	// how long ago that was.
 	by, slept := now.Wall-s.looked.Wall-(now.Mono-s.looked.Mono), now.Mono-s.looked.Mono
-	s.looked, s.grace = now, 0 // a grace holds until the next look
+	s.looked = now
 	if by.Abs() <= jumpTolerance || s.calendar.armed == 0 {
 		return
 	}
@@ -73,8 +73,7 @@ func (s *Scheduler) watch(now clock.Reading) {
 		return
 	}
 	// A task that is not asked anew keeps its next run, and waits until the clock has caught up
-	// with it. A task that is not asked anew keeps its next run, and waits until the clock has
-	// caught up with it.
+	// with it.
 	for _, t := range s.tasks {
 		if t.repeats(by) {
 			s.disarm(t)

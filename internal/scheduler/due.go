@@ -19,7 +19,9 @@ type dueRuns struct {
 	total  uint64 // 0: nothing is to be done, as Unschedule has told of them
 	newest DueTime
 	all    []DueTime     // the newest of them in order, as many as can matter; nil if newest is all that does
+	before DueTime       // the run before those, if they are not all: the last that is skipped may be none of them
 	late   time.Duration // by which the newest is, jitter taken off; negative if that would still delay it
+	grace  time.Duration // by which the newest may be late besides, as a jump of the clock was noticed late
 	missed bool          // the newest is a missed one too, however late it is
 }
 
@@ -91,18 +93,16 @@ func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 	t.due += d.total
 	// As many as would be made up for if all were missed; they are the newest.
 	keep := min(t.cfg.Missed, len(all))
-	// A jump of the clock was noticed up to a watchInterval late: what was due in that time could
-	// not be found before.
-	grace := lateAfter
-	if t.cal != nil {
-		grace += s.grace
-	}
-	if !d.missed && !t.paused && d.late <= grace { // paused: a task that has taken the run over since
+	if !d.missed && !t.paused && d.late <= lateAfter+d.grace { // paused: a task that has taken the run over since
 		keep = max(keep, 1)
 	}
 	// The newest of those that are skipped stands for all in the event.
 	if skipped := d.total - uint64(keep); skipped > 0 {
-		s.miss(t, all[max(len(all)-keep-1, 0)], skipped)
+		last := d.before
+		if some := len(all) - keep; some > 0 {
+			last = all[some-1]
+		}
+		s.miss(t, last, skipped)
 	}
 	// From here on all has the runs that are made, the oldest first.
 	all = all[len(all)-keep:]

@@ -120,7 +120,9 @@ func (s *Scheduler) collect() (more bool) {
 	}
 	now := s.look()
 	s.watch(now)
-	more = s.takeDue(now)
+	if more = s.takeDue(now); !more {
+		s.grace = 0 // all that it holds for has been taken
+	}
 	s.handOver()
 	s.seeToAsking(now.Mono)
 	return more
@@ -176,12 +178,14 @@ func (s *Scheduler) takeInterval(t *Task, now clock.Reading, early time.Duration
 		late: late - t.period*time.Duration(n), missed: t.late,
 	}
 	// With a single run that matters, newest says all: the usual case allocates nothing.
-	if keep := min(int64(t.keeps()), n+1); keep > 1 {
+	keep := min(int64(t.keeps()), n+1)
+	if keep > 1 {
 		due.all = make([]DueTime, keep)
 		for i := range due.all {
 			due.all[i].Moment = newest - t.period*time.Duration(keep-1-int64(i))
 		}
 	}
+	due.before.Moment = newest - t.period*time.Duration(keep)
 	t.late = false
 	s.due = append(s.due, due)
 }

@@ -103,7 +103,7 @@ type Scheduler struct {
 	asker       asker            // the questions to schedules, and the helpers
 	wordHelpers int              // goroutines that ask schedules for their words, at most maxHelpers
 	looked      clock.Reading    // when the loop last compared the clocks
-	grace       time.Duration    // how late a calendar run may be besides, as a jump was noticed late
+	grace       time.Duration    // how late calendar runs may be besides that are taken now, as a jump was noticed late
 	begun       bool             // has served before; until then no interval has begun
 	stopped     bool             // nothing comes due, until it serves again
 
@@ -349,7 +349,7 @@ func (s *Scheduler) infos() []Info {
 		s.underBoth(func() {
 			now := s.clock.Reference()
 			for _, t := range some {
-				if !t.gone {
+				if t = t.current(); t != nil { // it may have been replaced since
 					infos, described = append(infos, s.info(t, now)), append(described, t)
 				}
 			}

@@ -35,16 +35,15 @@ type Task struct {
 	reset  bool          // the clock was set back: ask from now on, whatever was due
 
 	// guarded by the engine's state:
-	last      time.Duration // when the last run that became a job was due; by the wall clock if lastNamed
-	lastErr   error         // of the last run that settled, unless broken or hung is set: then of the schedule
-	due       uint64        // runs that came due: those enqueued, skipped and postponed
-	runs      uint64        // runs that became jobs
-	history   *history      // nil until something out of the ordinary has happened
-	active    *Run          // runs that are jobs and have not settled, the newest first
-	waiting   *Run          // the newest of the active ones that take no room; nil once that has settled
-	postponed []dueRun      // runs that wait for another to settle, the oldest first; nil if there are none
-	hasRun    bool          // last is set
-	lastNamed bool          // last is by the wall clock, as the run was at a time that the schedule had named
+	last      time.Duration  // when the last run that became a job was due, if there were any; by the wall clock if lastIn is set
+	lastIn    *time.Location // in which the schedule had named that; nil if it had not
+	lastErr   error          // of the last run that settled, unless broken or hung is set: then of the schedule
+	due       uint64         // runs that came due: those enqueued, skipped and postponed
+	runs      uint64         // runs that became jobs
+	history   *history       // nil until something out of the ordinary has happened
+	active    *Run           // runs that are jobs and have not settled, the newest first
+	waiting   *Run           // the newest of the active ones that take no room; nil once that has settled
+	postponed []dueRun       // runs that wait for another to settle, the oldest first; nil if there are none
 
 	// written under both guards, read under one of them; hasNext and late are guarded by
 	// Scheduler.mu alone
@@ -112,7 +111,7 @@ func (t *Task) current() *Task {
 // settled). An error of the old schedule is not taken over, as t has another schedule.
 func (t *Task) takeOver(old *Task) {
 	t.due, t.runs, t.history = old.due, old.runs, old.history
-	t.last, t.hasRun, t.lastNamed = old.last, old.hasRun, old.lastNamed
+	t.last, t.lastIn = old.last, old.lastIn
 	if !old.broken && !old.hung {
 		t.lastErr = old.lastErr
 	}
@@ -200,11 +199,11 @@ func (t *Task) nextOf(now *clock.Reference) time.Time {
 }
 
 // setLast notes when the run was due that has become a job last. Of a named time it keeps what
-// the wall clock shows then, as a time.Time would take three words.
+// the wall clock shows then, and where, as a time.Time would take three words.
 func (t *Task) setLast(due DueTime, c *clock.Clock) {
-	t.last, t.hasRun, t.lastNamed = due.Moment, true, !due.Named.IsZero()
-	if t.lastNamed {
-		t.last = c.WallOf(due.Named)
+	t.last, t.lastIn = due.Moment, nil
+	if !due.Named.IsZero() {
+		t.last, t.lastIn = c.WallOf(due.Named), due.Named.Location()
 	}
 }
 
@@ -219,9 +218,9 @@ func (s *Scheduler) info(t *Task, now *clock.Reference) Info {
 		i.Next = t.nextOf(now)
 	}
 	switch {
-	case t.lastNamed:
-		i.Last = s.clock.Named(t.last)
-	case t.hasRun:
+	case t.lastIn != nil:
+		i.Last = s.clock.Named(t.last).In(t.lastIn)
+	case t.runs > 0:
 		i.Last = now.Tell(t.last)
 	}
 	if p := t.history; p != nil {

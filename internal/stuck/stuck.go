@@ -140,7 +140,7 @@ func (s *Jobs) look() {
 }
 
 // take returns the goroutines of the jobs that wait and have not ended. If there are none no dump
-// is made, and looking keeps only jobs that were told of.
+// is made, and nothing is kept of the others, which were told of.
 func (s *Jobs) take() (goroutines []goid.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,7 +149,10 @@ func (s *Jobs) take() (goroutines []goid.ID) {
 			goroutines = append(goroutines, j.goroutine)
 		}
 	}
-	s.looking, s.waiting = s.waiting, nil
+	if len(goroutines) > 0 {
+		s.looking = s.waiting
+	}
+	s.waiting = nil
 	return goroutines
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // ended is a context that has.
@@ -193,6 +194,31 @@ func TestToldEventsAreLetGoOf(t *testing.T) {
 			steps <- struct{}{}
 		}
 		synctest.Wait()
+		collect()
+		require.Empty(t, traps.alive())
+		require.NoError(t, q.Close())
+	})
+}
+
+// What is told of a stuck job keeps nothing of it, also if it has ended before its stack was
+// looked up, so that there was none to look up.
+func TestStuckJobThatHasEndedIsLetGoOf(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		traps := &trap{}
+		stuck := 0
+		q := started(t, dray.WithWorkers(2), dray.WithObserver(func(dray.Event) { stuck++ }, dray.JobStuck))
+		sleep := func(d time.Duration) dray.Func { return func(context.Context) error { virtual.Sleep(d); return nil } }
+		require.NoError(t, q.Enqueue(t.Context(), sleep(2*time.Second), dray.WithTimeout(time.Second)))
+		attempts := 0
+		require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error {
+			if attempts++; attempts == 1 {
+				return failure{traps.watch("error")}
+			}
+			return sleep(1500 * time.Millisecond)(ctx) // stuck since 1.3 s, and a stack was looked up at 1 s
+		}, dray.WithTimeout(1300*time.Millisecond), dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(0))))
+		virtual.Sleep(3 * time.Second)
+		synctest.Wait()
+		require.Equal(t, 2, stuck)
 		collect()
 		require.Empty(t, traps.alive())
 		require.NoError(t, q.Close())

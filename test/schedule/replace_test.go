@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -173,4 +174,41 @@ func TestReloadWhileAsking(t *testing.T) {
 		require.Equal(t, int64(2), ran.Load())
 		require.Equal(t, uint64(2), info(t, q, "x").Due)
 	})
+}
+
+// A task that is replaced while Tasks collects is in the list, under one registration or the other.
+func TestTasksWhileOneIsReplaced(t *testing.T) {
+	q := started(t)
+	const n = 600
+	replace := func(i int) error { return q.Scheduler().Schedule(fmt.Sprint(i), dray.Every(time.Hour), kit.Nop) }
+	for i := range n {
+		require.NoError(t, replace(i))
+	}
+	done, ended := make(chan struct{}), make(chan error)
+	go func() {
+		for i := 0; ; i = (i + 1) % n {
+			select {
+			case <-done:
+				ended <- nil
+				return
+			default:
+			}
+			if err := replace(i); err != nil {
+				ended <- errors.Join(err, errors.New("no more tasks are replaced"))
+				return
+			}
+		}
+	}()
+	for range 200 {
+		names := map[string]bool{}
+		for _, i := range q.Scheduler().Tasks() {
+			names[i.Name] = true
+		}
+		if len(names) != n {
+			t.Errorf("%d of %d tasks", len(names), n)
+			break
+		}
+	}
+	close(done)
+	require.NoError(t, <-ended)
 }

@@ -301,6 +301,25 @@ func TestLastIsWhenTheRunWasDue(t *testing.T) {
 	}
 }
 
+// Last is told in the zone in which the schedule has named it, as Next and Due are.
+func TestLastKeepsItsZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		q := started(t)
+		require.NoError(t, q.Scheduler().Schedule("x", dray.Daily(8, 0, berlin), kit.Nop))
+		next := info(t, q, "x").Next
+		pass(24 * time.Hour)
+		require.Equal(t, next, info(t, q, "x").Last)
+		require.Equal(t, "2000-01-01T08:00:00+01:00", next.Format(time.RFC3339))
+		// It is that of the run, whatever the task is by now.
+		require.NoError(t, q.Scheduler().Schedule("x", dray.Every(time.Hour), kit.Nop))
+		require.Equal(t, next, info(t, q, "x").Last)
+		pass(time.Hour)
+		require.Equal(t, time.Now().Location(), info(t, q, "x").Last.Location())
+	})
+}
+
 // A Locker that does not give the lock can leave to its context what it has begun.
 func TestContextOfALockThatIsNotGivenEnds(t *testing.T) {
 	for name, answer := range map[string]func() error{
