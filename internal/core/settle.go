@@ -193,6 +193,7 @@ func (c *Core) endReplaced(j *Job, res Result, took time.Duration) {
 // must not overtake it. Its room it has given up with its first start, and takes none again.
 func (c *Core) again(j *Job, s State) {
 	c.live.Put(byID(j.ID), j) // a plain one has a record only now
+	c.watch(j)                // anew: see putBack
 	c.delay(j, s)
 }
 
@@ -206,7 +207,6 @@ func (c *Core) putBack(j *Job, res Result, took, now time.Duration) {
 	c.pending++
 	c.interrupted++
 	c.live.Put(byID(j.ID), j)
-	c.unwatch(j)
 	c.watch(j) // anew, as its deadline may have been heeded while it ran
 	c.toFront(j)
 	c.noteEnd(DidInterrupt, j, res.Err, took, now)
