@@ -115,6 +115,7 @@ func (c *Core) forgetWaiting(left []*Job) {
 	for _, k := range c.keys.all() {
 		k.queue, k.asleep = waitList{}, 0
 	}
+	c.behind = [3]int{}
 	// The sets themselves go with their last users: some may run.
 	for _, s := range c.sets.all() {
 		s.waitLists = [3]waitList{}
