@@ -205,12 +205,10 @@ type Run struct {
 	Enqueued  time.Duration // when the job was accepted
 	StartedAt time.Duration // when the attempt began
 	Cause     Cause
-	CausedAt  time.Duration // when Cause was first set
-	Done      int64         // progress, as reported by the job
+	Done      int64 // progress, as reported by the job
 	Total     int64
 	Owner     any                  // the engine's own: whose place it is
 	Exempt    bool                 // not waited for: it is the one that waits
-	reported  bool                 // stuck, and said so
 	plain     bool                 // a plain job to which nothing has been done since it started
 	frontSeq  int64                // set with the cause Shutdown: its job's turn, if it comes back
 	deadline  timerheap.Item[*Run] // its timeout; once the context is cancelled, when it counts as stuck

@@ -89,7 +89,7 @@ func (c *Core) free(r *Run) {
 	if r.Exempt {
 		c.exempt--
 	}
-	r.Job, r.Cause, r.CausedAt, r.Done, r.Total, r.Exempt, r.reported = nil, NotCancelled, 0, 0, 0, false, false
+	r.Job, r.Cause, r.Done, r.Total, r.Exempt = nil, NotCancelled, 0, 0, false
 }
 
 // settle decides what becomes of j after an attempt: the contract's table. The order of its cases
