@@ -131,6 +131,7 @@ func (c *Core) forgetWaiting(left []*Job) {
 		c.unindex(j)
 	}
 	c.lanes, c.waiting, c.held, c.roomed = [3]lane{}, sorted.List[*Job]{}, 0, chain{}
+	c.uniqueHolds, c.uniqueEnds = table[string, *uniqueHold]{}, sorted.List[*uniqueHold]{} // nothing is offered any more
 	clear(c.pausedKinds)
 	clear(c.pausedTasks)
 }

@@ -157,6 +157,11 @@ func (j *Job) Waits() bool {
 	return !j.started && (j.State == Pending || j.State == Delayed)
 }
 
+// waiting reports whether j has been accepted and neither runs nor has settled.
+func (j *Job) waiting() bool {
+	return j.State == Pending || j.State == Delayed || j.State == Retrying
+}
+
 // maxErrs bounds the history of errors kept per job: one that is tried again for ever must not
 // grow.
 const maxErrs = 10

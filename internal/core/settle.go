@@ -217,16 +217,13 @@ func (c *Core) putBack(j *Job, res Result, took, now time.Duration) {
 // place already, and is in none of the core's lists afterwards. Some of the order matters:
 //
 //   - its place in its key goes on to the next job before unindex, which may forget the key
-//   - its unique key stays taken for its period only if it held that to the end
 //   - its group is told of it before that is complete, so quit comes after the effect
 //   - it is emptied last, as the info of the effect is taken from it
 func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 	c.live.Delete(byID(j.ID))
 	c.leaveKey(j)
 	c.unindex(j)
-	if c.release(j) {
-		c.spend(j)
-	}
+	c.release(j)
 	c.unwatch(j)
 	c.unlimit(j)
 	j.State = s
