@@ -76,6 +76,8 @@ func (s State) String() string {
 // aged priority and minute; and the first Low job starts within two minutes and the
 // next worker that becomes free, unless it is paused, waits for a token or behind its
 // key, or the jobs take so long that one of a higher priority has not had its turn since.
+// A job of any priority waits for those before it in its key besides, also for Low ones:
+// see [WithKey].
 type Priority int8
 
 // The priorities.

@@ -88,7 +88,8 @@ func WithWorkers(n int) Option {
 
 // WithCapacity sets how many jobs may wait, at least 1, or [Unbounded]. Running
 // jobs do not count, nor those that wait for a retry or after a [Snooze], nor the runs
-// of periodic tasks and the completion jobs of groups. Defaults to 10,000.
+// of periodic tasks and the completion jobs of groups, nor what replaces one of these two
+// before it has started ([ReplacePending]). Defaults to 10,000.
 func WithCapacity(n int) Option {
 	return queueOption(func(c *config) error {
 		c.capacity = n
@@ -231,7 +232,8 @@ func WithRunAt(t time.Time) JobOption {
 
 // WithKey runs the jobs of one key in the order in which they became pending, one
 // at a time unless [WithKeyLimit] says otherwise. A job holds its place in its
-// key until it settles, while it waits for a retry too. Other keys, and jobs
+// key until it settles, while it waits for a retry too. Priorities do not change that order:
+// a High job waits for a Low one before it in its key. Other keys, and jobs
 // without one, are not held up. Defaults to none.
 func WithKey(key string) JobOption {
 	return jobOption(func(p *policy) error { p.key = key; return nil })
@@ -264,6 +266,10 @@ const (
 // A call that waits for room under [Block] holds its key meanwhile, and all but
 // ReplacePending then get [ErrDuplicate], as there is no job yet to be kept. A
 // batch of more than one cannot be unique.
+//
+// A job gets the room of the one that it replaces. Where that takes none, as it has started
+// before, the new one needs room as any other: if there is none [Overflow] says what becomes
+// of it, and nothing is replaced unless it is accepted to stay.
 func WithUnique(key string, p UniquePolicy) JobOption {
 	return jobOption(func(j *policy) error {
 		j.unique, j.uniquePolicy = key, p

@@ -131,8 +131,9 @@ func WithDeadline(d time.Duration) JobOption {
 }
 
 // WithUniquePeriod lets the key of [WithUnique] stay taken for at least d from the
-// job's acceptance, however early and however it settles; nothing but the key and
-// the ID is kept. For [KeepExisting] the existing job is then one that has settled.
+// job's acceptance, however early and however it settles, also if it is replaced and the
+// other job settles; nothing but the key and the ID is kept. For [KeepExisting] the
+// existing job is then one that has settled.
 // Together with [ReplacePending] it is an error from the call, and a job with that
 // policy that finds such a key gets [ErrDuplicate]. Without WithUnique it does
 // nothing. Defaults to 0: the key is free once the job has settled; at most a year.

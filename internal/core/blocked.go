@@ -27,22 +27,22 @@ func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
 	}
 }
 
-// admitBlocked admits a job that has waited for room, unless another one got its unique key in the
-// meantime: then its unique policy decides anew, by what that one is doing now. If it reports false
-// the job was not accepted, and does not wait any more.
+// admitBlocked admits a job that has waited for room, unless its unique key was taken in the
+// meantime: then its unique policy decides anew, by what the other job is doing now, if it has not
+// settled and left a period. If it reports false the job was not accepted, and does not wait any more.
 func (c *Core) admitBlocked(j *Job, id uint64, now time.Duration) bool {
 	// Most often j holds its key itself: it took it when it began to wait (overflow). It did not if
 	// another job had it, which j is to replace.
-	if old := c.unique.get(j.Unique); c.replaced(j) && old != nil {
-		v, done := c.collide(j, old, id, now)
+	if c.replaced(j) {
+		v, _, done := c.clash(j, now)
 		if v == Kept {
 			c.reject(j, KeyTaken, now) // its caller was to hear of a job of its own
 		}
 		if done {
-			return v == Accepted
+			return false
 		}
 	}
-	c.admit(j, id, now)
+	c.takeOver(j, id, now)
 	return true
 }
 

@@ -12,15 +12,14 @@ func (c *Core) Cancel(id uint64, now time.Duration) bool {
 	if j, ok := c.live.Get(byID(id)); ok {
 		return c.CancelJob(j, now)
 	}
-	// A plain job without a record stands in the normal lane, or runs.
-	if !c.sealed {
-		if e, ok := c.lane(Normal).list.Remove(id); ok {
-			j := plainJob(e)
-			c.pending--
-			c.held--
-			c.settled(j, Cancelled)
-			return true
-		}
+	// A plain job without a record stands in the normal lane, or runs. Of a report nothing is in a
+	// lane any more.
+	if e, ok := c.lane(Normal).list.Remove(id); ok {
+		j := plainJob(e)
+		c.pending--
+		c.held--
+		c.settled(j, Cancelled)
+		return true
 	}
 	r := c.RunOf(id)
 	if r != nil {

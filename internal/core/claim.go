@@ -236,7 +236,6 @@ func (c *Core) overdue(r *Run, now time.Duration) {
 		c.interrupt(r, TimedOut, now)
 		return
 	}
-	r.reported = true
 	c.effect(Effect{Kind: IsStuck, Info: new(infoOfRun(r)), Run: r, Cause: r.Cause})
 }
 
@@ -249,7 +248,6 @@ func (c *Core) interrupt(r *Run, cause Cause, now time.Duration) {
 	}
 	if r.Cause == NotCancelled {
 		c.stuck++
-		r.CausedAt = now
 		r.deadline.Value = r
 		c.deadlines.Add(&r.deadline, span.Sum(now, stuckGrace))
 	}

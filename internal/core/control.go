@@ -115,6 +115,7 @@ func (c *Core) forgetWaiting(left []*Job) {
 	for _, k := range c.keys.all() {
 		k.queue, k.asleep = waitList{}, 0
 	}
+	c.behind = [3]int{}
 	// The sets themselves go with their last users: some may run.
 	for _, s := range c.sets.all() {
 		s.waitLists = [3]waitList{}
@@ -130,6 +131,7 @@ func (c *Core) forgetWaiting(left []*Job) {
 		c.unindex(j)
 	}
 	c.lanes, c.waiting, c.held, c.roomed = [3]lane{}, sorted.List[*Job]{}, 0, chain{}
+	c.uniqueHolds, c.uniqueEnds = table[string, *uniqueHold]{}, sorted.List[*uniqueHold]{} // nothing is offered any more
 	clear(c.pausedKinds)
 	clear(c.pausedTasks)
 }

@@ -58,8 +58,8 @@ type Core struct {
 	keys        table[string, *key]           // those with jobs that have not settled
 	behind      [3]int                        // jobs that stand behind their key, by priority, High first
 	unique      table[string, *Job]           // the holder of each unique key: accepted and not settled, or waiting for room
-	uniqueHolds table[string, *uniqueHold]    // unique keys taken by jobs that have settled
-	uniqueEnds  sorted.List[*uniqueHold]      // by when they are freed
+	uniqueHolds table[string, *uniqueHold]    // unique keys taken for a period, whether there is a holder or not
+	uniqueEnds  sorted.List[*uniqueHold]      // the same, by when they are freed
 	expiries    sorted.List[*Job]             // by their deadlines over all attempts
 	roomed      chain                         // records that hold room, under DropOldest alone
 
@@ -216,17 +216,13 @@ func (c *Core) AcceptAnyway(j *Job, id uint64, now time.Duration) {
 }
 
 // accept is Accept but for the group. The unique key is asked before the room, since a job that
-// replaces another one needs none, and one that is kept out needs no room to be told so.
+// replaces another one may get its room, and one that is kept out needs none to be told so.
 func (c *Core) accept(j *Job, id uint64, now time.Duration) (v Verdict, existing *Job) {
-	if old := c.holder(j); old != nil {
-		if v, done := c.collide(j, old, id, now); done {
-			return v, old
-		}
-	} else if s := c.heldSince(j.Unique, now); s != nil {
-		return c.collideHeld(j, s, now)
+	if v, existing, done := c.clash(j, now); done {
+		return v, existing
 	}
-	if j.Roomless || c.Room() > 0 {
-		c.admit(j, id, now)
+	if j.Roomless || c.Room() > 0 || c.makesWay(j) {
+		c.takeOver(j, id, now)
 		return Accepted, nil
 	}
 	return c.overflow(j, id, now), nil
@@ -255,6 +251,7 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	c.live.Put(byID(id), j)
 	c.index(j)
 	c.hold(j)
+	c.spend(j)
 	c.watch(j)
 	j.set = c.setOf(j)
 	if !j.started {

@@ -93,17 +93,16 @@ func (c *Core) Requeue(failed, id uint64, now time.Duration) (v Verdict, found b
 	if old := c.holder(j); old != nil {
 		// As collide decides, but that nothing waits for room here and nothing is accepted beside
 		// one that runs.
-		if j.UniquePolicy != ReplacePending || old.State == Blocked || old.State == Running {
+		if j.UniquePolicy != ReplacePending || !old.waiting() {
 			c.reject(j, KeyTaken, now)
 			return Duplicate, true
 		}
-		c.evict(old, ErrReplaced)
 	} else if s := c.heldSince(j.Unique, now); s != nil && s.id != failed { // its own period does not keep it out
 		c.reject(j, KeyTaken, now)
 		return Duplicate, true
 	}
 	c.failures.drop(f)
-	c.admit(j, id, now)
+	c.takeOver(j, id, now)
 	return Accepted, true
 }
 

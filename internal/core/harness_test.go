@@ -215,8 +215,10 @@ func (w *world) handOver() {
 		w.c.HandBack(j)
 	}
 	require.Equal(w.t, before, w.c.Snapshot(), "the books of a closed queue stay")
-	require.Zero(w.t, w.c.live.Len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len(), "kept")
+	require.Zero(w.t, w.c.live.Len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len()+
+		w.c.uniqueHolds.len()+w.c.uniqueEnds.Len(), "kept")
 	require.Empty(w.t, w.c.WaitingJobs(w.now))
+	require.False(w.t, w.c.Crowded(), "nothing stands behind a key any more")
 	left = append(those(left, (*Job).WasInterrupted), those(left, func(j *Job) bool { return !j.WasInterrupted() })...)
 	w.groups = map[string]*Group{}
 	names := w.names

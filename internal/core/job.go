@@ -157,6 +157,11 @@ func (j *Job) Waits() bool {
 	return !j.started && (j.State == Pending || j.State == Delayed)
 }
 
+// waiting reports whether j has been accepted and neither runs nor has settled.
+func (j *Job) waiting() bool {
+	return j.State == Pending || j.State == Delayed || j.State == Retrying
+}
+
 // maxErrs bounds the history of errors kept per job: one that is tried again for ever must not
 // grow.
 const maxErrs = 10
@@ -205,12 +210,10 @@ type Run struct {
 	Enqueued  time.Duration // when the job was accepted
 	StartedAt time.Duration // when the attempt began
 	Cause     Cause
-	CausedAt  time.Duration // when Cause was first set
-	Done      int64         // progress, as reported by the job
+	Done      int64 // progress, as reported by the job
 	Total     int64
 	Owner     any                  // the engine's own: whose place it is
 	Exempt    bool                 // not waited for: it is the one that waits
-	reported  bool                 // stuck, and said so
 	plain     bool                 // a plain job to which nothing has been done since it started
 	frontSeq  int64                // set with the cause Shutdown: its job's turn, if it comes back
 	deadline  timerheap.Item[*Run] // its timeout; once the context is cancelled, when it counts as stuck

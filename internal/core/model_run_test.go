@@ -33,7 +33,7 @@ func (m *model) claim() *mjob {
 			continue
 		}
 		m.started[j.Priority] = m.now
-		j.state, j.front, j.roomless, j.cut = Running, false, true, false
+		j.state, j.front, j.begun, j.cut = Running, false, true, false
 		j.attempt, j.started = j.attempt+1, m.now
 		if j.Timeout > 0 {
 			j.deadline = m.now + j.Timeout
@@ -288,12 +288,11 @@ func (m *model) requeue(id uint64) (Verdict, bool) {
 		return 0, false
 	}
 	if old := m.holder(m.fails[i].Unique); old != nil {
-		if old.state == Running || old.state == Blocked || m.fails[i].UniquePolicy != ReplacePending {
+		if !waits(old) || m.fails[i].UniquePolicy != ReplacePending {
 			m.counts.Rejected++
 			return Duplicate, true
 		}
-		m.end(old, Evicted)
-	} else if s := m.spent[m.fails[i].Unique]; s != nil && s.until > m.now && s.id != id {
+	} else if p, taken := m.period(m.fails[i].Unique); taken && p.id != id {
 		m.counts.Rejected++
 		return Duplicate, true
 	}
@@ -348,7 +347,7 @@ func (m *model) handOver() *model {
 		return 0
 	}
 	for _, j := range slices.SortedStableFunc(slices.Values(m.waiting()), first) {
-		f := &mjob{Job: j.Job, attempt: j.attempt, accepted: j.accepted, retries: j.state == Retrying, roomless: j.roomless}
+		f := &mjob{Job: j.Job, attempt: j.attempt, accepted: j.accepted, retries: j.state == Retrying, begun: !takesRoom(j)}
 		f.keyed = j.keyed && n.taken(j.Key) < j.KeyLimit
 		if j.state == Delayed || j.state == Retrying {
 			f.runAt = j.runAt

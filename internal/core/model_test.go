@@ -21,7 +21,7 @@ type model struct {
 	last    uint64
 	turn    int
 	counts  Counts
-	spent   map[string]*mspent
+	periods []mperiod // of unique keys, of all jobs ever accepted
 	limits  map[any]*mlimit
 	started starts            // when a job of each priority last was
 	among   map[string]starts // the same of the jobs with the same limiters
@@ -29,8 +29,9 @@ type model struct {
 	over    []string // groups whose completion jobs are to be accepted
 }
 
-// An mspent is a unique key that is taken though its job has settled.
-type mspent struct {
+// An mperiod is for how long the unique key of a job stays taken, whatever becomes of that.
+type mperiod struct {
+	key   string
 	id    uint64
 	until time.Duration
 }
@@ -55,7 +56,8 @@ type mjob struct {
 	keyed    bool          // holds a place of its key
 	aside    bool          // its turn came while its kind was paused
 	front    bool          // and the kind has been resumed since
-	roomless bool          // takes no room: it has run, or replaced one that had
+	roomless bool          // takes no room: of those that never do, or instead of such a one
+	begun    bool          // takes none any more
 	started  time.Duration // of the attempt
 	replaced bool          // while it ran
 	reserves bool          // its unique key, while it waits for room
@@ -72,7 +74,7 @@ type mjob struct {
 
 func newModel(cfg Config, now time.Duration) *model {
 	return &model{
-		cfg: cfg, now: now, kinds: map[string]bool{}, spent: map[string]*mspent{},
+		cfg: cfg, now: now, kinds: map[string]bool{},
 		limits: map[any]*mlimit{}, among: map[string]starts{}, started: starts{}, groups: map[string]*mgroup{},
 	}
 }
@@ -95,7 +97,8 @@ func in(states ...State) func(*mjob) bool {
 
 func inLine(j *mjob) bool    { return j.state == Pending && j.line > 0 && !j.aside && j.parked == 0 }
 func behindKey(j *mjob) bool { return j.state == Pending && j.line == 0 }
-func takesRoom(j *mjob) bool { return !j.roomless }
+func takesRoom(j *mjob) bool { return !j.roomless && !j.begun }
+func waits(j *mjob) bool     { return in(Pending, Delayed, Retrying)(j) }
 
 func of(p Priority) func(*mjob) bool { return func(j *mjob) bool { return j.Priority == p } }
 
@@ -145,38 +148,42 @@ func (m *model) offer(j *mjob) (Verdict, *mjob) {
 		}
 		j.group = j.Group.Ref.(string) //nolint:forcetypeassert // a name
 	}
-	if old := m.holder(j.Unique); old != nil {
-		if v, decided := m.collide(j, old); decided {
-			return v, old
-		}
-	} else if s := m.spent[j.Unique]; s != nil && s.until > m.now {
-		if j.UniquePolicy == KeepExisting {
-			return Kept, &mjob{id: s.id}
-		}
-		m.counts.Rejected++
-		return Duplicate, nil
+	if v, old, decided := m.clash(j); decided {
+		return v, old
 	}
-	if j.roomless || m.room() > 0 {
+	// One that has never started leaves its room to the job that replaces it.
+	old := m.holder(j.Unique)
+	if j.roomless || m.room() > 0 || old != nil && waits(old) && !old.begun {
 		m.admit(j)
 		return Accepted, nil
 	}
 	return m.overflow(j), nil
 }
 
-func (m *model) collide(j, old *mjob) (v Verdict, decided bool) {
+// period returns the job whose unique period keeps a key taken at this moment for the longest.
+func (m *model) period(u string) (longest mperiod, taken bool) {
+	for _, p := range m.periods {
+		if p.key == u && p.until > m.now && p.until >= longest.until {
+			longest, taken = p, true
+		}
+	}
+	return longest, taken
+}
+
+// clash asks whether a unique key is taken, and what the policy of a job that wants it says to that.
+func (m *model) clash(j *mjob) (v Verdict, old *mjob, decided bool) {
+	old = m.holder(j.Unique)
+	p, taken := m.period(j.Unique)
 	switch {
-	case j.UniquePolicy == ReplacePending && old.state != Running && old.state != Blocked:
-		m.end(old, Evicted)
-		j.roomless = j.roomless || old.roomless
-		m.admit(j)
-		return Accepted, true
-	case j.UniquePolicy == ReplacePending:
-		return Accepted, false
-	case j.UniquePolicy == KeepExisting && old.state != Blocked:
-		return Kept, true
+	case old == nil && !taken, old != nil && j.UniquePolicy == ReplacePending:
+		return Accepted, nil, false
+	case old == nil && j.UniquePolicy == KeepExisting:
+		return Kept, &mjob{id: p.id}, true
+	case old != nil && j.UniquePolicy == KeepExisting && old.state != Blocked:
+		return Kept, old, true
 	}
 	m.counts.Rejected++
-	return Duplicate, true
+	return Duplicate, old, true
 }
 
 func (m *model) overflow(j *mjob) Verdict {
@@ -186,7 +193,7 @@ func (m *model) overflow(j *mjob) Verdict {
 		m.blocked = append(m.blocked, j)
 		return Waits
 	case DropNewest:
-		m.last++
+		m.accept(j)
 		m.counts.Evicted++
 		return Dropped
 	case DropOldest:
@@ -208,21 +215,32 @@ func (m *model) oldest() *mjob {
 	return nil
 }
 
-func (m *model) admit(j *mjob) {
-	if old := m.holder(j.Unique); old != nil && old != j {
-		old.replaced, old.reserves = old.state != Blocked, false
-	}
-	delete(m.spent, j.Unique)
-	for _, key := range j.Limiters {
-		if m.limits[key] == nil {
-			m.limits[key] = &mlimit{}
-		}
-	}
+// accept gives a job its ID. Its acceptance is when its period begins.
+func (m *model) accept(j *mjob) {
 	m.last++
 	j.id = m.last
 	if j.accepted == 0 {
 		j.accepted = m.now
 	}
+	if j.Unique != "" {
+		m.periods = append(m.periods, mperiod{j.Unique, j.id, j.accepted + j.UniqueFor})
+	}
+}
+
+func (m *model) admit(j *mjob) {
+	if old := m.holder(j.Unique); old != nil && old != j {
+		if waits(old) {
+			m.end(old, Evicted)
+			j.roomless = j.roomless || old.roomless && !old.begun
+		}
+		old.replaced, old.reserves = old.state != Blocked, false
+	}
+	for _, key := range j.Limiters {
+		if m.limits[key] == nil {
+			m.limits[key] = &mlimit{}
+		}
+	}
+	m.accept(j)
 	m.jobs = append(m.jobs, j)
 	if j.runAt > m.now {
 		state := Delayed
@@ -271,9 +289,6 @@ func (m *model) taken(key string) int {
 // end settles j.
 func (m *model) end(j *mjob, s State) {
 	m.jobs = slices.DeleteFunc(m.jobs, func(o *mjob) bool { return o == j })
-	if j.Unique != "" && !j.replaced && j.UniqueFor > 0 {
-		m.spent[j.Unique] = &mspent{j.id, j.accepted + j.UniqueFor}
-	}
 	j.state = s
 	m.promote(j.Key)
 	m.dismiss()
@@ -299,10 +314,9 @@ func (m *model) follow() {
 	for len(m.blocked) > 0 && (m.cfg.Capacity < 0 || len(m.those(takesRoom)) < m.cfg.Capacity) {
 		j := m.blocked[0]
 		m.blocked = m.blocked[1:]
-		old := m.holder(j.Unique)
-		if j.reserves || old == nil {
+		if j.reserves {
 			m.admit(j)
-		} else if v, decided := m.collide(j, old); !decided {
+		} else if v, _, decided := m.clash(j); !decided {
 			m.admit(j)
 		} else if v == Kept {
 			m.counts.Rejected++

@@ -63,8 +63,9 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 		c.block(j)
 		return Waits
 	case DropNewest:
-		// It counts as accepted and evicted, but never is in any list.
+		// It counts as accepted and evicted, but never is in any list. It replaces nothing.
 		j.ID, j.EnqueuedAt, j.State = id, now, Pending
+		c.spend(j)
 		c.note(DidEnqueue, j, now)
 		c.end(j, Evicted, ErrEvicted, 0)
 		return Dropped
@@ -72,7 +73,7 @@ func (c *Core) overflow(j *Job, id uint64, now time.Duration) Verdict {
 		// If there is none, nothing that waits can make room: as with a capacity of 0.
 		if old := c.oldest(); old != nil {
 			c.evict(old, ErrEvicted)
-			c.admit(j, id, now)
+			c.takeOver(j, id, now)
 			return Accepted
 		}
 	}

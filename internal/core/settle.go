@@ -89,7 +89,7 @@ func (c *Core) free(r *Run) {
 	if r.Exempt {
 		c.exempt--
 	}
-	r.Job, r.Cause, r.CausedAt, r.Done, r.Total, r.Exempt, r.reported = nil, NotCancelled, 0, 0, 0, false, false
+	r.Job, r.Cause, r.Done, r.Total, r.Exempt = nil, NotCancelled, 0, 0, false
 }
 
 // settle decides what becomes of j after an attempt: the contract's table. The order of its cases
@@ -193,6 +193,7 @@ func (c *Core) endReplaced(j *Job, res Result, took time.Duration) {
 // must not overtake it. Its room it has given up with its first start, and takes none again.
 func (c *Core) again(j *Job, s State) {
 	c.live.Put(byID(j.ID), j) // a plain one has a record only now
+	c.watch(j)                // anew: see putBack
 	c.delay(j, s)
 }
 
@@ -206,7 +207,6 @@ func (c *Core) putBack(j *Job, res Result, took, now time.Duration) {
 	c.pending++
 	c.interrupted++
 	c.live.Put(byID(j.ID), j)
-	c.unwatch(j)
 	c.watch(j) // anew, as its deadline may have been heeded while it ran
 	c.toFront(j)
 	c.noteEnd(DidInterrupt, j, res.Err, took, now)
@@ -217,16 +217,13 @@ func (c *Core) putBack(j *Job, res Result, took, now time.Duration) {
 // place already, and is in none of the core's lists afterwards. Some of the order matters:
 //
 //   - its place in its key goes on to the next job before unindex, which may forget the key
-//   - its unique key stays taken for its period only if it held that to the end
 //   - its group is told of it before that is complete, so quit comes after the effect
 //   - it is emptied last, as the info of the effect is taken from it
 func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 	c.live.Delete(byID(j.ID))
 	c.leaveKey(j)
 	c.unindex(j)
-	if c.release(j) {
-		c.spend(j)
-	}
+	c.release(j)
 	c.unwatch(j)
 	c.unlimit(j)
 	j.State = s

@@ -2,9 +2,11 @@ package core
 
 // A unique key is taken by one job at a time: its holder (Core.unique). That is the job accepted last with it,
 // but for AcceptAnyway, until it settles, or an offer that waits for room. A job that lost its key to another
-// one while it ran is replaced: it may end, but does not go on. After the end of its holder a key may stay
-// taken for the rest of a period: that is a uniqueHold, which has no job. A key has a holder or a hold, never
-// both.
+// one while it ran is replaced: it may end, but does not go on.
+//
+// Besides, a key may be taken for the period of a job, from its acceptance on, whatever becomes of it and of
+// those that take the key over: that is a uniqueHold, which has no job. While there is a holder that alone
+// decides, so that a hold matters once there is none.
 
 import (
 	"errors"
@@ -25,8 +27,8 @@ type replaced struct{}
 func (replaced) Error() string { return "dray: replaced under its unique key" }
 func (replaced) Unwrap() error { return ErrEvicted }
 
-// A uniqueHold is a unique key that stays taken though its job has settled. It keeps nothing of
-// that job.
+// A uniqueHold is a unique key that stays taken for a period, also when its job has settled. It keeps
+// nothing of that job.
 type uniqueHold struct {
 	key   string
 	id    uint64 // of the job
@@ -48,30 +50,27 @@ func (c *Core) heldSince(unique string, now time.Duration) *uniqueHold {
 	return nil
 }
 
-// spend lets j's unique key stay taken until its period is over, which began when j was accepted.
-// Only the key and the ID are kept. That time may have passed: then the next Advance frees it. j
-// was the holder, so there is no other hold of that key.
+// spend lets j's unique key be taken until its period is over, which begins when j is accepted. Only
+// the key and the ID are kept. That time may have passed, if j is restored: then the next Advance
+// frees it. Of the periods of several jobs only the one that ends last matters.
 func (c *Core) spend(j *Job) {
-	if j.UniqueFor <= 0 {
+	if j.Unique == "" || j.UniqueFor <= 0 {
 		return
 	}
 	s := &uniqueHold{key: j.Unique, id: j.ID, until: span.Sum(j.EnqueuedAt, j.UniqueFor)}
+	if other := c.uniqueHolds.get(j.Unique); other != nil {
+		if other.until > s.until {
+			return
+		}
+		// Both lists are changed together: a hold that one had alone would end that of a later job.
+		c.uniqueEnds.Delete(other.freed())
+	}
 	c.uniqueHolds.put(j.Unique, s)
 	c.uniqueEnds.Put(s.freed(), s)
 }
 
-// forget frees a unique key that no job holds. Both lists of holds are changed together: a hold
-// that one had alone would end that of a later job.
-func (c *Core) forget(unique string) {
-	if s := c.uniqueHolds.get(unique); s != nil {
-		c.uniqueEnds.Delete(s.freed())
-		c.uniqueHolds.remove(unique)
-	}
-}
-
-// collideHeld applies the unique policy of a job whose key is still taken by one that has settled:
-// there is nothing left to be replaced. What is kept is told by its ID alone, which is all that is
-// known of it.
+// collideHeld is clash for a key whose period alone keeps it taken: there is nothing left to be
+// replaced. What is kept is told by its ID alone, which is all that is known of it.
 func (c *Core) collideHeld(j *Job, s *uniqueHold, now time.Duration) (Verdict, *Job) {
 	if j.UniquePolicy == KeepExisting {
 		return Kept, &Job{ID: s.id, State: Processed}
@@ -80,26 +79,50 @@ func (c *Core) collideHeld(j *Job, s *uniqueHold, now time.Duration) (Verdict, *
 	return Duplicate, nil
 }
 
-// collide applies the unique policy of a job whose key old holds. If that does not decide the
-// matter, it is not done: then room decides, and with its admission j takes the key over.
-func (c *Core) collide(j, old *Job, id uint64, now time.Duration) (v Verdict, done bool) {
+// clash applies the unique policy of a job whose key is taken, by a job or for a period. If that does
+// not decide the matter, it is not done: then room decides, and with its admission j takes the key
+// over.
+func (c *Core) clash(j *Job, now time.Duration) (v Verdict, existing *Job, done bool) {
+	if old := c.holder(j); old != nil {
+		v, done = c.collide(j, old, now)
+		return v, old, done
+	}
+	if s := c.heldSince(j.Unique, now); s != nil {
+		v, existing = c.collideHeld(j, s, now)
+		return v, existing, true
+	}
+	return Accepted, nil, false
+}
+
+// collide is clash for a key that old holds.
+func (c *Core) collide(j, old *Job, now time.Duration) (v Verdict, done bool) {
 	switch {
-	case j.UniquePolicy == ReplacePending && (old.State == Running || old.State == Blocked):
-		// A running one has seen the old payload; this one waits besides. One that
-		// waits for room is there to be replaced only once it has got it.
-		return Accepted, false
 	case j.UniquePolicy == ReplacePending:
-		c.evict(old, ErrReplaced)
-		j.started = old.started // one out, one in: it needs no more room than the other did
-		j.Roomless = j.Roomless || old.Roomless
-		c.admit(j, id, now)
-		return Accepted, true
+		return Accepted, false
 	case old.State == Blocked, j.UniquePolicy == RejectDuplicate: // nothing has been accepted yet that could be kept
 		c.reject(j, KeyTaken, now)
 		return Duplicate, true
 	default:
 		return Kept, true
 	}
+}
+
+// makesWay reports whether j needs no more room than the job that it is to replace: one out, one in.
+// One that has started has none to leave, though it waits.
+func (c *Core) makesWay(j *Job) bool {
+	old := c.holder(j)
+	return old != nil && old.waiting() && !old.started
+}
+
+// takeOver admits j, for which there is room, and evicts the job that waits with its unique key, if
+// there is one. One that runs has seen the old payload, so j waits besides. One that waits for room is
+// there to be replaced only once it has got it.
+func (c *Core) takeOver(j *Job, id uint64, now time.Duration) {
+	if old := c.holder(j); old != nil && old.waiting() {
+		c.evict(old, ErrReplaced)
+		j.Roomless = j.Roomless || old.Roomless && !old.started
+	}
+	c.admit(j, id, now)
 }
 
 // holder returns the job that has j's unique key, if any.
@@ -110,23 +133,20 @@ func (c *Core) holder(j *Job) *Job {
 	return c.unique.get(j.Unique)
 }
 
-// hold makes j the holder of its unique key, in place of any other job or hold. A job that held it
-// is replaced from here on.
+// hold makes j the holder of its unique key, in place of any other job. A job that held it is replaced
+// from here on.
 func (c *Core) hold(j *Job) {
 	if j.Unique != "" {
 		c.unique.put(j.Unique, j)
-		c.forget(j.Unique)
 	}
 }
 
-// release gives the unique key up. It reports false if j did not hold it any more: then the key is
-// another job's, and j has no say in it. Nor has a job without a unique key.
-func (c *Core) release(j *Job) bool {
-	if c.holder(j) != j {
-		return false
+// release gives the unique key up, if j holds it yet: else it is another job's, and j has no say in
+// it. Nor has a job without a unique key.
+func (c *Core) release(j *Job) {
+	if c.holder(j) == j {
+		c.unique.remove(j.Unique)
 	}
-	c.unique.remove(j.Unique)
-	return true
 }
 
 // replaced reports whether another job took over j's unique key while j was running, so that j is

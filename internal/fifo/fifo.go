@@ -48,7 +48,7 @@ type List[J any] struct {
 	spare       *Chunk[J] // chunks to be used next, cleared and linked by next
 	spares      int       // how many, at most maxSpare
 	chunks      row[J]    // all from first to last
-	bare        row[J]    // of those the ones that have had bare functions
+	bare        row[J]    // of those the ones that have had bare functions; the last chunk if it has a run
 	after       uint64    // the number of the next entry, while there is no chunk
 }
 
@@ -266,7 +266,7 @@ func (l *List[J]) Append(o *List[J]) {
 	}
 	if e, ok := o.first.firstBare(); ok { // what was there before it has gone to l
 		o.first.low = e.ID
-	} else if o.bare.is(0, o.first) {
+	} else if o.first.nextID = 0; o.bare.is(0, o.first) { // without a run: see copy
 		o.bare.remove(0)
 	}
 	// Before the chunks are linked, as l.Next then looks at the last of them.
@@ -290,14 +290,15 @@ func (l *List[J]) Append(o *List[J]) {
 }
 
 // copy appends the entries of o to those of the last chunk, which takes them, and notes in bare if
-// these have its first bare function.
+// these have its first bare function. Without one it has no run: TryPushBare enters nothing there.
 func (l *List[J]) copy(o *Chunk[J]) {
-	l.last.copy(o)
-	if l.bare.is(l.bare.len()-1, l.last) {
+	if l.last.copy(o); l.bare.is(l.bare.len()-1, l.last) {
 		return
 	}
 	if e, ok := o.firstBare(); ok {
 		l.hasBare(l.last, e.ID)
+	} else {
+		l.last.nextID = 0
 	}
 }
 

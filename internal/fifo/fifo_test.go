@@ -242,3 +242,24 @@ func TestAppendOfWhatIsLeft(t *testing.T) {
 	fill(&l, 20, 20+2*chunkLen)
 	require.Equal(t, numbers(20, 20+2*chunkLen), drain(&l))
 }
+
+// Of a list from which the bare functions have gone only records come over: the run of the functions
+// has ended, however full the list is that they come to, and one that would have gone on it is found.
+func TestRunEndsWithItsBareFunctions(t *testing.T) {
+	for _, there := range []int{1, chunkLen} {
+		var l, o List[record]
+		for range there {
+			l.Push(Entry[record]{Job: &record{n: 9}})
+		}
+		o.Push(plain(1, 0))
+		o.Push(Entry[record]{Job: &record{n: 2}})
+		_, _ = o.Pop()
+		l.Append(&o)
+		l.PushBare(plain(3, 0).Fn, 3, 0)
+		e, ok := l.FirstBare()
+		require.True(t, ok, "behind %d records", there)
+		require.EqualValues(t, 3, e.ID)
+		_, ok = l.Remove(3)
+		require.True(t, ok, "behind %d records", there)
+	}
+}

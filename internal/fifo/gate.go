@@ -84,9 +84,9 @@ func (l *List[J]) OpenRun(easy func(*J) bool) *Chunk[J] {
 	}
 	end := c.easy
 	if len(c.marks) > 0 {
-		id, at := c.identify(c.head)
+		id, at := c.identify(c.head) // after which turn is above head
 		c.first, c.since = id-uint64(c.head), at
-		end = min(end, max(c.turn, c.head+1))
+		end = min(end, c.turn)
 	}
 	return c.open(end)
 }

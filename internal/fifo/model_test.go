@@ -80,6 +80,9 @@ func (p *pair) check() {
 		i++
 	}
 	require.Equal(p.t, len(p.model), i)
+	if last := p.list.last; last != nil && last.nextID != 0 && !p.list.bare.is(p.list.bare.len()-1, last) {
+		require.Fail(p.t, "a run goes on in a chunk that is not searched for bare functions")
+	}
 }
 
 // play interprets each two bytes as a command and its size.

@@ -180,7 +180,7 @@ var ofRest = []mutation{
 	{file: "internal/fifo/chunk.go", old: "e.At == c.at && c.nextID != 0 ||", new: "e.At == c.at ||"},
 	{file: "internal/fifo/gate.go", old: "\to.Dry()\n", new: ""},
 	{file: "internal/fifo/gate.go", old: "c.dropped && c.leases == 0", new: "c.dropped"},
-	{file: "internal/fifo/gate.go", old: "\t\tend = min(end, max(c.turn, c.head+1))\n", new: ""},
+	{file: "internal/fifo/gate.go", old: "\t\tend = min(end, c.turn)\n", new: ""},
 	{file: "internal/fifo/gate.go", old: "\t\t\tc.jobs[i] = nil\n", new: ""},
 	{file: "internal/fifo/gate.go", old: "\t\tl.first.easy = l.first.head\n", new: "\n"},
 	{file: "internal/core/control.go", old: "\t\tc.lanes[i].list.Reconsider()\n", new: "\t\t_ = i\n"},

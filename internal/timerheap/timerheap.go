@@ -82,21 +82,6 @@ func (h *Heap[T]) Pop(now time.Duration) (*Item[T], bool) {
 	return heap.Pop(&h.h).(*Item[T]), true
 }
 
-// Sorted returns the items in the order in which they are due. They are copies, as a heap of copies
-// is emptied for it; the heap itself is not changed. It is O(n log n).
-func (h *Heap[T]) Sorted() []*Item[T] {
-	c := Heap[T]{h: make(items[T], len(h.h))}
-	for i, it := range h.h {
-		cp := *it
-		c.h[i] = &cp
-	}
-	sorted := make([]*Item[T], 0, len(c.h))
-	for len(c.h) > 0 {
-		sorted = append(sorted, heap.Pop(&c.h).(*Item[T]))
-	}
-	return sorted
-}
-
 // minRoom is the room that a heap keeps: a few kilobytes.
 const minRoom = 512
 
