@@ -100,22 +100,10 @@ func (s *Supervisor) phases() (start, serve func(context.Context) error) {
 
 // checkService finds a service that could only panic.
 func checkService(name string, s Service) error {
-	isNil := false
-	switch s := s.(type) {
-	case nil:
-		isNil = true
-	case ServiceFunc:
-		if s == nil {
-			return errs.Wrapf(ErrNilFunc, "child %q", name)
-		}
-	case *Supervisor:
-		isNil = s == nil
-	case *Queue:
-		isNil = s == nil
-	case *Pool:
-		isNil = s == nil
+	if f, ok := s.(ServiceFunc); ok && f == nil {
+		return errs.Wrapf(ErrNilFunc, "child %q", name)
 	}
-	if isNil {
+	if isNil(s) {
 		return fmt.Errorf("dray: child %q: nil service", name)
 	}
 	return nil
@@ -315,8 +303,11 @@ func WithChildren(children ...Child) SupervisorOption {
 // Memory grows with the restarts allowed, 24 bytes for each that happens.
 func WithIntensity(restarts int, period time.Duration) SupervisorOption {
 	return supervisorOption(func(c *supervisorConfig) error {
-		if restarts < 0 || period <= 0 {
-			return fmt.Errorf("dray: WithIntensity: %d restarts in %v", restarts, period)
+		switch {
+		case restarts < 0:
+			return fmt.Errorf("dray: WithIntensity(%d, %v): the restarts must not be negative", restarts, period)
+		case period <= 0:
+			return fmt.Errorf("dray: WithIntensity(%d, %v): the period must be longer than 0", restarts, period)
 		}
 		c.limit, c.period = restarts, period
 		return nil

@@ -92,8 +92,10 @@ An option of the call overrides that of the kind, and that the queue's. Middlewa
 and rate limits add up instead. Options that make no sense together are an error
 from the call, which says why: a delay that is not shorter than the deadline; a
 unique period with [ReplacePending]; a batch with one unique key; a group of
-another queue. An option that only qualifies another one ([WithKeyLimit],
-[WithUniquePeriod], [WithBackoff]) does nothing without it.
+another queue. So is nil for a limiter, locker, schedule, service, observer, logger or
+function, and a nil pointer or func for one of the first four. An option that only
+qualifies another one ([WithKeyLimit], [WithUniquePeriod], [WithBackoff]) does nothing
+without it.
 
 # Groups
 

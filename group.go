@@ -58,8 +58,11 @@ func WithCompletion(fn func(ctx context.Context, err error) error, opts ...JobOp
 		if err != nil {
 			return err
 		}
-		if p.unique != "" || p.group != nil {
-			return errors.New("dray: WithCompletion: WithUnique or WithGroup")
+		switch {
+		case p.unique != "":
+			return errors.New("dray: WithCompletion: with WithUnique, which might keep it from being accepted")
+		case p.group != nil:
+			return errors.New("dray: WithCompletion: with WithGroup, which might keep it from being accepted")
 		}
 		if err := p.check(g.queue, 1); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/engine"
+	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/testhook"
 )
 
@@ -57,8 +58,8 @@ func New(opts ...Option) (_ *Queue, err error) {
 	q.scheduler = newScheduler(q)
 	q.lifecycle.init()
 	for _, p := range cfg.periodic {
-		if err := q.scheduler.Schedule(p.name, p.when, p.fn, p.opts...); err != nil {
-			return nil, err
+		if err := q.scheduler.schedule(p.name, p.when, p.fn, p.opts); err != nil {
+			return nil, errs.Wrapf(err, "WithPeriodic(%q)", p.name)
 		}
 	}
 	q.tree, err = newSupervisor(q.treeConfig())

@@ -60,7 +60,7 @@ func (s *Scheduler) schedule(name string, when Schedule, fn Func, opts []TaskOpt
 	switch {
 	case name == "":
 		return errors.New("empty name")
-	case when == nil:
+	case isNil(when):
 		return errors.New("nil schedule")
 	case fn == nil:
 		return ErrNilFunc
