@@ -123,8 +123,8 @@ func WithOverflow(o Overflow) Option {
 	})
 }
 
-// WithFailuresKept sets how many failed jobs [Queue.Failures] remembers, the
-// oldest being forgotten first; 0 keeps none. Defaults to 100.
+// WithFailuresKept sets how many failed jobs [Queue.Failures] remembers; 0 keeps none.
+// Beyond that the oldest is forgotten, and no event tells it. Defaults to 100.
 func WithFailuresKept(n int) Option {
 	return queueOption(func(c *config) error { c.failuresKept = n; return notNegative("WithFailuresKept", n) })
 }

@@ -201,7 +201,9 @@ type Failure struct {
 }
 
 // Failures returns the last failed jobs, newest first, as many as
-// [WithFailuresKept] says.
+// [WithFailuresKept] says, 100 by default. Beyond that each new one takes the place of the
+// oldest, which is forgotten: no event tells it, and it cannot be requeued any more.
+// Stats.Failed counts all that failed, and each is in a [JobFailed] event and in the log.
 func (q *Queue) Failures() []Failure {
 	var kept []Failure
 	before := uint64(math.MaxUint64)
