@@ -28,6 +28,8 @@ import (
 //
 // If a shutdown hands back one of its jobs, the group ends with an error that is
 // [ErrShutdown], and without its completion job; the Report has the jobs.
+//
+// A group is made by [NewGroup]; the zero value is not usable.
 type Group struct {
 	queue *Queue        // immutable
 	done  chan struct{} // closed when the group is complete

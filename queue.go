@@ -17,9 +17,10 @@ import (
 )
 
 // A Queue runs jobs in the order in which they are enqueued, on a bounded set of
-// workers, under supervision. Make one with [New]. All methods may be called by
-// anyone at any time: concurrently, before the start, after the end, and from
-// inside a job of the queue.
+// workers, under supervision. All methods may be called by anyone at any time:
+// concurrently, before the start, after the end, and from inside a job of the queue.
+//
+// A queue is made by [New]; the zero value is not usable.
 type Queue struct {
 	*host
 	scheduler *Scheduler         // immutable
