@@ -27,9 +27,12 @@ type Child struct {
 	// Serve may overlap.
 	//
 	// Zero is the supervisor's default, see [WithShutdownTimeout], but no limit for a
-	// *Supervisor, a *Queue and a *Pool, which bound their own stop. A negative value
-	// is no limit: for a service that bounds its own stop, such as a type that embeds
-	// one of these three, or ServiceFunc(s.Serve).
+	// *Supervisor, a *Queue and a *Pool, which bound their own stop, so leave it at zero
+	// for these: a queue may take its shutdown timeout twice, to drain and to cancel, and
+	// another second for other user code, and with a limit of no more than that it may be
+	// abandoned although all went by its rules. A negative value is no limit: for a service
+	// that bounds its own stop, such as a type that embeds one of these three, or
+	// ServiceFunc(s.Serve).
 	Shutdown time.Duration
 	// Significant makes the end of the child count for [WithAutoShutdown], without
 	// which it is an error. A permanent child cannot be significant.

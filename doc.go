@@ -116,7 +116,8 @@ The end of [Queue.Serve] is no such end: it drains and cancels, or under a super
 that restarts it only cancels ([ErrRestart]), and the jobs that are left stay in the
 queue until it is served again. What was cut off goes first, and its attempt does not
 count. Only Shutdown and Close are final; after them the books, Jobs and String tell
-what was handed back.
+what was handed back. Called after Serve, Shutdown does not wait for jobs, and
+gives the Report.
 
 # Concurrency
 
