@@ -27,9 +27,12 @@ type Child struct {
 	// Serve may overlap.
 	//
 	// Zero is the supervisor's default, see [WithShutdownTimeout], but no limit for a
-	// *Supervisor, a *Queue and a *Pool, which bound their own stop. A negative value
-	// is no limit: for a service that bounds its own stop, such as a type that embeds
-	// one of these three, or ServiceFunc(s.Serve).
+	// *Supervisor, a *Queue and a *Pool, which bound their own stop, so leave it at zero
+	// for these: a queue may take its shutdown timeout twice, to drain and to cancel, and
+	// another second for other user code, and with a limit of no more than that it may be
+	// abandoned although all went by its rules. A negative value is no limit: for a service
+	// that bounds its own stop, such as a type that embeds one of these three, or
+	// ServiceFunc(s.Serve).
 	Shutdown time.Duration
 	// Significant makes the end of the child count for [WithAutoShutdown], without
 	// which it is an error. A permanent child cannot be significant.
@@ -100,22 +103,10 @@ func (s *Supervisor) phases() (start, serve func(context.Context) error) {
 
 // checkService finds a service that could only panic.
 func checkService(name string, s Service) error {
-	isNil := false
-	switch s := s.(type) {
-	case nil:
-		isNil = true
-	case ServiceFunc:
-		if s == nil {
-			return errs.Wrapf(ErrNilFunc, "child %q", name)
-		}
-	case *Supervisor:
-		isNil = s == nil
-	case *Queue:
-		isNil = s == nil
-	case *Pool:
-		isNil = s == nil
+	if f, ok := s.(ServiceFunc); ok && f == nil {
+		return errs.Wrapf(ErrNilFunc, "child %q", name)
 	}
-	if isNil {
+	if isNil(s) {
 		return fmt.Errorf("dray: child %q: nil service", name)
 	}
 	return nil
@@ -315,8 +306,11 @@ func WithChildren(children ...Child) SupervisorOption {
 // Memory grows with the restarts allowed, 24 bytes for each that happens.
 func WithIntensity(restarts int, period time.Duration) SupervisorOption {
 	return supervisorOption(func(c *supervisorConfig) error {
-		if restarts < 0 || period <= 0 {
-			return fmt.Errorf("dray: WithIntensity: %d restarts in %v", restarts, period)
+		switch {
+		case restarts < 0:
+			return fmt.Errorf("dray: WithIntensity(%d, %v): the restarts must not be negative", restarts, period)
+		case period <= 0:
+			return fmt.Errorf("dray: WithIntensity(%d, %v): the period must be longer than 0", restarts, period)
 		}
 		c.limit, c.period = restarts, period
 		return nil

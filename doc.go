@@ -92,8 +92,10 @@ An option of the call overrides that of the kind, and that the queue's. Middlewa
 and rate limits add up instead. Options that make no sense together are an error
 from the call, which says why: a delay that is not shorter than the deadline; a
 unique period with [ReplacePending]; a batch with one unique key; a group of
-another queue. An option that only qualifies another one ([WithKeyLimit],
-[WithUniquePeriod], [WithBackoff]) does nothing without it.
+another queue. So is nil for a limiter, locker, schedule, service, observer, logger or
+function, and a nil pointer or func for one of the first four. An option that only
+qualifies another one ([WithKeyLimit], [WithUniquePeriod], [WithBackoff]) does nothing
+without it.
 
 # Groups
 
@@ -114,7 +116,8 @@ The end of [Queue.Serve] is no such end: it drains and cancels, or under a super
 that restarts it only cancels ([ErrRestart]), and the jobs that are left stay in the
 queue until it is served again. What was cut off goes first, and its attempt does not
 count. Only Shutdown and Close are final; after them the books, Jobs and String tell
-what was handed back.
+what was handed back. Called after Serve, Shutdown does not wait for jobs, and
+gives the Report.
 
 # Concurrency
 

@@ -28,6 +28,8 @@ import (
 //
 // If a shutdown hands back one of its jobs, the group ends with an error that is
 // [ErrShutdown], and without its completion job; the Report has the jobs.
+//
+// A group is made by [NewGroup]; the zero value is not usable.
 type Group struct {
 	queue *Queue        // immutable
 	done  chan struct{} // closed when the group is complete
@@ -58,8 +60,11 @@ func WithCompletion(fn func(ctx context.Context, err error) error, opts ...JobOp
 		if err != nil {
 			return err
 		}
-		if p.unique != "" || p.group != nil {
-			return errors.New("dray: WithCompletion: WithUnique or WithGroup")
+		switch {
+		case p.unique != "":
+			return errors.New("dray: WithCompletion: with WithUnique, which might keep it from being accepted")
+		case p.group != nil:
+			return errors.New("dray: WithCompletion: with WithGroup, which might keep it from being accepted")
 		}
 		if err := p.check(g.queue, 1); err != nil {
 			return err

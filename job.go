@@ -209,8 +209,8 @@ func Exponential(base, maximum time.Duration) Backoff {
 // defaultBackoff is for jobs with several attempts and no backoff of their own.
 var defaultBackoff = Exponential(time.Second, time.Minute)
 
-// A Kind is a named sort of job with a typed payload and one handler: see
-// [Handle]. It may be used concurrently.
+// A Kind is a named sort of job with a typed payload and one handler. It may be used
+// concurrently. A kind is made by [Handle]; the zero value accepts nothing: [ErrUnknownKind].
 type Kind[T any] struct {
 	queue *Queue
 	name  string

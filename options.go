@@ -1,7 +1,9 @@
 package dray
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"slices"
 	"time"
@@ -122,8 +124,8 @@ func WithOverflow(o Overflow) Option {
 	})
 }
 
-// WithFailuresKept sets how many failed jobs [Queue.Failures] remembers, the
-// oldest being forgotten first; 0 keeps none. Defaults to 100.
+// WithFailuresKept sets how many failed jobs [Queue.Failures] remembers; 0 keeps none.
+// Beyond that the oldest is forgotten, and no event tells it. Defaults to 100.
 func WithFailuresKept(n int) Option {
 	return queueOption(func(c *config) error { c.failuresKept = n; return notNegative("WithFailuresKept", n) })
 }
@@ -133,6 +135,20 @@ func WithFailuresKept(n int) Option {
 // job keeps its worker, and there is no other.
 func WithStuckAllowance(n int) Option {
 	return queueOption(func(c *config) error { c.stuckAllowance = n; return notNegative("WithStuckAllowance", n) })
+}
+
+// isNil reports whether there is nothing in an interface that a user gave, or a nil pointer or
+// func. It is the one rule for limiters, lockers, schedules and services: with hardly an
+// exception such a one panics when it is called, and only the first job or run would show it.
+func isNil(v any) bool {
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	default:
+		return false
+	}
 }
 
 func notNegative(option string, n int) error {
@@ -273,8 +289,11 @@ const (
 func WithUnique(key string, p UniquePolicy) JobOption {
 	return jobOption(func(j *policy) error {
 		j.unique, j.uniquePolicy = key, p
-		if key == "" || p > RejectDuplicate {
-			return fmt.Errorf("dray: WithUnique(%q, %d): empty key or unknown policy", key, p)
+		switch {
+		case key == "":
+			return errors.New("dray: WithUnique: empty key")
+		case p > RejectDuplicate:
+			return fmt.Errorf("dray: WithUnique(%q, %d): no such policy", key, p)
 		}
 		return nil
 	})

@@ -198,7 +198,7 @@ type Limiter interface {
 func WithRateLimit(l Limiter) JobOption {
 	return jobOption(func(p *policy) error {
 		switch {
-		case l == nil:
+		case isNil(l):
 			return errors.New("dray: WithRateLimit: nil limiter")
 		case !reflect.ValueOf(l).Comparable():
 			return fmt.Errorf("dray: WithRateLimit: a %T is not comparable", l)

@@ -19,8 +19,10 @@ type PoolOption interface{ applyPool(*poolConfig) error }
 type poolConfig struct{ common }
 
 // A Pool is a bounded set of workers without a queue: a call that finds none
-// idle is refused. Make one with [NewPool]. All methods may be called
-// concurrently. A [Queue] has workers of its own and needs no Pool.
+// idle is refused. All methods may be called concurrently. A [Queue] has workers of
+// its own and needs no Pool.
+//
+// A pool is made by [NewPool]; the zero value is not usable.
 type Pool struct {
 	*host
 	mu          sync.Mutex

@@ -12,13 +12,15 @@ import (
 
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/engine"
+	"github.com/a622d8ee/dray/internal/errs"
 	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // A Queue runs jobs in the order in which they are enqueued, on a bounded set of
-// workers, under supervision. Make one with [New]. All methods may be called by
-// anyone at any time: concurrently, before the start, after the end, and from
-// inside a job of the queue.
+// workers, under supervision. All methods may be called by anyone at any time:
+// concurrently, before the start, after the end, and from inside a job of the queue.
+//
+// A queue is made by [New]; the zero value is not usable.
 type Queue struct {
 	*host
 	scheduler *Scheduler         // immutable
@@ -57,8 +59,8 @@ func New(opts ...Option) (_ *Queue, err error) {
 	q.scheduler = newScheduler(q)
 	q.lifecycle.init()
 	for _, p := range cfg.periodic {
-		if err := q.scheduler.Schedule(p.name, p.when, p.fn, p.opts...); err != nil {
-			return nil, err
+		if err := q.scheduler.schedule(p.name, p.when, p.fn, p.opts); err != nil {
+			return nil, errs.Wrapf(err, "WithPeriodic(%q)", p.name)
 		}
 	}
 	q.tree, err = newSupervisor(q.treeConfig())

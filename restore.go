@@ -43,11 +43,24 @@ func (q *Queue) Restore(r Report) error {
 	for i, l := range left {
 		j, err := q.revive(l)
 		if err != nil {
-			return errs.Wrapf(err, "Restore: job %d", l.ID)
+			return errs.Wrapf(err, "Restore: %s", nameIn(left, i, len(r.Interrupted)))
 		}
 		jobs[i] = j
 	}
 	return q.restoreAll(left, jobs, len(r.Interrupted))
+}
+
+// nameIn names the i-th of the jobs that a report has left, of which so many were interrupted: by
+// its ID or, as one made by hand has none, by its place in the report.
+func nameIn(left []Leftover, i, interrupted int) string {
+	switch id := left[i].ID; {
+	case id != 0:
+		return fmt.Sprintf("job %d", id)
+	case i < interrupted:
+		return fmt.Sprintf("Interrupted[%d]", i)
+	default:
+		return fmt.Sprintf("Waiting[%d]", i-interrupted)
+	}
 }
 
 // restoreAll takes over jobs, of which so many were interrupted. Once it has begun, only
@@ -65,7 +78,7 @@ func (q *Queue) restoreAll(left []Leftover, jobs []*core.Job, interrupted int) e
 			l := left[i]
 			begun := l.record == nil && (i < interrupted || l.Attempt > 0 || l.State == Retrying)
 			if err := q.restore(c, l, jobs[i], begun); err != nil {
-				all = append(all, errs.Wrapf(err, "Restore: job %d", l.ID))
+				all = append(all, errs.Wrapf(err, "Restore: %s", nameIn(left, i, interrupted)))
 			}
 		}
 		return i < len(left)
@@ -188,7 +201,9 @@ type Failure struct {
 }
 
 // Failures returns the last failed jobs, newest first, as many as
-// [WithFailuresKept] says.
+// [WithFailuresKept] says, 100 by default. Beyond that each new one takes the place of the
+// oldest, which is forgotten: no event tells it, and it cannot be requeued any more.
+// Stats.Failed counts all that failed, and each is in a [JobFailed] event and in the log.
 func (q *Queue) Failures() []Failure {
 	var kept []Failure
 	before := uint64(math.MaxUint64)

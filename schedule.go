@@ -49,7 +49,7 @@ func At(times ...time.Time) Schedule { return calendar.NewAt(times) }
 // scheduler's own rules (see [Scheduler.Schedule]). A schedule that breaks them
 // ends the list. It may be called at any time, and needs no queue.
 func Preview(when Schedule, after time.Time, n int) []time.Time {
-	if when == nil {
+	if isNil(when) {
 		return nil
 	}
 	return preview(when, after.Round(0), n, 0)
@@ -112,7 +112,10 @@ func (d DST) check() error { return calendar.DST(d).Check() }
 // task, found out after some thousand years of them, and so are a nil schedule or
 // location, and an unknown DST.
 func InZone(wall Schedule, loc *time.Location, dst ...DST) Schedule {
-	z := &calendar.Zoned{Wall: wall, Location: loc}
+	z := &calendar.Zoned{Location: loc}
+	if !isNil(wall) {
+		z.Wall = wall // else a task is told so: see Check
+	}
 	for _, d := range dst {
 		z.DST |= calendar.DST(d)
 	}
@@ -312,7 +315,7 @@ type Locker interface {
 func WithLock(l Locker) TaskOption {
 	return taskOption(func(c *taskConfig) error {
 		c.locker = l
-		if l == nil {
+		if isNil(l) {
 			return errors.New("dray: WithLock: nil locker")
 		}
 		return nil

@@ -16,7 +16,7 @@ import (
 // A Scheduler makes jobs of periodic tasks when they are due. A run is a job of the
 // queue, so a slow or failing task delays no other. It belongs to a queue
 // ([Queue.Scheduler]) and runs while that does; all methods may be called at any
-// time, concurrently. docs/scheduler.md explains its rules.
+// time, concurrently. The zero value is not usable. docs/scheduler.md explains its rules.
 type Scheduler struct {
 	queue *Queue               // immutable
 	tasks *scheduler.Scheduler // immutable
@@ -60,7 +60,7 @@ func (s *Scheduler) schedule(name string, when Schedule, fn Func, opts []TaskOpt
 	switch {
 	case name == "":
 		return errors.New("empty name")
-	case when == nil:
+	case isNil(when):
 		return errors.New("nil schedule")
 	case fn == nil:
 		return ErrNilFunc

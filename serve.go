@@ -28,7 +28,13 @@ import (
 // the unlocks of a [Locker] that are on their way have up to a second to return. A ctx
 // that has ended before the call starts and drains nothing.
 //
-// Callers of [Run] and [Task.Wait] go on waiting. Serve returns nil after all that,
+// The drain is cut short, before or while it goes on, by [Queue.Shutdown] with a context
+// that has ended, and by [Queue.Close]: at a second signal, for example. Either is final,
+// and Serve returns when what was running has had its time. Called after Serve, Shutdown
+// does not wait for jobs, and says what was left.
+//
+// Callers of [Run], [Task.Wait] and [Group.Wait] go on waiting until the queue is served
+// again or shut down. Serve returns nil after all that,
 // or after Shutdown or Close, and otherwise only if the queue's own tree has failed,
 // with an error that wraps [ErrIntensity]. Then, too, it may be called again; until it
 // is, the intake is closed. Other errors are those of Start.

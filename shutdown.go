@@ -39,10 +39,14 @@ import (
 // [ErrRestart] if that was why. Called from inside a job of this queue, or with its
 // context, it does not wait for that job, which is then in Report.Abandoned and settles when it returns.
 //
-// As the child of a [Supervisor] a queue is stopped by the end of Serve, and needs no
-// Shutdown before that. One that was shut down all the same cannot be started again: if
-// it is [Permanent], each try is a failed restart ([ErrClosed]), until the supervisor
-// gives up; if it is [Transient], its end is a normal one.
+// As the child of a [Supervisor] a queue is stopped by the end of Serve. Call Shutdown
+// when the supervisor's own Serve has returned: the queue has drained and cancelled by
+// then, so Shutdown does not wait for jobs any more, whatever its ctx, and its report says
+// what was left. While the supervisor stops, a call with a context that has ended cuts the
+// drain short. Before that there is no need for a call, and a queue that was shut down
+// cannot be started again: if it is [Permanent], each try is a failed restart
+// ([ErrClosed]), until the supervisor gives up; if it is [Transient], its end is a normal
+// one.
 func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 	done, err := doneOf(ctx)
 	if err != nil {

@@ -77,10 +77,11 @@ var ErrAbandoned = errs.ErrAbandoned // "dray: abandoned"
 //
 // Only a *Supervisor, a *Queue and a *Pool themselves are nested. Their parent boots
 // them before it starts the next child: the one has all its children up by then (see
-// [Supervisor.Boot]), the others take jobs. It sets them no shutdown time, and shows
-// their children. A type of yours that embeds one is a service like any other. It runs
-// it in its Serve, or boots a supervisor in an Init and serves it in its Serve; give it
-// a negative shutdown time, see [Child], or the stop of what is below may be cut short.
+// [Supervisor.Boot]), the others take jobs. It sets them no shutdown time, unless their
+// [Child] has one, and shows their children. A type of yours that embeds one is a service
+// like any other. It runs it in its Serve, or boots a supervisor in an Init and serves it
+// in its Serve; give it a negative shutdown time, see [Child], or the stop of what is below
+// may be cut short.
 //
 // A supervisor is made by [NewSupervisor]; the zero value is not usable.
 type Supervisor struct {

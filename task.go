@@ -10,8 +10,8 @@ import (
 	"github.com/a622d8ee/dray/internal/engine"
 )
 
-// A Task is the handle of a submitted job: see [Submit]. All methods may be
-// called concurrently, any number of times.
+// A Task is the handle of a submitted job. All methods may be called concurrently, any
+// number of times. A task is made by [Submit]; the zero value is that of no job, and never ends.
 type Task[R any] struct {
 	id atomic.Uint64
 

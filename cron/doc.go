@@ -45,4 +45,10 @@
 // forward over it, and one that exists twice runs the first time alone. That holds
 // for expressions with many times a day as well: "*/10 * * * *" does not run in the
 // hour that is repeated. Give [dray.RepeatFold] where it should. See [dray.DST].
+//
+// # Dependencies
+//
+// The lists of values that the fields come to, and L, W and # in them, are read by
+// github.com/netresearch/go-cron, which is the only module that a program with this
+// package links besides dray, and requires none itself.
 package cron

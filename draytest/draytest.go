@@ -72,8 +72,9 @@ type offer struct {
 	payload any
 }
 
-// New returns a running queue with the given options. At the end of the test it is
-// shut down, and the test fails if jobs have not settled by then, or have left
+// New returns a running queue with the given options, which therefore nothing else can
+// start: for a service that does so, or has it supervised, there is [NewInline]. At the end
+// of the test it is shut down, and the test fails if jobs have not settled by then, or have left
 // goroutines behind: see Leaks.
 func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	t.Helper()

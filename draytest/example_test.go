@@ -124,6 +124,63 @@ func ExampleNewInline() {
 	// registered
 }
 
+// A service that starts its queue itself, or has it supervised, gets one that does not run yet.
+func ExampleNewInline_supervised() {
+	synctest.Test(new(testing.T), func(*testing.T) {
+		test(func(t testing.TB) {
+			q := draytest.NewInline(t)
+			shop, _ := NewShop(q)
+			sup, _ := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(dray.Child{Name: "queue", Service: q}))
+			ctx, stop := context.WithCancel(context.Background())
+			ended := make(chan error, 1)
+			go func() { ended <- sup.Serve(ctx) }()
+			synctest.Wait() // until all children are up
+
+			_ = shop.Register(ctx, "ada")
+			fmt.Println(draytest.Drain(t, q).Processed, "processed")
+			draytest.RequireEnqueued(t, q, "welcome", draytest.Is(Welcome{To: "ada"}))
+			_ = q.Enqueue(ctx, draytest.Slow(0), dray.WithDelay(time.Hour))
+			stop()
+			fmt.Println("supervisor:", <-ended)
+			report, err := q.Shutdown(context.Background()) // after that, and says what was left
+			fmt.Println(len(report.Waiting), "left", err)
+		})
+	})
+	// Output:
+	// mail to ada
+	// 1 processed
+	// supervisor: <nil>
+	// 1 left <nil>
+}
+
+// The queue of New runs already, so nobody else can start it.
+func ExampleNew_supervised() {
+	test(func(t testing.TB) {
+		sup, _ := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(dray.Child{Name: "queue", Service: draytest.New(t)}))
+		fmt.Println(sup.Serve(context.Background()))
+	})
+	// Output: dray: supervisor "supervisor": start of child "queue": already started
+}
+
+// Queues that this package has not made can be drained and crashed as well: those that a service
+// makes where no test can reach. What was enqueued they do not remember.
+func ExampleDrain_anyQueue() {
+	synctest.Test(new(testing.T), func(*testing.T) {
+		test(func(t testing.TB) {
+			q, _ := dray.New()
+			defer q.Close()
+			_ = q.Start()
+			_ = q.Enqueue(context.Background(), draytest.Slow(time.Minute), dray.WithDelay(time.Hour))
+			draytest.CrashOwner(t, q)
+			fmt.Println(draytest.Drain(t, q).Processed, "processed")
+			draytest.RequireEnqueued[Welcome](t, q, "welcome")
+		})
+	})
+	// Output:
+	// 1 processed
+	// draytest: this queue was not made by draytest, or its test has ended
+}
+
 func ExampleDrain() {
 	synctest.Test(new(testing.T), func(*testing.T) { // in a test: its own t, twice
 		test(func(t testing.TB) {

@@ -12,7 +12,7 @@ import (
 
 // Manual is a queue that runs a job when told to. Give its Queue to the code under
 // test. Nothing runs on the side: no worker, no owner, no periodic task. It is made
-// by [NewManual].
+// by [NewManual]; the zero value is not usable.
 type Manual struct {
 	*dray.Queue
 	t testing.TB

@@ -1,6 +1,8 @@
 // Supervised runs a queue and two services of its own under one supervisor:
 // a feed that breaks twice, and an importer that depends on it. Rest-for-one
-// restarts the feed and the importer behind it, and leaves the queue alone.
+// restarts the feed and the importer behind it, and leaves the queue alone. When
+// the importer has come to its end the supervisor stops all, and the queue says
+// what it was left with.
 //
 //	go run ./examples/supervised
 package main
@@ -33,14 +35,18 @@ func run(ctx context.Context, w io.Writer) error {
 		dray.WithIntensity(3, 5*time.Second),
 		dray.WithAutoShutdown(dray.AnySignificant), // the end of the importer is the end of all
 		dray.WithChildren(
-			dray.Child{Name: "queue", Service: queue, Shutdown: 10 * time.Second},
+			dray.Child{Name: "queue", Service: queue}, // without a Shutdown time, as it bounds its own stop
 			dray.Child{Name: "feed", Service: f},
 			dray.Child{Name: "importer", Service: &importer{f, queue}, Restart: dray.Transient, Significant: true},
 		))
 	if err != nil {
 		return err
 	}
-	if err := sup.Serve(ctx); err != nil {
+	served := sup.Serve(ctx)
+	// The supervisor has stopped the queue, which could be served again. Only Shutdown is its end,
+	// and says what was left, also if Serve has failed. It waits for no job any more.
+	report, err := queue.Shutdown(ctx)
+	if err := errors.Join(served, err); err != nil {
 		return err
 	}
 	for _, child := range sup.Children() {
@@ -48,6 +54,9 @@ func run(ctx context.Context, w io.Writer) error {
 	}
 	st := queue.Stats()
 	fmt.Fprintln(w, "jobs processed:", st.Processed, "of", st.Enqueued)
+	for _, job := range report.Waiting { // another queue could take it over: see Restore
+		fmt.Fprintf(w, "left: job %d (%s), %v\n", job.ID, job.Label, job.State)
+	}
 	return nil
 }
 
@@ -90,8 +99,9 @@ func (i *importer) Serve(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if item == 5 {
-				return nil
+			if item == 5 { // the last one; the next import is not due yet when all is stopped
+				return i.queue.Enqueue(ctx, func(context.Context) error { return nil },
+					dray.WithLabel("next import"), dray.WithDelay(time.Hour))
 			}
 		case <-ctx.Done():
 			return nil

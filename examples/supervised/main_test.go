@@ -29,5 +29,6 @@ func Example() {
 	// queue: down, restarted 0 times
 	// feed: down, restarted 2 times
 	// importer: down, restarted 0 times
-	// jobs processed: 5 of 5
+	// jobs processed: 5 of 6
+	// left: job 6 (next import), delayed
 }

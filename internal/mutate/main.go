@@ -8,7 +8,7 @@
 // The generated ones are changes of the syntax tree that compile, drawn by the seed from
 // all that the operators find in what a user links. Those that survive are shown at the
 // end. It ends with 1 if they are more than 5 in a hundred of the table, or 12 of the
-// generated ones.
+// generated ones, with 2 if there is nothing to try or the tests fail without a mutation.
 package main
 
 import (
@@ -39,15 +39,20 @@ func main() {
 	seed := flag.Uint64("seed", 1, "which of the generated ones")
 	list := flag.Bool("list", false, "show the mutants, and do not try them")
 	flag.Parse()
+	generated := *number > 0
 	mutants, share, err := choose(*only, *seed, *number)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	if *number == 0 {
-		*number = len(mutants)
+	if len(mutants) == 0 { // before the tests run for minutes
+		fmt.Fprintln(os.Stderr, nothing(*only, generated))
+		os.Exit(2)
 	}
 	say("%d mutants to choose from\n", len(mutants))
+	if !generated {
+		*number = len(mutants)
+	}
 	if *list {
 		show(mutants[:min(*number, len(mutants))])
 		return
@@ -57,15 +62,24 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	}
-	if t.report() < share {
+	if got := t.report(); got < share {
+		fmt.Fprintf(os.Stderr, "%.1f %% were killed, and it should be %v\n", got, share)
 		os.Exit(1)
 	}
+}
+
+// nothing says why there is no mutant to choose from.
+func nothing(only string, generated bool) string {
+	if generated {
+		return fmt.Sprintf("nothing to try: no file that users link has %q in its name", only)
+	}
+	return fmt.Sprintf("nothing to try: no file of the table has %q in its name; -generate 20 draws from all files", only)
 }
 
 // choose returns the mutants to try, in order, and how many of a hundred the tests
 // have to kill: n generated ones, or those of the table.
 func choose(only string, seed uint64, n int) (mutants []mutant, share float64, err error) {
-	if n == 0 {
+	if n <= 0 {
 		mutants, err = fromTable(only)
 		return mutants, 95, err
 	}

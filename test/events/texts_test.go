@@ -64,6 +64,48 @@ func TestOnePrefixPerChain(t *testing.T) {
 			},
 			`dray: Schedule("report"): WithKeyLimit(0): must be at least 1`, nil,
 		},
+		"a task given to New": {
+			func(*testing.T) error {
+				_, err := dray.New(dray.WithPeriodic("report", dray.Every(0), kit.Nop))
+				return err
+			},
+			`dray: WithPeriodic("report"): Every(0s): must be at least 1 ns`, nil,
+		},
+		"a task without a function given to New": {
+			func(*testing.T) error {
+				_, err := dray.New(dray.WithPeriodic("report", dray.Every(time.Second), nil))
+				return err
+			},
+			`dray: WithPeriodic("report"): nil func`, []error{dray.ErrNilFunc},
+		},
+		"a unique key that is empty": {
+			func(*testing.T) error { _, err := dray.New(dray.WithUnique("", dray.KeepExisting)); return err },
+			`dray: WithUnique: empty key`, nil,
+		},
+		"a policy that does not exist": {
+			func(*testing.T) error { _, err := dray.New(dray.WithUnique("mail", 3)); return err },
+			`dray: WithUnique("mail", 3): no such policy`, nil,
+		},
+		"a number of restarts below 0": {
+			func(*testing.T) error {
+				_, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(-1, time.Second))
+				return err
+			},
+			`dray: WithIntensity(-1, 1s): the restarts must not be negative`, nil,
+		},
+		"restarts in no time": {
+			func(*testing.T) error {
+				_, err := dray.NewSupervisor(dray.OneForOne, dray.WithIntensity(1, 0))
+				return err
+			},
+			`dray: WithIntensity(1, 0s): the period must be longer than 0`, nil,
+		},
+		"a leftover made by hand": {
+			func(t *testing.T) error {
+				return draytest.New(t).Restore(dray.Report{Waiting: []dray.Leftover{{Func: kit.Nop}, {}}})
+			},
+			"dray: Restore: Waiting[1]: nil func", []error{dray.ErrNilFunc},
+		},
 		"a day that does not exist": {
 			func(t *testing.T) error {
 				q := draytest.New(t)

@@ -192,12 +192,13 @@ func TestLimitersThatCannotBeTold(t *testing.T) {
 		"func within":  anyLimiter{func() {}},
 		"slice within": anyLimiter{struct{ v any }{[]int{}}},
 		"a map":        anyLimiter{map[string]int{}},
+		"nil":          (*nilLimiter)(nil),
 	} {
 		_, err := dray.New(dray.WithRateLimit(l))
 		require.Error(t, err, name)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		q, err := dray.New(dray.WithRateLimit((*nilLimiter)(nil)), dray.WithShutdownTimeout(time.Second))
+		q, err := dray.New(dray.WithRateLimit(struct{ *nilLimiter }{}), dray.WithShutdownTimeout(time.Second))
 		require.NoError(t, err)
 		require.NoError(t, q.Start())
 		require.NoError(t, q.Enqueue(bg, returning(nil)))

@@ -270,6 +270,7 @@ func TestSenselessCombinations(t *testing.T) {
 		"period < 0":             dray.WithUniquePeriod(-1),
 		"period > a year":        dray.WithUniquePeriod(year + 1),
 		"limiter nil":            dray.WithRateLimit(nil),
+		"limiter nil pointer":    dray.WithRateLimit((*atPace)(nil)),
 		"limiter not comparable": dray.WithRateLimit(uncomparable{}),
 		"group nil":              dray.WithGroup(nil),
 	} {
@@ -279,6 +280,11 @@ func TestSenselessCombinations(t *testing.T) {
 		require.Error(t, q.Scheduler().Schedule("s", dray.Every(time.Hour), kit.Nop, bad), name)
 	}
 }
+
+// atPace reads a field, as *rate.Limiter does: called on nil it panics.
+type atPace struct{ err error }
+
+func (l *atPace) Wait(context.Context) error { return l.err }
 
 type uncomparable struct{ _ []int }
 

@@ -255,3 +255,16 @@ func TestCompletionOptionsThatContradict(t *testing.T) {
 		require.ErrorContains(t, err, "WithDeadline")
 	})
 }
+
+// What might keep a completion job from being accepted is named, one by one.
+func TestCompletionOptionsThatRefuse(t *testing.T) {
+	bubble(t, "", func(t *testing.T) {
+		q := queue(t)
+		g, err := dray.NewGroup(q)
+		require.NoError(t, err)
+		for name, option := range map[string]dray.JobOption{"WithUnique": dray.WithUnique("u", dray.KeepExisting), "WithGroup": dray.WithGroup(g)} {
+			_, err := dray.NewGroup(q, dray.WithCompletion(func(context.Context, error) error { return nil }, option))
+			require.EqualError(t, err, "dray: WithCompletion: with "+name+", which might keep it from being accepted")
+		}
+	})
+}

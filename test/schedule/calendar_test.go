@@ -134,6 +134,8 @@ func TestScheduleRefusesBadCalendars(t *testing.T) {
 		"day of the week": dray.Weekly(7, 12, 0, time.UTC),
 		"nil location":    dray.Daily(12, 0, nil),
 		"nil schedule":    dray.InZone(nil, time.UTC),
+		": nil schedule":  dray.InZone((*standing)(nil), time.UTC),
+		"): nil schedule": (*standing)(nil),
 		"no such rule":    dray.Daily(12, 0, time.UTC, 4),
 		"at least 1 ns":   dray.InZone(dray.Every(0), time.UTC),
 		"not later":       standing{},

@@ -106,5 +106,6 @@ func TestLockerThatFails(t *testing.T) {
 		pass(time.Minute)
 		require.Len(t, at(), 1, "nil stands for ctx, and for nothing to do")
 		require.Error(t, q.Scheduler().Schedule("x", dray.Every(time.Minute), fn, dray.WithLock(nil)))
+		require.ErrorContains(t, q.Scheduler().Schedule("x", dray.Every(time.Minute), fn, dray.WithLock((*inMemory)(nil))), "nil locker")
 	})
 }

@@ -63,7 +63,11 @@ func TestRestoreChecksAllFirst(t *testing.T) {
 					if tc.want != nil {
 						require.ErrorIs(t, err, tc.want)
 					}
-					require.Contains(t, err.Error(), "dray: Restore: job")
+					named := "job"
+					if handmade {
+						named = [...]string{"Interrupted[0]", "Waiting[0]", "Waiting[1]"}[at]
+					}
+					require.ErrorContains(t, err, "dray: Restore: "+named, "by its ID, or by its place if it has none")
 					require.Zero(t, balanced(t, q).Enqueued)
 					require.NoError(t, q.Start())
 					synctest.Wait()

@@ -19,7 +19,7 @@ import (
 var (
 	seeds    = flag.Uint64("seeds", 300, "how many seeds TestSimulation runs")
 	seed     = flag.Uint64("seed", 0, "the first of them")
-	progress = flag.Bool("progress", false, "show a progress bar")
+	progress = flag.Bool("progress", false, "show a progress bar, which go test passes on only with -v")
 )
 
 // TestSimulation runs whole services in virtual time, each as its seed has it, and

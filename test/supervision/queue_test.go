@@ -2,6 +2,7 @@ package supervision_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -231,4 +232,70 @@ func TestQueueThatCannotBeServed(t *testing.T) {
 		require.NoError(t, q.Close())
 		require.ErrorIs(t, s.Serve(t.Context()), dray.ErrClosed)
 	})
+}
+
+// underSupervision starts a supervisor of a queue and of a service that takes 2 s to stop, which
+// is stopped first.
+func underSupervision(t *testing.T, q *dray.Queue, shutdown time.Duration) (stop func(), ended <-chan error) {
+	t.Helper()
+	slow := dray.ServiceFunc(func(ctx context.Context) error { <-ctx.Done(); time.Sleep(2 * time.Second); return nil })
+	s, err := dray.NewSupervisor(dray.OneForOne, dray.WithChildren(
+		dray.Child{Name: "queue", Service: q, Shutdown: shutdown}, dray.Child{Name: "slow", Service: slow}))
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	end := make(chan error, 1)
+	go func() { end <- s.Serve(ctx) }()
+	synctest.Wait()
+	return cancel, end
+}
+
+// While a supervisor stops, before it has come to the queue and after that, a Shutdown with a
+// context that has ended cuts the drain short.
+func TestShutdownWhileTheSupervisorStops(t *testing.T) {
+	for _, at := range []time.Duration{time.Second, 5 * time.Second} {
+		bubble(t, func(t *testing.T) {
+			q, err := dray.New(dray.WithShutdownTimeout(time.Minute))
+			require.NoError(t, err)
+			stop, ended := underSupervision(t, q, 0)
+			require.NoError(t, q.Enqueue(t.Context(), func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }))
+			synctest.Wait()
+			begin := time.Now()
+			stop()
+			time.Sleep(at)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			report, err := q.Shutdown(ctx)
+			require.ErrorIs(t, err, context.Canceled)
+			require.Len(t, report.Interrupted, 1)
+			require.Equal(t, at, time.Since(begin))
+			require.NoError(t, <-ended)
+			require.Equal(t, max(at, 2*time.Second), time.Since(begin))
+		})
+	}
+}
+
+// A queue keeps its own bounds: 5 s to drain and 5 s to cancel. A shutdown time below that is
+// too short, so it has none by default; and a Shutdown after Serve waits for nothing more.
+func TestQueueBoundsItsOwnStop(t *testing.T) {
+	for shutdown, abandoned := range map[time.Duration]bool{0: false, 10*time.Second - 1: true} {
+		bubble(t, func(t *testing.T) {
+			q, err := dray.New()
+			require.NoError(t, err)
+			stop, ended := underSupervision(t, q, shutdown)
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { time.Sleep(time.Minute); return nil }))
+			require.NoError(t, q.Enqueue(t.Context(), func(context.Context) error { return nil }, dray.WithDelay(time.Hour)))
+			synctest.Wait()
+			stop()
+			err = <-ended
+			require.Equal(t, abandoned, errors.Is(err, dray.ErrAbandoned), "%v", err)
+			synctest.Wait()
+			begin := time.Now()
+			report, err := q.Shutdown(t.Context())
+			require.ErrorIs(t, err, dray.ErrStillRunning)
+			require.Len(t, report.Waiting, 1)
+			require.Len(t, report.Abandoned, 1)
+			require.Less(t, time.Since(begin), time.Second)
+			time.Sleep(time.Hour)
+		})
+	}
 }

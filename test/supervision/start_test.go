@@ -231,6 +231,7 @@ func TestSupervisorRefusesBadConfiguration(t *testing.T) {
 		"empty name of its own":   {dray.WithName("")},
 		"empty name":              {dray.WithChildren(dray.Child{Service: nop})},
 		"nil service":             {dray.WithChildren(dray.Child{Name: "a"})},
+		"nil pointer":             {dray.WithChildren(dray.Child{Name: "a", Service: (*pointer)(nil)})},
 		"nil func":                {dray.WithChildren(dray.Child{Name: "a", Service: dray.ServiceFunc(nil)})},
 		"restart type":            {dray.WithChildren(dray.Child{Name: "a", Service: nop, Restart: 3})},
 		"significant permanent":   {dray.WithAutoShutdown(dray.AnySignificant), dray.WithChildren(dray.Child{Name: "a", Service: nop, Significant: true})},
