@@ -81,3 +81,12 @@ func Progress(ctx context.Context, done, total int64) {
 		}
 	})
 }
+
+func isClosed(done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
+}

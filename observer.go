@@ -129,8 +129,8 @@ const (
 	// QueueStopped: a run has ended: by a shutdown, or by the end of a [Queue.Serve] that may
 	// be called again, also by a failure. Stats are the books at that moment, after all that
 	// was told before. A shutdown between two runs is told if the books are other ones than
-	// the last time, or if anything else was told since. After Shutdown or Close nothing more is told; what then still runs shows in the books when
-	// it returns. Sets Stats, Waiting, Interrupted, Abandoned.
+	// the last time, or if anything else was told since. After Shutdown or Close
+	// nothing more is told; what then still runs shows in the books when it returns. Sets Stats, Waiting, Interrupted, Abandoned.
 	QueueStopped
 	// RateLimitFailed: a [Limiter] returned an error or panicked; it is asked again. Sets Err.
 	RateLimitFailed

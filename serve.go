@@ -306,15 +306,6 @@ func (q *Queue) Start() error {
 	return err
 }
 
-func isClosed(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
-}
-
 // idle says why the queue cannot be served now. It is called under mu.
 func (l *lifecycle) idle() error {
 	switch {

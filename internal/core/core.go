@@ -45,7 +45,7 @@ type Core struct {
 	lanes       [3]lane                       // pending jobs that may start, by priority
 	seq         int64                         // of the last job with a record that became pending
 	frontSeq    int64                         // the lowest turn given to a job that a shutdown cuts off; never above 0
-	pending     int                           // Pending jobs: those in lanes or behind them, behind their key, of a paused kind or task, or without a token
+	pending     int                           // Pending: in lanes or behind them or a key, of a paused kind or task, without a token
 	held        int                           // of those that wait, the ones that have never started and take room, against the capacity
 	blocked     waitList                      // callers wait for their acceptance, in order
 	waiting     sorted.List[*Job]             // by when they are due

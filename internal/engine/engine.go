@@ -215,10 +215,7 @@ func (e *Engine) hold() {
 
 // takeList takes the list of the mailbox into the owner's hands.
 func (e *Engine) takeList() {
-	if e.mail.list.Len() == 0 {
-		return
-	}
-	e.found = true
+	e.found = e.found || e.mail.list.Len() > 0
 	e.mail.pressing, e.mail.top = false, core.Low
 	if e.inbox.Len() == 0 {
 		e.inbox, e.mail.list = e.mail.list, e.inbox

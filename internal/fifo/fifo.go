@@ -9,7 +9,7 @@
 // opened that: see gate.go.
 //
 //	a list:  first ─► chunk ─► … ─► last
-//	a chunk: . . . head X X o X X tail . . .  with X an entry, o a hole, . an empty slot
+//	a chunk: ... head XXoXX tail ...  with X an entry, o a hole, . an empty slot
 package fifo
 
 import (

@@ -10,7 +10,7 @@ import "time"
 // how many claims there were, and none can succeed afterwards. So between Shut and the next Open the
 // owner knows exactly what is left, and may do with the list whatever it likes.
 //
-//	Open ─► Claim, Claim, …  ─► Shut (─► Claimed) ─► any change ─► Open …
+//	Open ─► any number of Claim  ─► Shut (─► Claimed) ─► any change ─► Open …
 
 // Claim takes the next entry that the gate is open for; nil if there is none. Any number of
 // goroutines that have a lease may call it, while the owner of the list does with that what it

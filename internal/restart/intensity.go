@@ -53,3 +53,11 @@ func (e *intensityError) Error() string {
 }
 
 func (e *intensityError) Unwrap() []error { return []error{errs.ErrIntensity, e.err} }
+
+// endStreak ends the row of failures if the run that ends now, for whatever reason, has
+// outlived the intensity's period: then it has been well for long enough to start the backoff anew.
+func (s *State) endStreak(c *Child) {
+	if c.State == Running && s.Now.Sub(c.Since) > s.cfg.Period {
+		c.Failures = 0
+	}
+}

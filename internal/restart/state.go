@@ -393,13 +393,5 @@ func (s *State) index(seq uint64) int {
 	return i
 }
 
-// endStreak ends the row of failures if the run that ends now, for whatever reason, has
-// outlived the intensity's period: then it has been well for long enough to start the backoff anew.
-func (s *State) endStreak(c *Child) {
-	if c.State == Running && s.Now.Sub(c.Since) > s.cfg.Period {
-		c.Failures = 0
-	}
-}
-
 // closed is what calls get while the supervisor ends.
 func (s *State) closed() error { return errs.Wrapf(errs.ErrClosed, "supervisor %q", s.cfg.Name) }

@@ -108,7 +108,7 @@ type Scheduler struct {
 	stopped     bool             // nothing comes due, until it serves again
 
 	// Guarded by the engine's state:
-	waitList []*Task // a run of theirs has ended, or a pause has; looked at at the end of the tick
+	waitList []*Task // a run of theirs has ended, or a pause has; seen to at the end of the tick
 	free     []*Run  // to be used again, at most maxFree, all zero
 
 	Background background.Group // goroutines that foreign code keeps; it has a lock of its own, taken last
