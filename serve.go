@@ -352,6 +352,7 @@ func (q *Queue) runTree(tree context.Context) error {
 	if told || err == nil {
 		return nil
 	}
+	q.update(func(c *core.Core, _ time.Duration) { c.SetStopped(true) })
 	l.failure = errs.Wrapf(err, "queue %s", q.name)
 	q.engine.Refuse()
 	if !l.closing {

@@ -24,7 +24,8 @@ import (
 //
 // It returns nil when nothing was cut short, or else the cause of ctx's end, and
 // [ErrStillRunning] besides if jobs were abandoned; the report is valid in any
-// case. If the queue's tree had failed, that error is returned too, and one that is
+// case. What the end of the last Serve has cut short counts as well: then the error is
+// [context.DeadlineExceeded], or [ErrRestart] if that was why. If the queue's tree had failed, that error is returned too, and one that is
 // [ErrAbandoned] for each observer, log handler, limiter, schedule and unlock of a
 // [Locker] that has not returned by then, and is left behind.
 //
@@ -56,7 +57,7 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	q.beginShutdown(inside)
+	q.beginShutdown(inside, false)
 	select {
 	case <-q.lifecycle.over:
 	case <-done:
@@ -72,15 +73,15 @@ func (q *Queue) Shutdown(ctx context.Context) (Report, error) {
 // a failed tree, [ErrAbandoned] as Shutdown does, or that of the Shutdown that came
 // before it. What was left is in the report that Shutdown still returns.
 func (q *Queue) Close() error {
-	q.beginShutdown(nil)
+	q.beginShutdown(nil, true)
 	q.forceStop(nil)
 	<-q.lifecycle.over
 	return q.ended()
 }
 
 // beginShutdown begins the shutdown, unless that was done before, for a call that was given
-// the context inside. A run that is ending ends with it.
-func (q *Queue) beginShutdown(inside jobctx.Context) {
+// the context inside. A run that is ending ends with it. See runShutdown for hard.
+func (q *Queue) beginShutdown(inside jobctx.Context, hard bool) {
 	l := &q.lifecycle
 	l.mu.Lock()
 	first, ending := !l.closing, l.stopping
@@ -91,7 +92,7 @@ func (q *Queue) beginShutdown(inside jobctx.Context) {
 		q.scheduler.tasks.Finish()
 		q.engine.Refuse()
 		if !ending {
-			guard.Go(q.runShutdown)
+			guard.Go(func() { q.runShutdown(hard) })
 		}
 	}
 }
@@ -112,12 +113,16 @@ func (q *Queue) ended() error {
 	return q.lifecycle.err
 }
 
-// runShutdown takes the queue from its last accepted job to its end.
-func (q *Queue) runShutdown() {
+// runShutdown takes the queue from its last accepted job to its end. A Close is hard: it is no news to
+// its caller that jobs were cut short.
+func (q *Queue) runShutdown(hard bool) {
 	l := &q.lifecycle
 	l.mu.Lock()
 	rested, reason := l.ranOut, l.runCut
 	l.mu.Unlock()
+	if hard {
+		reason = nil
+	}
 	if rested {
 		q.finishShutdown(true, reason, q.timeUp())
 		return

@@ -13,7 +13,7 @@ var ofRest = []mutation{
 	{file: "internal/restart/state.go", old: "\t\t\ts.shell.Disarm(c)\n\t\t\tc.enter", new: "\t\t\tc.enter"},
 	{file: "internal/restart/state.go", old: "\treplyAll(&c.awaitStop, err)\n", new: "\n"},
 	{file: "internal/restart/state.go", old: "\t\ts.endStreak(c) // before enter", new: "\t\t// before enter"},
-	{file: "internal/restart/state.go", old: "> s.cfg.Period", new: ">= s.cfg.Period"},
+	{file: "internal/restart/intensity.go", old: "> s.cfg.Period", new: ">= s.cfg.Period"},
 	{file: "internal/restart/state.go", old: "case c.Type == Temporary && !c.due:", new: "case c.Type == Temporary:"},
 	{file: "internal/restart/state.go", old: "c.reason == added || c.Type == Temporary", new: "c.reason == added"},
 	{file: "internal/restart/state.go", old: "c.Initial && !c.removing", new: "c.Initial"},

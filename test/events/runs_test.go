@@ -76,9 +76,26 @@ func TestEndsOfRuns(t *testing.T) {
 			books, now := *last.Stats, q.Stats()
 			books.OldestPending, now.OldestPending = 0, 0
 			require.Equal(t, now, books)
+			require.Equal(t, err, q.Close())
 			kit.Elapse(2 * time.Hour) // what was abandoned
 		})
 	}
+}
+
+// To its caller it is no news that Close cuts jobs short, nor that a Serve before has done so.
+func TestCloseAfterAServeThatCutJobsShort(t *testing.T) {
+	kit.Bubble(t, "", func(t *testing.T) {
+		q, err := dray.New(dray.WithShutdownTimeout(time.Second))
+		require.NoError(t, err)
+		require.NoError(t, q.Enqueue(t.Context(), draytest.Slow(time.Hour)))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(t, q.Serve(ctx))
+		require.NoError(t, q.Close())
+		report, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Len(t, report.Interrupted, 1)
+	})
 }
 
 // fail serves q until its owner has crashed too often.
