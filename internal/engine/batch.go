@@ -31,7 +31,8 @@ func (e *Engine) InSlices(change func(c *core.Core, now time.Duration) (more boo
 	}
 }
 
-// CancelAll cancels what some cancels a part of, as far as it was there at the call.
+// CancelAll cancels what some cancels a part of, as far as it was there at the call: what is accepted
+// between two slices has a higher ID than the last one then, and stays.
 func (e *Engine) CancelAll(some func(*core.Core, *core.Span, time.Duration) int) (n int) {
 	var s core.Span
 	e.InSlices(func(c *core.Core, now time.Duration) bool {
@@ -56,6 +57,8 @@ func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 	return posted
 }
 
+// postSome is PostAll for so few that the mailbox is not locked for long. All of them have one date: the
+// clock is read once.
 func postSome[F ~func(context.Context) error](e *Engine, fns []F) int {
 	m := &e.mail
 	m.mu.Lock()
@@ -93,7 +96,8 @@ func (e *Engine) OfferAll(o Offer, jobs []*core.Job) (accepted int, err error) {
 }
 
 // offerSome offers jobs until one is not accepted: then it waits for room, or the
-// others are turned away like it.
+// others are turned away like it. These are counted as rejected one by one, so that the books have
+// them, though the caller hears of the first alone.
 func (e *Engine) offerSome(o Offer, jobs []*core.Job) (accepted int, waiting bool, err error) {
 	left, full := jobs, false
 	err = ErrBroken

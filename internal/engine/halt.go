@@ -11,7 +11,8 @@ import (
 
 // This file has how an engine is opened, interrupted and closed, for queues and pools.
 
-// AwaitIdle returns a channel that is closed once nothing runs or can start.
+// AwaitIdle returns a channel that is closed once nothing runs or can start. All who wait at the same time get the
+// same one. From then on nothing starts: what comes due later is for the report.
 func (e *Engine) AwaitIdle() <-chan struct{} {
 	idle := make(chan struct{})
 	e.Update(func(*core.Core, time.Duration) {
@@ -78,7 +79,8 @@ func (e *Engine) Reopen(c *core.Core) {
 	e.fetchAgain(c)
 }
 
-// Interrupt starts no more jobs, cancels the running ones, and waits for them until then.
+// Interrupt starts no more jobs, cancels the running ones, and waits for them until then. It may be called when no owner
+// runs: then workers that come back settle their jobs themselves, see Worker.receive.
 func (e *Engine) Interrupt(until time.Time) {
 	e.Update(func(c *core.Core, now time.Duration) {
 		c.SetStopped(true)
@@ -150,7 +152,9 @@ type idleness struct {
 	look    time.Duration // when to look; never if no worker is idle, or none was when it was last looked at
 }
 
-// park notes that w is idle from now on, and lies on top of the idle ones.
+// park notes that w is idle from now on, and lies on top of the idle ones. The one that was busy last is
+// taken first: its stack and what it uses are still in the processor's cache, and those at the bottom
+// get old enough to leave.
 func (e *Engine) park(w *Worker, now time.Duration) {
 	w.idleSince = now
 	e.idle = append(e.idle, w)

@@ -45,13 +45,17 @@ func (e *Engine) Serve(ctx context.Context) error {
 	return nil
 }
 
+// attend says that an owner runs: from here on requests are left to it. Those that were made before are found by the
+// first tick.
 func (e *Engine) attend() {
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
 	e.mail.attended = true
 }
 
-// resign makes the state free for callers, and tells the callers that wait for the owner.
+// resign makes the state free for callers, and tells the callers that wait for the owner. It is deferred, so it does
+// both also when the owner dies of a panic. A caller that was told false goes on in serveOwn: its request
+// is still in the list, and is made once, by the next that gets the state.
 func (e *Engine) resign() {
 	m := &e.mail
 	m.mu.Lock()
@@ -106,7 +110,8 @@ func (e *Engine) Update(change func(c *core.Core, now time.Duration)) {
 }
 
 // submit is Update with a request that the caller forgets afterwards, unless it reports false:
-// rules are broken such that the change was not made.
+// rules are broken such that the change was not made. The reply is received alone while an owner runs, as a select of two
+// channels would take longer; the owner's end sends false, so it is never waited for in vain.
 func (e *Engine) submit(r *request, change func(c *core.Core, now time.Duration)) (made bool) {
 	r.change, r.begun = change, false
 	yield.Here()

@@ -53,6 +53,8 @@ func (p *sampler) over() bool { return p.left == 0 || p.period != p.engine.perio
 // long reports whether the job that has ended by now was not brief, if over.
 func (p *sampler) long(now time.Duration) bool { return p.length == 1 && now-p.now.begin >= brief }
 
+// full reports whether the owner is to take in what was measured before more is. It bounds the memory of a worker that
+// never goes back by itself.
 func (p *sampler) full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
