@@ -194,7 +194,7 @@ var ofQueue = []mutation{
 	{file: "internal/engine/claim.go", old: "\tif w.engine.blocked.Load() {", new: "\tif false {"},
 	{file: "internal/engine/mailbox.go", old: " || m.closed || w.sampler.full() {", new: " || m.closed {"},
 	{file: "internal/jobctx/book.go", old: "\tif b.crowded {\n", new: "\tif false {\n"},
-	{file: "internal/restart/promise.go", old: "c.promised && s.cause != errs.ErrRestart", new: "c.promised"},
+	{file: "internal/restart/promise.go", old: "c.promised && s.cause != errs.ErrRestart", new: "c.promised && s.cause == errs.ErrRestart"},
 	{file: "internal/restart/promise.go", old: "c.promised && !s.serving", new: "false"},
 	{file: "internal/restart/calls.go", old: "\ts.dropped(c)\n", new: ""},
 	{file: "internal/restart/state.go", old: "\t\t\ts.dropped(c)\n", new: ""},

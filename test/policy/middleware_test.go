@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -89,5 +90,36 @@ func TestMiddlewareThatGoesOnTwice(t *testing.T) {
 		require.NoError(t, k.Enqueue(t.Context(), 1, dray.WithMiddleware(once)))
 		synctest.Wait()
 		require.Equal(t, []string{"call", "job", "call", "job"}, got.All())
+	})
+}
+
+// A middleware is told which job it runs, and when that was enqueued, also of plain jobs, which have
+// no record: many of them, with gaps between their dates.
+func TestMiddlewareKnowsPlainJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 300
+		var told []dray.Job
+		q := kit.Start(t, dray.WithWorkers(1), dray.WithMiddleware(func(next dray.Handler) dray.Handler {
+			return func(ctx context.Context, j *dray.Job) error {
+				told = append(told, dray.Job{ID: j.ID, EnqueuedAt: j.EnqueuedAt})
+				return next(ctx, j)
+			}
+		}))
+		require.NoError(t, q.Pause())
+		var enqueued []dray.Job
+		for i := range n {
+			if i%70 == 0 {
+				time.Sleep(time.Second)
+			}
+			enqueued = append(enqueued, dray.Job{ID: dray.ID(i + 1), EnqueuedAt: time.Now()})
+			require.NoError(t, q.Enqueue(t.Context(), kit.Nop))
+		}
+		require.NoError(t, q.Resume())
+		synctest.Wait()
+		require.Len(t, told, n)
+		for i, want := range enqueued {
+			require.Equal(t, want.ID, told[i].ID)
+			require.True(t, want.EnqueuedAt.Equal(told[i].EnqueuedAt), "job %d: %v, %v", want.ID, want.EnqueuedAt, told[i].EnqueuedAt)
+		}
 	})
 }
