@@ -22,6 +22,8 @@ func endOf(ctx context.Context) error {
 	return askEnd(ctx)
 }
 
+// askEnd is endOf for all but the background context, of which it need not be asked: with its deferred call it is
+// not inlined, and endOf is.
 func askEnd(ctx context.Context) (err error) {
 	defer contextThrew(&err)
 	if err = ctx.Err(); err != nil {
@@ -82,6 +84,7 @@ func Progress(ctx context.Context, done, total int64) {
 	})
 }
 
+// isClosed reports whether done is closed, which nothing is ever sent to.
 func isClosed(done <-chan struct{}) bool {
 	select {
 	case <-done:

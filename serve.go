@@ -211,10 +211,8 @@ func (q *Queue) finishRun(restart, cut bool, reason error) (final bool) {
 	if restart && !open {
 		q.engine.Refuse()
 	}
-	if !l.closing {
-		if q.tellStopped(open) > 0 || cut && !restart {
-			l.runCut = reason
-		}
+	if !l.closing && (q.tellStopped(open) > 0 || cut && !restart) {
+		l.runCut = reason
 	}
 	return l.closing
 }

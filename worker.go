@@ -35,7 +35,7 @@ type Handler func(ctx context.Context, j *Job) error
 // must call next at most once, on the goroutine on which it is called.
 type Middleware func(next Handler) Handler
 
-// An jobData is what is needed to run a job that has more than a function.
+// A jobData is what is needed to run a job that has more than a function.
 type jobData struct {
 	fn     Func              // without the middleware
 	levels []Handler         // as Job's

@@ -9,7 +9,7 @@ import (
 // A table is a map that gives memory back. A Go map keeps the room of the most
 // entries it ever had, which after a million keys is a hundred megabytes for ever.
 // So one that has become too large is copied into a new one; and a long table is many
-// maps, lest that take long. The zero value is empty and ready to use.
+// maps, so that this does not take long. The zero value is empty and ready to use.
 type table[K comparable, V any] struct {
 	one   part[K, V]   // all, while there are few
 	parts []part[K, V] // all, since there were many, until there are none

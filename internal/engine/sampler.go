@@ -11,7 +11,7 @@ import (
 // Reading the clock costs as much as a tiny job and all that dray does for it.
 // So a worker whose jobs take less than brief on average reads it once per
 // sample of them, of at most longest. The owner ends all samples once per samplePeriod,
-// lest many long jobs that follow tiny ones be taken for one. Jobs that are not light or have a
+// so that many long jobs that follow tiny ones are not taken for one. Jobs that are not light or have a
 // timeout, jobs whose starts or good ends are watched, and the first job of a lease are timed
 // one by one.
 const (
