@@ -167,7 +167,7 @@ finds others shorter reads the clock once for up to 64 of them, and counts each 
 having taken the average. If they took longer after all, one of them is counted
 with the whole time: that is too much by a millisecond at most. Until the last of
 them has ended they are not in the statistics. JobInfo.StartedAt of such a job is
-exact to a millisecond for the same reason. Of plain jobs that are
+exact to a millisecond for the same reason. Of jobs without a deadline that are
 enqueued so fast that they are not collected in between, up to 64 share a date; they
 are collected within 0.1 ms unless all processors are busy.
 

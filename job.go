@@ -232,6 +232,7 @@ func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opt
 	if err != nil {
 		return nil, err
 	}
+	jobs.spec = jobs.specOf(kind)
 	if err := q.register(kind, jobs); err != nil {
 		return nil, err
 	}

@@ -35,22 +35,29 @@ type policy struct {
 	middleware   []Middleware // given since the last level was made, the outermost first
 	levels       []Handler    // made of it: of the kind and of the call
 	set          bool         // any option was given
+	spec         *core.Spec   // of jobs that are enqueued without further options; nil: not made yet
 }
 
 // policies has room for those of calls.
 var policies = sync.Pool{New: func() any { return new(policy) }}
 
-// call returns what a call asks for that is made with more options. It is to be done with.
+// call returns what a call asks for that is made with more options: p itself if there are none.
+// Otherwise it is to be done with.
 func (p *policy) call(opts []JobOption) (called *policy, err error) {
+	if len(opts) == 0 {
+		return p, nil
+	}
 	called = policies.Get().(*policy) //nolint:forcetypeassert // the pool's own
 	*called = *p
 	return called, called.apply(opts)
 }
 
-// done makes the room free for another call.
-func (p *policy) done() {
-	*p = policy{}
-	policies.Put(p)
+// done makes the room of called free for another call, unless it is p itself.
+func (p *policy) done(called *policy) {
+	if called != p {
+		*called = policy{}
+		policies.Put(called)
+	}
 }
 
 // with returns p with more options applied.
@@ -62,6 +69,9 @@ func (p *policy) with(opts []JobOption) (policy, error) {
 
 func (p *policy) apply(opts []JobOption) (err error) {
 	defer optionThrew(&err)
+	if len(opts) > 0 {
+		p.spec = nil
+	}
 	for _, o := range opts {
 		if o == nil {
 			return errors.New("dray: nil job option")
@@ -248,14 +258,24 @@ func (o middlewareOption) applyJob(p *policy) error {
 	return o.check()
 }
 
-// newJob makes the record of a job, which ctx enqueues.
-func (h *host) newJob(ctx context.Context, fn Func, kind string, p *policy) *core.Job {
-	j := &core.Job{
-		Fn: fn, Kind: kind, Label: p.label, Key: p.key, KeyLimit: p.keyLimit,
+// specOf returns what the records of jobs of that kind have in common that are enqueued without
+// further options.
+func (p *policy) specOf(kind string) *core.Spec {
+	return &core.Spec{
+		Kind: kind, Key: p.key, KeyLimit: p.keyLimit,
 		Unique: p.unique, UniquePolicy: core.UniquePolicy(p.uniquePolicy), UniqueFor: p.uniquePeriod,
 		Priority: core.Priority(p.priority), MaxAttempts: p.maxAttempts,
 		Timeout: p.timeout, Within: p.deadline, Backoff: p.backoff, Limiters: p.limiters,
 	}
+}
+
+// newJob makes the record of a job, which ctx enqueues. The kind is that of p.spec, if p has one.
+func (h *host) newJob(ctx context.Context, fn Func, kind string, p *policy) *core.Job {
+	spec := p.spec
+	if spec == nil {
+		spec = p.specOf(kind)
+	}
+	j := &core.Job{Spec: spec, Fn: fn, Label: p.label}
 	if p.group != nil {
 		j.Group = &p.group.core
 	}

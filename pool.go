@@ -97,13 +97,16 @@ func (p *Pool) RunAsync(fn Func) error {
 	return p.take(fn, nil)
 }
 
+// poolJobs is what the jobs of all pools are made with.
+var poolJobs = &policy{maxAttempts: 1, spec: core.PlainSpec}
+
 // take gives fn to an idle worker, if there is one.
 func (p *Pool) take(fn Func, end engine.Completion) error {
 	return p.updateOpen(func(c *core.Core) error {
 		if p.idle(c) == 0 {
 			return ErrNoWorkers
 		}
-		j := p.newJob(context.Background(), fn, "", &policy{maxAttempts: 1})
+		j := p.newJob(context.Background(), fn, "", poolJobs)
 		if end != nil {
 			j.Ref = end
 			end.Accepted(p.engine.LastID() + 1)

@@ -56,6 +56,7 @@ func New(opts ...Option) (_ *Queue, err error) {
 		jobs: cfg.jobs, kinds: map[string]policy{},
 	}
 	q.plain = !cfg.jobs.set
+	q.jobs.spec = q.jobs.specOf("")
 	q.scheduler = newScheduler(q)
 	q.lifecycle.init()
 	for _, p := range cfg.periodic {
@@ -114,7 +115,7 @@ func (q *Queue) enqueue(
 		return Receipt{}, ErrNilFunc
 	}
 	p, err := base.call(opts)
-	defer p.done()
+	defer base.done(p)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -343,6 +344,9 @@ func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p pol
 	}
 	if err := cmp.Or(p.check(q, len(fns)), p.ask(ctx)); err != nil {
 		return 0, err
+	}
+	if p.spec == nil {
+		p.spec = p.specOf(kind)
 	}
 	jobs := make([]*core.Job, len(fns))
 	for i, fn := range fns {

@@ -114,11 +114,14 @@ func (q *Queue) revive(l Leftover) (*core.Job, error) {
 	if l.record != nil {
 		j = l.record.Again()
 		withFunc(j, l.Func)
-		j.Errs = l.record.Errs
-		j.Label, j.Key, j.Priority = l.Label, l.Key, core.Priority(l.Priority)
-		j.KeyLimit = max(j.KeyLimit, 1)
+		j.HasFailed(l.record.Errs()...)
+		j.Label = l.Label
+		spec := *j.Spec
+		spec.Kind, spec.Key, spec.KeyLimit = l.Kind, l.Key, max(spec.KeyLimit, 1)
+		spec.Priority = core.Priority(l.Priority)
+		j.Spec = &spec
 	}
-	if l.record == nil || l.Kind != j.Kind {
+	if l.record == nil || l.Kind != l.record.Kind {
 		p, err := q.defaultsOf(l.Kind)
 		if err != nil {
 			return nil, err
@@ -126,7 +129,6 @@ func (q *Queue) revive(l Leftover) (*core.Job, error) {
 		if j == nil {
 			j = q.handmade(l, p)
 		}
-		j.Kind = l.Kind
 	}
 	j.Attempt = l.Attempt
 	if now := q.engine.Now(); l.EnqueuedAt.IsZero() {
@@ -174,7 +176,7 @@ func (q *Queue) defaultsOf(kind string) (policy, error) {
 
 // handmade makes a record of a leftover that dray did not make.
 func (q *Queue) handmade(l Leftover, p policy) *core.Job {
-	p.delay, p.runAt, p.group, p.values = 0, time.Time{}, nil, false
+	p.delay, p.runAt, p.group, p.values, p.spec = 0, time.Time{}, nil, false, nil
 	if l.Label != "" {
 		p.label = l.Label
 	}
@@ -186,7 +188,7 @@ func (q *Queue) handmade(l Leftover, p policy) *core.Job {
 	}
 	j := q.newJob(context.Background(), l.Func, l.Kind, &p)
 	if l.LastError != nil {
-		j.Errs = []error{l.LastError}
+		j.HasFailed(l.LastError)
 	}
 	return j
 }
@@ -215,8 +217,8 @@ func (q *Queue) Failures() []Failure {
 			for _, f := range c.FailuresBefore(before, engine.SlicedReads) {
 				before = f.Number
 				page = append(page, Failure{
-					JobInfo: infoOf(at, core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs),
-					Stack: f.Job.Stack, FailedAt: at.Tell(f.At),
+					JobInfo: infoOf(at, core.Describe(f.Job)), Err: f.Job.LastErr(), Errs: slices.Clone(f.Job.Errs()),
+					Stack: f.Job.Stack(), FailedAt: at.Tell(f.At),
 				})
 			}
 		})

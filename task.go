@@ -289,7 +289,7 @@ func (h *host) newCall(b runner) *call {
 	if !ok {
 		c = &call{done: make(chan struct{}, 1)}
 		fn := func(ctx context.Context) error { return c.body.run(ctx) }
-		c.job = core.Job{Fn: fn, MaxAttempts: 1, Ref: c}
+		c.job = core.Job{Spec: core.PlainSpec, Fn: fn, Ref: c}
 	}
 	c.body = b
 	return c

@@ -163,7 +163,7 @@ func BenchmarkRecordJob(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		id++
-		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Timeout: time.Second}, id, 0)
+		c.Accept(&Job{Fn: noop, Spec: &Spec{MaxAttempts: 1, Timeout: time.Second}}, id, 0)
 		c.Claim(r, 0)
 		c.Settle(r, Result{}, 0)
 	}
@@ -175,7 +175,7 @@ func BenchmarkClaimAmongThreePriorities(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		id++
-		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Priority: Priority(id%3) - 1}, id, 0)
+		c.Accept(&Job{Fn: noop, Spec: &Spec{MaxAttempts: 1, Priority: Priority(id%3) - 1}}, id, 0)
 		if id > 1000 {
 			c.Claim(r, 0)
 			c.Settle(r, Result{}, 0)

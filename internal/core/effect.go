@@ -113,7 +113,7 @@ func (c *Core) noteEnd(kind EffectKind, j *Job, err error, took, now time.Durati
 	if c.cfg.Watched.has(kind) {
 		e := Effect{Kind: kind, At: now, Job: j, Info: new(infoOfJob(j)), Err: err, Took: took}
 		if err != nil {
-			e.Note = j.note
+			e.Note = j.note()
 		}
 		c.effect(e)
 	}

@@ -127,7 +127,8 @@ func (c *Core) DropFailures() int {
 // were told of its end.
 func (j *Job) kept() *Job {
 	k := j.Again()
-	k.ID, k.EnqueuedAt, k.Attempt, k.Errs, k.Stack, k.State = j.ID, j.EnqueuedAt, j.Attempt, j.Errs, j.Stack, Failed
+	k.ID, k.EnqueuedAt, k.Attempt, k.State = j.ID, j.EnqueuedAt, j.Attempt, Failed
+	k.past = &past{errs: j.Errs(), stack: j.Stack()}
 	return k
 }
 
@@ -136,7 +137,8 @@ func (j *Job) kept() *Job {
 // restored either.
 func (j *Job) HandedBack() *Job {
 	l := j.Again()
-	l.Errs, l.keyed, l.started = j.Errs, j.keyed, j.started || j.Roomless
+	l.HasFailed(j.Errs()...)
+	l.keyed, l.started = j.keyed, j.started || j.Roomless
 	return l
 }
 
@@ -144,12 +146,7 @@ func (j *Job) HandedBack() *Job {
 // and leads to no caller: what is left out here would keep these alive as long as a failure or a
 // report is kept.
 func (j *Job) Again() *Job {
-	return &Job{
-		Fn: j.Fn, Kind: j.Kind, Label: j.Label, Key: j.Key, KeyLimit: j.KeyLimit,
-		Unique: j.Unique, UniquePolicy: j.UniquePolicy, UniqueFor: j.UniqueFor, Priority: j.Priority,
-		MaxAttempts: j.MaxAttempts, Timeout: j.Timeout, Within: j.Within, Backoff: j.Backoff,
-		Limiters: j.Limiters, HostData: j.HostData,
-	}
+	return &Job{Spec: j.Spec, Fn: j.Fn, Label: j.Label, HostData: j.HostData}
 }
 
 // Restore takes over a job that another queue left, whatever the room. Its State

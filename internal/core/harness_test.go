@@ -228,7 +228,8 @@ func (w *world) handOver() {
 		old, info := j.HandedBack(), Describe(j)
 		j := old.Again()
 		j.Attempt, j.EnqueuedAt, j.RunAt = info.Attempt, info.EnqueuedAt, info.RunAt
-		j.Label, j.Errs = names[info.ID], old.Errs
+		j.Label = names[info.ID]
+		j.HasFailed(old.Errs()...)
 		if info.State == Retrying {
 			j.State = Retrying
 		}
@@ -249,7 +250,9 @@ func those(jobs []*Job, hold func(*Job) bool) (found []*Job) {
 }
 
 // newJob returns the record of a job without rules.
-func newJob(name string) *Job { return &Job{Fn: noop, Label: name, KeyLimit: 1, MaxAttempts: 1} }
+func newJob(name string) *Job {
+	return &Job{Fn: noop, Label: name, Spec: &Spec{KeyLimit: 1, MaxAttempts: 1}}
+}
 
 func failed() Result { return Result{Kind: Error, Err: errJob} }
 

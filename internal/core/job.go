@@ -10,6 +10,7 @@ package core
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/fifo"
@@ -64,17 +65,11 @@ const (
 	Evicted
 )
 
-// Job is the record of a job that has rules, or that a caller asked about. Plain jobs have none:
-// they are a function, an ID and a time. The fields of the first block are set before Accept and
-// not changed by the core, but for Group and Roomless, and Fn and others when a settled record is
-// emptied.
-//
-// The record belongs to the core from Accept to its end. Of one that runs its worker reads Fn,
-// Attempt and what does not change; of one that the worker has claimed itself it sets Attempt,
-// before the core knows.
-type Job struct {
-	Fn           Func
-	Kind, Label  string
+// Spec is what the options of a job say. All jobs of a kind that are enqueued without options of
+// their own have the same one, as have those of a queue and those of a task: so a record is half as
+// large. Hence it is never changed once a job has it; who wants another one makes a copy.
+type Spec struct {
+	Kind         string
 	Key          string // jobs of one key run in order, KeyLimit at a time
 	KeyLimit     int    // at least 1 where Key is set
 	Unique       string
@@ -85,13 +80,29 @@ type Job struct {
 	Timeout      time.Duration // per attempt; 0: none
 	Within       time.Duration // from acceptance: the time for all attempts; 0: any
 	Backoff      func(attempt int) time.Duration
-	Limiters     []any      // keys of Limits, all different, in the order in which they are asked
-	Group        *Group     // that it was offered to; nil for none
-	HostData     any        // the engine's own: what it needs to run it
-	Task         string     // the periodic task that it is a run of and may be paused with; "" for none
-	Roomless     bool       // it takes no room, and stands in its lane as one of at most maxRoomless
-	Ref          any        // the engine's own: what to tell of the end
-	Answer       chan error // the engine's own: where the caller of a blocked offer waits
+	Limiters     []any // keys of Limits, all different, in the order in which they are asked
+}
+
+// PlainSpec is that of jobs without options.
+var PlainSpec = &Spec{MaxAttempts: 1}
+
+// Job is the record of a job that has rules, or that a caller asked about. Plain jobs have none:
+// they are a function, an ID and a time. The fields of the first block are set before Accept and
+// not changed by the core, but for Group and Roomless, and Fn and others when a settled record is
+// emptied.
+//
+// The record belongs to the core from Accept to its end. Of one that runs its worker reads Fn,
+// Attempt and what does not change; of one that the worker has claimed itself it sets Attempt,
+// before the core knows.
+type Job struct {
+	*Spec    // shared
+	Fn       Func
+	Label    string
+	Group    *Group     // that it was offered to; nil for none
+	HostData any        // the engine's own: what it needs to run it
+	Task     string     // the periodic task that it is a run of and may be paused with; "" for none
+	Ref      any        // the engine's own: what to tell of the end
+	Answer   chan error // the engine's own: where the caller of a blocked offer waits
 
 	// The rest is the core's, but for what is set before Accept or Restore: RunAt; of a restored
 	// job EnqueuedAt, Attempt, Errs and, if it was Retrying, State. The mailbox sets ID and
@@ -100,21 +111,20 @@ type Job struct {
 	EnqueuedAt time.Duration
 	RunAt      time.Duration // when a delayed or retrying job is due
 	Attempt    int           // attempts begun, snoozed and interrupted ones not counted
-	Errs       []error       // of the failed attempts, the newest maxErrs
-	Stack      []byte        // of the panic, if the last failed attempt ended by one
+	past       *past         // of its failed attempts; nil before the first
 	State      State
+	Roomless   bool // set before Accept: it takes no room, and stands in its lane as one of at most maxRoomless
 
-	note        any           // of the newest of Errs
 	readyAt     time.Duration // when it last became pending
 	seq         int64         // its turn among all jobs with a record that became pending
 	interrupted bool          // a shutdown ended its last attempt, and it has not started since
 	restored    bool          // from another queue, where it was accepted
 	indexed     bool          // known to its key, its kind and its group
 	member      bool          // counted by its Group
-	set         *limitSet     // of its Limiters, until it settles; nil without
 	started     bool          // has begun once: no longer counts against the capacity
 	keyed       bool          // holds one of its key's places
 	place       place         // while Pending
+	set         *limitSet     // of its Limiters, until it settles; nil without
 	spot        uint64        // in the list of its lane, its number; while it waits for its time, among those of one moment
 	links       [chains]neighbours
 	run         *Run // while Running
@@ -139,7 +149,7 @@ const (
 // Renew makes a settled job that ran well ready to be accepted again, as if it were another one. It
 // must be without options. So a caller that runs one job after the other needs one record for all
 // of them.
-func (j *Job) Renew() { *j = Job{Fn: j.Fn, MaxAttempts: j.MaxAttempts, Ref: j.Ref} }
+func (j *Job) Renew() { *j = Job{Spec: j.Spec, Fn: j.Fn, Ref: j.Ref} }
 
 // WasInterrupted reports whether the waiting job j was running when a shutdown cut it off, and has
 // not started since.
@@ -148,7 +158,7 @@ func (j *Job) WasInterrupted() bool { return j.interrupted }
 // empty lets go of what j, which has settled and will not run again, has run. Whatever still holds
 // the record, such as a caller's handle, does not keep alive what its function has captured.
 func (j *Job) empty() {
-	j.Fn, j.Backoff, j.Limiters, j.HostData, j.Errs, j.Stack = nil, nil, nil, nil, nil, nil
+	j.Spec, j.Fn, j.HostData, j.past = PlainSpec, nil, nil, nil
 }
 
 // Waits reports whether j has been accepted and has never started. A retry or a job that a shutdown
@@ -166,22 +176,65 @@ func (j *Job) waiting() bool {
 // grow.
 const maxErrs = 10
 
+// past is what the failed attempts of a job have left.
+type past struct {
+	errs  []error // the newest maxErrs
+	stack []byte  // of the panic, if the last of them ended by one
+	note  any     // of the newest error, until it has been told
+}
+
 // addErr appends err to the history, of which the oldest goes if it is full. That makes a copy, as
 // records of failures and reports share the slice.
 func (j *Job) addErr(err error, note any) {
-	j.note = note
-	if len(j.Errs) == maxErrs {
-		j.Errs = append(j.Errs[:0:0], j.Errs[1:]...)
+	if j.past == nil {
+		j.past = new(past)
 	}
-	j.Errs = append(j.Errs, err)
+	p := j.past
+	p.note = note
+	if len(p.errs) == maxErrs {
+		p.errs = append(p.errs[:0:0], p.errs[1:]...)
+	}
+	p.errs = append(p.errs, err)
+}
+
+// note returns what is known of the newest error, which has not been told yet.
+func (j *Job) note() any {
+	if j.past == nil {
+		return nil
+	}
+	return j.past.note
+}
+
+// Errs returns the errors of the failed attempts, the newest ten, oldest first. They are not to be
+// changed.
+func (j *Job) Errs() []error {
+	if j.past == nil {
+		return nil
+	}
+	return j.past.errs
+}
+
+// HasFailed gives j, which has not been accepted yet, the errors of earlier attempts.
+func (j *Job) HasFailed(errs ...error) {
+	if len(errs) > 0 {
+		j.past = &past{errs: slices.Clip(errs)}
+	}
 }
 
 // LastErr returns the error of the last failed attempt, or nil.
 func (j *Job) LastErr() error {
-	if len(j.Errs) == 0 {
+	if errs := j.Errs(); len(errs) > 0 {
+		return errs[len(errs)-1]
+	}
+	return nil
+}
+
+// Stack returns that of the panic, if the last failed attempt ended by one.
+func (j *Job) Stack() []byte {
+	if j.past == nil {
 		return nil
 	}
-	return j.Errs[len(j.Errs)-1]
+	return j.past.stack
 }
 
 // Cause is why a running job's context is cancelled. What the job then returns is judged by the

@@ -24,9 +24,9 @@ func TestAMillionKeysGiveTheirMemoryBack(t *testing.T) {
 		full = inUse(func() {
 			for id := uint64(1); id <= n; id++ {
 				name := strconv.FormatUint(id, 36)
-				c.Accept(&Job{
-					Fn: noop, MaxAttempts: 1, Key: name, KeyLimit: 1, Unique: name, UniqueFor: time.Minute, Within: time.Hour,
-				}, id, 0)
+				c.Accept(&Job{Fn: noop, Spec: &Spec{
+					MaxAttempts: 1, Key: name, KeyLimit: 1, Unique: name, UniqueFor: time.Minute, Within: time.Hour,
+				}}, id, 0)
 			}
 		})
 		for range n - 100 {
@@ -52,7 +52,7 @@ func TestKeysTakeTurns(t *testing.T) {
 	for key, jobs := range []int{1000, 10, 10, 1} {
 		for range jobs {
 			id++
-			c.Accept(&Job{Fn: noop, MaxAttempts: 1, Key: strconv.Itoa(key), KeyLimit: 1}, id, 0)
+			c.Accept(&Job{Fn: noop, Spec: &Spec{MaxAttempts: 1, Key: strconv.Itoa(key), KeyLimit: 1}}, id, 0)
 		}
 	}
 	var order []string
@@ -73,12 +73,12 @@ func TestKeysTakeTurns(t *testing.T) {
 func TestCancelAllIsLinear(t *testing.T) {
 	const n = 100_000
 	for name, job := range map[string]func() *Job{
-		"in line":  func() *Job { return &Job{Kind: "x"} },
-		"of a key": func() *Job { return &Job{Kind: "x", Key: "k", KeyLimit: 1} },
-		"paused":   func() *Job { return &Job{Kind: "paused"} },
-		"resumed":  func() *Job { return &Job{Kind: "paused"} },
-		"limited":  func() *Job { return &Job{Kind: "x", Limiters: []any{"x"}} },
-		"in time":  func() *Job { return &Job{Kind: "x", RunAt: time.Hour} },
+		"in line":  func() *Job { return &Job{Spec: &Spec{Kind: "x"}} },
+		"of a key": func() *Job { return &Job{Spec: &Spec{Kind: "x", Key: "k", KeyLimit: 1}} },
+		"paused":   func() *Job { return &Job{Spec: &Spec{Kind: "paused"}} },
+		"resumed":  func() *Job { return &Job{Spec: &Spec{Kind: "paused"}} },
+		"limited":  func() *Job { return &Job{Spec: &Spec{Kind: "x", Limiters: []any{"x"}}} },
+		"in time":  func() *Job { return &Job{Spec: &Spec{Kind: "x"}, RunAt: time.Hour} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, r := quiet()

@@ -97,5 +97,5 @@ func (c *Core) oldest() *Job {
 // plainJob makes a record of a plain job that waits. It is in no list: the caller has taken the job
 // out, or only shows it.
 func plainJob(e Entry) *Job {
-	return &Job{Fn: e.Fn, MaxAttempts: 1, ID: e.ID, EnqueuedAt: e.At, State: Pending, readyAt: e.At}
+	return &Job{Spec: PlainSpec, Fn: e.Fn, ID: e.ID, EnqueuedAt: e.At, State: Pending, readyAt: e.At}
 }

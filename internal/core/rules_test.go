@@ -187,9 +187,9 @@ func TestErrorsAreBounded(t *testing.T) {
 		w.advance(0)
 	}
 	kept := w.c.Failures()[0].Job
-	require.Equal(t, errs[len(errs)-maxErrs:], kept.Errs)
+	require.Equal(t, errs[len(errs)-maxErrs:], kept.Errs())
 	require.Equal(t, errs[len(errs)-1], kept.LastErr())
-	require.Empty(t, j.Errs, "the record that has settled keeps nothing")
+	require.Empty(t, j.Errs(), "the record that has settled keeps nothing")
 	require.Equal(t, Failed, j.State)
 	require.NoError(t, newJob("b").LastErr())
 }
@@ -291,7 +291,7 @@ func TestFailureTellsWhatHappened(t *testing.T) {
 	w.settle("w", Result{Kind: Panic, Err: errJob, Stack: []byte("stack")})
 	f := w.c.Failures()[0]
 	require.Equal(t, w.now, f.At)
-	require.Equal(t, "stack", string(f.Job.Stack))
+	require.Equal(t, "stack", string(f.Job.Stack()))
 	require.ErrorIs(t, f.Job.LastErr(), errJob)
 }
 
@@ -315,13 +315,13 @@ func TestNextIsTheEarliestOfAll(t *testing.T) {
 		due := [4]time.Duration{time.Hour, time.Hour, time.Hour, time.Hour}
 		due[first] = time.Minute
 		c, r := quiet()
-		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Unique: "u", UniqueFor: due[0]}, 1, 0)
+		c.Accept(&Job{Fn: noop, Spec: &Spec{MaxAttempts: 1, Unique: "u", UniqueFor: due[0]}}, 1, 0)
 		require.True(t, c.Claim(r, 0))
 		c.Settle(r, Result{}, 0)
-		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Timeout: due[1]}, 2, 0)
+		c.Accept(&Job{Fn: noop, Spec: &Spec{MaxAttempts: 1, Timeout: due[1]}}, 2, 0)
 		require.True(t, c.Claim(r, 0))
-		c.Accept(&Job{Fn: noop, MaxAttempts: 1, RunAt: due[2]}, 3, 0)
-		c.Accept(&Job{Fn: noop, MaxAttempts: 1, Within: due[3]}, 4, 0)
+		c.Accept(&Job{Fn: noop, Spec: PlainSpec, RunAt: due[2]}, 3, 0)
+		c.Accept(&Job{Fn: noop, Spec: &Spec{MaxAttempts: 1, Within: due[3]}}, 4, 0)
 		at, ok := c.Next()
 		require.True(t, ok)
 		require.Equal(t, time.Minute, at, "case %d", first)

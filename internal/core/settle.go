@@ -61,7 +61,7 @@ func (c *Core) record(r *Run) *Job {
 	if r.Job != nil {
 		return r.Job
 	}
-	j := &Job{Fn: r.Fn, MaxAttempts: 1, ID: r.ID, EnqueuedAt: r.Enqueued, Attempt: 1, State: Running, started: true}
+	j := &Job{Spec: PlainSpec, Fn: r.Fn, ID: r.ID, EnqueuedAt: r.Enqueued, Attempt: 1, State: Running, started: true}
 	j.readyAt = r.Enqueued
 	return j
 }
@@ -163,7 +163,7 @@ func (c *Core) failed(j *Job, res Result, cause Cause, took, now time.Duration) 
 		}
 	}
 	j.addErr(res.Err, res.Note)
-	j.Stack = res.Stack
+	j.past.stack = res.Stack
 	switch {
 	case last:
 		c.keep(j, now)
@@ -245,11 +245,13 @@ func (c *Core) end(j *Job, s State, err error, took time.Duration) {
 			e.Info = new(infoOfJob(j))
 		}
 		if err != nil {
-			e.Note = j.note
+			e.Note = j.note()
 		}
 		c.effect(e)
 	}
-	j.note = nil
+	if j.past != nil {
+		j.past.note = nil
+	}
 	c.quit(j)
 	// A record that ran well is left as it is: its caller may use it again, with Renew.
 	if s != Processed {

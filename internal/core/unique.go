@@ -73,7 +73,7 @@ func (c *Core) spend(j *Job) {
 // replaced. What is kept is told by its ID alone, which is all that is known of it.
 func (c *Core) collideHeld(j *Job, s *uniqueHold, now time.Duration) (Verdict, *Job) {
 	if j.UniquePolicy == KeepExisting {
-		return Kept, &Job{ID: s.id, State: Processed}
+		return Kept, &Job{Spec: PlainSpec, ID: s.id, State: Processed}
 	}
 	c.reject(j, KeyTaken, now)
 	return Duplicate, nil

@@ -17,6 +17,7 @@ const (
 	SlicedJobs  = 64   // records that are changed
 	SlicedReads = 256  // jobs that are only looked at
 	slicedPlain = 4096 // plain jobs that are added
+	fewPlain    = 512  // plain jobs that are added one by one
 )
 
 // InSlices makes a change in several updates, between which all others have their turn. The
@@ -45,11 +46,22 @@ func (e *Engine) CancelAll(some func(*core.Core, *core.Span, time.Duration) int)
 	return n
 }
 
-// PostAll is Post for as many plain jobs as there is room for.
+// PostAll is Post for as many plain jobs as there is room for. Very many are put into chunks before the
+// mailbox is locked, which would else be so nearly all the time: then others hardly get it.
 func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
+	var filled core.Mailbox
+	if len(fns) > fewPlain {
+		e.lendSpare(&e.mail.list, &filled)
+		defer e.lendSpare(&filled, &e.mail.list)
+	}
 	for posted < len(fns) {
 		some := fns[posted:min(posted+slicedPlain, len(fns))]
-		n := postSome(e, some)
+		if len(some) > fewPlain {
+			for i, fn := range some {
+				filled.PushBare(fn, uint64(i)+1, 0)
+			}
+		}
+		n := postSome(e, some, &filled)
 		if posted += n; n < len(some) {
 			break
 		}
@@ -57,9 +69,16 @@ func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 	return posted
 }
 
-// postSome is PostAll for so few that the mailbox is not locked for long. All of them have one date: the
-// clock is read once.
-func postSome[F ~func(context.Context) error](e *Engine, fns []F) int {
+// lendSpare moves the chunks that one list has for later to another one, of which one is the mailbox's.
+func (e *Engine) lendSpare(from, to *core.Mailbox) {
+	e.mail.mu.Lock()
+	defer e.mail.mu.Unlock()
+	from.LendSpare(to)
+}
+
+// postSome is PostAll for so few that the mailbox is not locked for long: filled has all of them, or
+// nothing. All of them have one date: the clock is read once.
+func postSome[F ~func(context.Context) error](e *Engine, fns []F, filled *core.Mailbox) int {
 	m := &e.mail
 	m.mu.Lock()
 	n := min(m.room, len(fns))
@@ -70,9 +89,15 @@ func postSome[F ~func(context.Context) error](e *Engine, fns []F) int {
 	first := m.list.Len() == 0
 	m.stamp = e.Now()
 	m.room -= n
-	for _, fn := range fns[:n] {
-		m.lastID++
-		m.list.PushBare(fn, m.lastID, m.stamp)
+	if filled.Len() == n {
+		filled.Rebase(m.lastID+1, m.stamp)
+		m.list.Append(filled)
+		m.lastID += uint64(n)
+	} else {
+		for _, fn := range fns[:n] {
+			m.lastID++
+			m.list.PushBare(fn, m.lastID, m.stamp)
+		}
 	}
 	e.posted(first)
 	return n

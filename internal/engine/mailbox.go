@@ -104,7 +104,9 @@ func (e *Engine) PostJob(j *core.Job) (id uint64, posted bool) {
 	first := m.list.Len() == 0
 	m.room--
 	m.lastID++
-	m.stamp = e.Now()
+	if first || m.lastID%dated == 0 || j.Within > 0 { // a deadline counts from here
+		m.stamp = e.Now()
+	}
 	j.ID, j.EnqueuedAt = m.lastID, m.stamp
 	m.top = max(m.top, j.Priority)
 	m.list.Push(core.Entry{Job: j, ID: j.ID, At: j.EnqueuedAt})

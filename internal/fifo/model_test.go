@@ -52,6 +52,22 @@ func (p *pair) remove(id uint64) {
 	}
 }
 
+// batch appends bare entries that were filled before.
+func (p *pair) batch(id *uint64, n int, now time.Duration) {
+	var filled List[record]
+	p.list.LendSpare(&filled)
+	first := *id + 1
+	for i := range n {
+		*id++
+		filled.PushBare(plain(*id, 0).Fn, uint64(i)+1, 0)
+		p.model = append(p.model, want{id: *id, at: now, moves: 1})
+	}
+	filled.Rebase(first, now)
+	p.list.Append(&filled)
+	filled.LendSpare(&p.list)
+	require.Zero(p.t, filled.Len())
+}
+
 func (p *pair) appendFrom(o *pair) {
 	p.list.Append(&o.list)
 	for _, w := range o.model {
@@ -100,6 +116,10 @@ func play(t require.TestingT, script []byte) {
 		case 0, 1:
 			if p == &line { // what is in the box came before it
 				line.appendFrom(&box)
+			}
+			if script[0]&0x70 == 0x70 {
+				p.batch(&id, 4*n, now)
+				break
 			}
 			for i := range n {
 				id++

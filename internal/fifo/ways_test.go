@@ -51,7 +51,7 @@ type shop struct {
 }
 
 func (s *shop) act() {
-	switch s.rng.IntN(10) {
+	switch s.rng.IntN(31) / 3 {
 	case 0, 1:
 		for range 1 + s.rng.IntN(1<<s.rng.IntN(8)) {
 			s.id++
@@ -88,6 +88,16 @@ func (s *shop) act() {
 		s.lane.Renew()
 	case 8:
 		s.remove()
+	case 10: // seldom, as it is much
+		var filled List[int]
+		first := s.id + 1
+		for i := range s.rng.IntN(2 * chunkLen) {
+			s.id++
+			id := s.id
+			filled.PushBare(func(context.Context) error { return identified(id) }, uint64(i)+1, 0)
+		}
+		filled.Rebase(first, s.at)
+		s.mail.Append(&filled)
 	case 9:
 		for range s.rng.IntN(50) {
 			if e, ok := s.mail.Pop(); ok {

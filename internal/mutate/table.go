@@ -35,7 +35,7 @@ func fromTable(only string) (mutants []mutant, err error) {
 }
 
 // table has the mutations.
-var table = slices.Concat(ofQueue, ofRest)
+var table = slices.Concat(ofQueue, ofRest, ofSchedules)
 
 // ofQueue has those of the rules, the engine and the pool.
 var ofQueue = []mutation{
@@ -96,7 +96,7 @@ var ofQueue = []mutation{
 	{file: "internal/core/failures.go", old: "f.all.Len() >= c.cfg.FailuresKept", new: "f.all.Len() > c.cfg.FailuresKept"},
 	{file: "internal/core/cancel.go", old: "c.held--\n", new: ""},
 	{file: "internal/core/room.go", old: "e.ID < c.roomed.head.ID", new: "e.ID > c.roomed.head.ID"},
-	{file: "internal/core/job.go", old: "len(j.Errs) == maxErrs", new: "len(j.Errs) == maxErrs+1"},
+	{file: "internal/core/job.go", old: "len(p.errs) == maxErrs", new: "len(p.errs) == maxErrs+1"},
 	{file: "internal/core/control.go", old: "c.lanes[i].front.take(&aside[i])", new: "_ = aside"},
 	{file: "internal/core/front.go", old: "small.Len() > maxMoved", new: "small.Len() >= 0"},
 	{file: "internal/core/index.go", old: "j.ID > s.UpTo", new: "false"},
@@ -136,7 +136,7 @@ var ofQueue = []mutation{
 	{file: "internal/engine/engine.go", old: "m.napping = e.found || m.list.Len() > 0;", new: "m.napping = e.found;"},
 	{file: "internal/engine/engine.go", old: "e.mail.pressing, e.mail.top = false, core.Low", new: "e.mail.top = core.Low"},
 	{file: "internal/engine/mailbox.go", old: "j.Within > 0 || ", new: ""},
-	{file: "internal/engine/mailbox.go", old: "\tm.stamp = e.Now()\n\tj.ID", new: "\tm.stamp = 0\n\tj.ID"},
+	{file: "internal/engine/mailbox.go", old: "m.stamp = e.Now()\n\t}\n\tj.ID", new: "m.stamp = 0\n\t}\n\tj.ID"},
 	{file: "internal/engine/mailbox.go", old: " && m.list.Len() == 0 { // nothing is before it", new: " {"},
 	{file: "internal/engine/mailbox.go", old: " || m.closed || m.list.Len() > 0 {", new: " || m.closed {"},
 	{file: "internal/engine/dispatch.go", old: "\t\te.coming.Store(true)\n", new: ""},
@@ -180,7 +180,9 @@ var ofQueue = []mutation{
 	{file: "internal/engine/mailbox.go", old: "first := m.list.Len() == 0\n\tif first", new: "first := false\n\tif first"},
 	{file: "internal/engine/mailbox.go", old: "m.eager && !e.coming.Load() || first && !m.n", new: "first && !m.n"},
 	{file: "internal/engine/mailbox.go", old: "\tm.room--\n\tm.lastID++\n\tif !m.list.TryPushBare", new: "\tm.lastID++\n\tif !m.list.TryPushBare"},
-	{file: "internal/engine/mailbox.go", old: "\tm.room--\n\tm.lastID++\n\tm.stamp", new: "\tm.lastID++\n\tm.stamp"},
+	{file: "internal/engine/mailbox.go", old: "\tm.room--\n\tm.lastID++\n\tif first || m.lastID%dated == 0 || j", new: "\tm.lastID++\n\tif first || m.lastID%dated == 0 || j"},
+	{file: "internal/engine/mailbox.go", old: "m.lastID%dated == 0 || j.Within > 0", new: "m.lastID%dated == 0"},
+	{file: "internal/sorted/sorted.go", old: "l.spare = all[:0]", new: "l.spare = all"},
 	{file: "internal/engine/mailbox.go", old: "\tif m.room <= 0 || m.closed {\n\t\tclosed", new: "\tif m.room <= 0 {\n\t\tclosed"},
 	{file: "internal/engine/owner.go", old: "\tm.attended, m.awake, m.napping = ", new: "\t_, m.awake, m.napping = "},
 	{file: "internal/engine/worker.go", old: "w.fail(errs.ErrGoexit, false)", new: "_ = w"},

@@ -64,7 +64,7 @@ var ofRest = []mutation{
 	{file: "internal/scheduler/due.go", old: "if keep > 1 {", new: "if keep > 2 {"},
 	{file: "internal/scheduler/due.go", old: "if t.active == nil && len(t.postponed) == 0 {", new: "if len(t.postponed) == 0 {"},
 	{file: "internal/scheduler/due.go", old: "t.postponed = append(t.postponed, r)\n", new: "\n"},
-	{file: "internal/scheduler/due.go", old: "\ts.goOn(c, t, now)\n}", new: "}"},
+	{file: "internal/scheduler/due.go", old: "\ts.goOn(c, t, now)\n\ts.postpone", new: "\ts.postpone"},
 	{file: "internal/scheduler/due.go", old: "\tt.runs++\n", new: ""},
 	{file: "internal/scheduler/loop.go", old: "\tdefer timer.Stop()\n", new: "\n"},
 	{file: "internal/scheduler/scheduler.go", old: "do(t, c, now) })\n\ts.poke()\n", new: "do(t, c, now) })\n"},

@@ -123,21 +123,15 @@ func (s *Scheduler) miss(t *Task, last DueTime, n uint64) {
 	s.emitSkipped(t, last, n, errs.ErrMissed)
 }
 
-// makeUp makes several runs: at once if they may overlap, as far as there is room,
-// and else one after the other. Of those that then wait the newest stay, if those of
-// an earlier time have not all been made. So at most Options.Missed wait, besides those of RunNow.
+// makeUp makes several runs, behind those of an earlier time that are still to be made: at once if
+// they may overlap, as far as there is room, and else one after the other. Of those that then wait
+// the newest stay. So at most Options.Missed wait, besides those of RunNow.
 func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Duration) {
-	if t.cfg.Overlap == AllowOverlap {
-		for len(all) > 0 && s.hasRoom(c, t) {
-			_ = s.enqueue(c, t, dueRun{at: all[0]}, now)
-			all = all[1:]
-		}
-	}
 	for _, at := range all {
 		t.postponed = append(t.postponed, dueRun{at: at})
 	}
-	s.postponeAtMost(t, t.cfg.Missed)
 	s.goOn(c, t, now)
+	s.postponeAtMost(t, t.cfg.Missed)
 }
 
 // postponeAtMost drops the oldest of the runs postponed that are not RunNow's, down to limit: these

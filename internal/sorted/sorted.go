@@ -62,6 +62,7 @@ type List[V any] struct {
 	blocks []block[V]  // in order, none overlapping; nil before the first Put, and after a long list was emptied
 	first  [1]block[V] // room for blocks while there is one: a short list is one allocation
 	n      int         // values in all blocks
+	spare  []entry[V]  // room of the last block that left the front of a long list, empty; nil without
 }
 
 // Len returns the number of values.
@@ -149,12 +150,22 @@ func (l *List[V]) Put(k Key, v V) {
 func (l *List[V]) push(last *block[V], e entry[V]) {
 	l.n++
 	if len(last.all)-last.off >= blockLen {
-		l.blocks = append(l.blocks, block[V]{all: append(make([]entry[V], 0, keptLen), e)})
+		l.blocks = append(l.blocks, block[V]{all: append(l.room(), e)})
 		l.leaveFirst()
 		return
 	}
 	last.makeRoom()
 	last.all = append(last.all, e)
+}
+
+// room returns that of a whole block. The list is long by now, so it will most likely be filled; and
+// where as many leave at the front as come at the end it is that of a block which has left.
+func (l *List[V]) room() []entry[V] {
+	if free := l.spare; free != nil {
+		l.spare = nil
+		return free
+	}
+	return make([]entry[V], 0, blockLen)
 }
 
 // leaveFirst is called when there is more than one block, for which there is no room in first. What
@@ -235,13 +246,16 @@ func (l *List[V]) drop(i int) {
 	switch {
 	// Wiped first, as the slice still has it before its beginning.
 	case len(l.blocks) > 1 && i == 0:
+		if all := l.blocks[0].all; cap(all) >= blockLen {
+			l.spare = all[:0]
+		}
 		l.blocks[0] = block[V]{}
 		l.blocks = l.blocks[1:]
 	case len(l.blocks) > 1:
 		l.blocks = slices.Delete(l.blocks, i, i+1)
 	// The list is empty, and as good as new.
 	case cap(l.blocks[0].all) > keptLen:
-		l.blocks, l.first[0] = nil, block[V]{}
+		l.blocks, l.first[0], l.spare = nil, block[V]{}, nil
 	default:
 		l.blocks[0].all, l.blocks[0].off = l.blocks[0].all[:0], 0
 	}

@@ -77,6 +77,19 @@ func TestSearchesEnd(t *testing.T) {
 	require.NoError(t, q.Scheduler().Schedule("second", second, nothing, dray.RepeatFold))
 }
 
+// A repetition is left out as a whole, however many times a schedule has within it.
+func TestRepetitionsAreLeftOutAsAWhole(t *testing.T) {
+	newYork := zoneNamed(t, "America/New_York", "go")
+	asked := 0
+	each := func(after time.Time) time.Time { asked++; return after.Add(time.Millisecond) }
+	last := time.Date(2026, time.November, 1, 5, 59, 59, int(999*time.Millisecond), time.UTC).In(newYork)
+	require.Equal(t, "01:59:59 EDT", last.Format("15:04:05 MST"))
+	next := dray.Preview(wall(each), last, 1)
+	require.Len(t, next, 1)
+	require.Equal(t, "02:00:00 EST", next[0].Format("15:04:05 MST"))
+	require.Less(t, asked, 5)
+}
+
 func zoneNamed(t *testing.T, name, data string) *time.Location {
 	for _, z := range zonetest.Zones(t) {
 		if z.Name == name && z.Data == data {

@@ -2,6 +2,9 @@ package policy_test
 
 import (
 	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +55,65 @@ func TestBatchBeyondTheRoom(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A long one is put into chunks before it is accepted: as far as there is room, in its order, and beside others.
+func TestLongBatches(t *testing.T) {
+	const n, others, room = 20_000, 100, 19_999
+	synctest.Test(t, func(t *testing.T) {
+		q := kit.Paused(t, dray.WithWorkers(1), dray.WithCapacity(room+others))
+		var ran kit.Record[int]
+		require.NoError(t, q.Start())
+		release := kit.Occupy(t, q)
+		for i := range others {
+			kit.Add(t, q, ran.Job(-1-i))
+		}
+		fns := batchOf(&ran, n)
+		accepted, err := q.EnqueueBatch(t.Context(), fns)
+		require.ErrorIs(t, err, dray.ErrQueueFull)
+		require.Equal(t, room, accepted)
+		require.Equal(t, uint64(1), kit.Balanced(t, q).Rejected)
+		last := dray.ID(1) // the job that occupies the worker
+		at := time.Now()
+		for j := range q.Jobs() {
+			require.Equal(t, last, j.ID)
+			require.Equal(t, at, j.EnqueuedAt)
+			last++
+		}
+		require.Equal(t, dray.ID(room+others+2), last)
+		require.NoError(t, q.Cancel(last-1))
+		release()
+		synctest.Wait()
+		all := ran.All()
+		require.Len(t, all, room-1+others)
+		for i := range room - 1 {
+			require.Equal(t, i, all[others+i])
+		}
+	})
+	t.Run("beside others", func(t *testing.T) {
+		q := kit.Start(t, dray.WithWorkers(2), dray.WithCapacity(dray.Unbounded))
+		var ran atomic.Int64
+		var producers sync.WaitGroup
+		count := func(context.Context) error { ran.Add(1); return nil }
+		for range 4 {
+			producers.Go(func() {
+				accepted, err := q.EnqueueBatch(context.Background(), slices.Repeat([]dray.Func{count}, n))
+				if err != nil || accepted != n {
+					t.Error(accepted, err)
+				}
+				for range others {
+					if err := q.Enqueue(context.Background(), count); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		producers.Wait()
+		_, err := q.Shutdown(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, int64(4*(n+others)), ran.Load())
+		require.Equal(t, uint64(4*(n+others)), kit.Balanced(t, q).Processed)
+	})
 }
 
 // What fits takes its room at once, before anybody has collected it.

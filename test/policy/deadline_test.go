@@ -48,6 +48,48 @@ func TestDeadlineOfAWaitingJob(t *testing.T) {
 	}
 }
 
+// Others share the date of the one before them, where several are enqueued at once.
+func TestDeadlineCountsFromItsOwnCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := kit.Start(t, dray.WithWorkers(1))
+		release := kit.Occupy(t, q)
+		for range 3 { // the first is taken in at once, the others in 0.1 ms
+			require.NoError(t, q.Enqueue(context.Background(), kit.Nop, dray.WithLabel("x")))
+			kit.Elapse(20 * time.Microsecond)
+		}
+		require.NoError(t, q.Enqueue(context.Background(), kit.Nop, dray.WithDeadline(time.Millisecond)))
+		kit.Elapse(time.Millisecond - 1)
+		require.Zero(t, kit.Balanced(t, q).Failed)
+		kit.Elapse(1)
+		require.Equal(t, uint64(1), kit.Balanced(t, q).Failed)
+		release()
+	})
+}
+
+// A worker does not read the clock for each of very short jobs, but for each with a timeout: also behind one
+// among these that has taken long after all.
+func TestTimeoutAmongShortJobs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := kit.Start(t, dray.WithWorkers(1), dray.WithCapacity(dray.Unbounded))
+		long := func(context.Context) error { time.Sleep(900 * time.Microsecond); return nil }
+		timed := func(ctx context.Context) error {
+			time.Sleep(1500 * time.Microsecond)
+			return context.Cause(ctx)
+		}
+		for short := range 300 {
+			require.NoError(t, q.Pause())
+			for range 100 + short {
+				require.NoError(t, q.Enqueue(context.Background(), kit.Nop))
+			}
+			require.NoError(t, q.Enqueue(context.Background(), long))
+			require.NoError(t, q.Enqueue(context.Background(), timed, dray.WithTimeout(2*time.Millisecond)))
+			require.NoError(t, q.Resume())
+			kit.Elapse(3 * time.Second)
+			require.Zero(t, kit.Balanced(t, q).Failed, "%d", short)
+		}
+	})
+}
+
 func TestDeadlineOfARunningJob(t *testing.T) {
 	kit.Bubble(t, "it heeds its context", func(t *testing.T) {
 		q := kit.Start(t, dray.WithMaxAttempts(5), dray.WithDeadline(time.Minute), dray.WithTimeout(time.Hour))

@@ -26,6 +26,31 @@ func slowMinutes(from time.Time, takes time.Duration) dray.Schedule {
 	})
 }
 
+// What is made of runs that were missed is the newest, however long it takes to find that.
+func TestNewestMissedRunOfASlowSchedule(t *testing.T) {
+	for keep, runs := range map[dray.Missed]uint64{dray.SkipMissed: 0, dray.RunOnce: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			oddStart()
+			q := started(t)
+			now := time.Now()
+			var dues []time.Time
+			require.NoError(t, q.Scheduler().Schedule("x", slowMinutes(now.Add(-10*time.Minute), 40*time.Millisecond), func(ctx context.Context) error {
+				_, due, _ := dray.TaskFrom(ctx)
+				dues = append(dues, due)
+				return nil
+			}, dray.WithLastRun(now.Add(-10*time.Minute)), dray.WithMissed(keep)))
+			pass(2 * time.Second)
+			i := info(t, q, "x")
+			require.Equal(t, uint64(10), i.Due)
+			require.Equal(t, runs, i.Runs)
+			require.Len(t, dues, int(runs))
+			for _, due := range dues {
+				require.Equal(t, now.Truncate(time.Minute), due)
+			}
+		})
+	}
+}
+
 // What Unschedule drops is told at once, all together; what has become a job goes on.
 func TestUnscheduleTellsWhatItDrops(t *testing.T) {
 	queue := dray.WithOverlap(dray.QueueOverlap)
@@ -120,6 +145,8 @@ func TestReplacementFindsAllThatWasDue(t *testing.T) {
 	}{
 		"jitter of several intervals": {when: func() dray.Schedule { return dray.Every(time.Minute) }, opts: []dray.TaskOption{dray.WithJitter(jitter)}, wait: 150 * time.Second, due: 2},
 		"the same by a calendar":      {when: func() dray.Schedule { return foreign(minutes) }, opts: []dray.TaskOption{dray.WithJitter(jitter)}, wait: 200 * time.Second, due: 3},
+		"at that very moment":         {when: func() dray.Schedule { return dray.Every(time.Minute) }, opts: []dray.TaskOption{dray.WithJitter(jitter)}, wait: time.Minute, due: 1},
+		"the same by the calendar":    {when: func() dray.Schedule { return foreign(minutes) }, opts: []dray.TaskOption{dray.WithJitter(jitter)}, wait: 43 * time.Second, due: 1},
 		"catching up": {
 			when: func() dray.Schedule { return slowMinutes(time.Time{}, time.Millisecond) },
 			opts: []dray.TaskOption{dray.WithLastRun(time.Date(2000, 1, 4, 0, 0, 0, 0, time.UTC))}, wait: 10 * time.Millisecond, due: 71,

@@ -208,6 +208,57 @@ func TestOverlappingRunsTakeRoom(t *testing.T) {
 	}
 }
 
+// Runs that are made up for and may overlap are made as far as there is room, the oldest first, and none is refused.
+func TestMissedRunsThatOverlapWaitForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		oddStart()
+		q := started(t, dray.WithWorkers(1), dray.WithCapacity(1))
+		s := q.Scheduler()
+		require.NoError(t, q.Pause())
+		begun := time.Now()
+		var ran []time.Duration
+		note := func(ctx context.Context) error {
+			_, due, _ := dray.TaskFrom(ctx)
+			ran = append(ran, due.Sub(begun))
+			return nil
+		}
+		require.NoError(t, s.Schedule("x", dray.Every(time.Minute), note, dray.WithOverlap(dray.AllowOverlap), dray.WithMissed(dray.RunAll(3))))
+		for _, c := range []struct {
+			pause   time.Duration
+			due     uint64
+			missed  uint64
+			waiting int
+		}{
+			{4 * time.Minute, 4, 1, 1}, // of 2, 3 and 4 the first takes no room
+			{3 * time.Minute, 7, 2, 3}, // 4 goes, as 7 has come
+		} {
+			require.NoError(t, s.Pause("x"))
+			pass(c.pause)
+			require.NoError(t, s.Resume("x"))
+			synctest.Wait()
+			i := info(t, q, "x")
+			require.Equal(t, c.due, i.Due)
+			require.Equal(t, uint64(2), i.Runs)
+			require.Equal(t, c.missed, i.Missed)
+			require.Equal(t, c.waiting, i.Waiting)
+		}
+		require.NoError(t, s.Pause("x"))
+		require.NoError(t, q.Resume())
+		pass(time.Second)
+		require.NoError(t, s.Resume("x"))
+		synctest.Wait()
+		require.Equal(t, []time.Duration{2, 3, 5, 6, 7}, minutesOf(ran))
+		require.Zero(t, info(t, q, "x").Refused)
+	})
+}
+
+func minutesOf(ds []time.Duration) (minutes []time.Duration) {
+	for _, d := range ds {
+		minutes = append(minutes, d/time.Minute)
+	}
+	return minutes
+}
+
 // At most 64 goroutines are kept by String methods; what nobody has asked has no words,
 // and Tasks returns within a second.
 func TestManyHungStrings(t *testing.T) {

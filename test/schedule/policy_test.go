@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -81,20 +82,27 @@ func TestMissedOneAfterTheOther(t *testing.T) {
 	}
 }
 
-// TestPausedRunIsMissed: also a single one.
+// TestPausedRunIsMissed: also a single one, by either clock.
 func TestPausedRunIsMissed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fn, at := ticks()
-		q := kit.Start(t, dray.WithPeriodic("x", dray.Every(10*time.Second), fn, dray.WithMissed(dray.SkipMissed)))
-		synctest.Wait()
-		require.NoError(t, q.Scheduler().Pause("x"))
-		pass(10*time.Second + time.Millisecond)
-		require.NoError(t, q.Scheduler().RunNow("x"))
-		require.NoError(t, q.Scheduler().Resume("x"))
-		pass(10 * time.Second)
-		require.Equal(t, []time.Duration{10*time.Second + time.Millisecond, 20 * time.Second}, at())
-		require.Equal(t, uint64(1), task(t, q).Missed)
-	})
+	for name, when := range map[string]func() dray.Schedule{
+		"every": func() dray.Schedule { return dray.Every(10 * time.Second) },
+		"at": func() dray.Schedule {
+			return dray.At(time.Now().Add(10*time.Second), time.Now().Add(20*time.Second), time.Now().Add(30*time.Second))
+		},
+	} {
+		kit.Bubble(t, name, func(t *testing.T) {
+			fn, at := ticks()
+			q := kit.Start(t, dray.WithPeriodic("x", when(), fn, dray.WithMissed(dray.SkipMissed)))
+			synctest.Wait()
+			require.NoError(t, q.Scheduler().Pause("x"))
+			pass(10*time.Second + time.Millisecond)
+			require.NoError(t, q.Scheduler().RunNow("x"))
+			require.NoError(t, q.Scheduler().Resume("x"))
+			pass(10 * time.Second)
+			require.Equal(t, []time.Duration{10*time.Second + time.Millisecond, 20 * time.Second}, at())
+			require.Equal(t, uint64(1), task(t, q).Missed)
+		})
+	}
 }
 
 // A task that is paused before the queue is started stays so when it is.
@@ -109,6 +117,35 @@ func TestPausedBeforeTheStart(t *testing.T) {
 		require.NoError(t, q.Scheduler().Resume("x"))
 		pass(5 * time.Second)
 		require.Equal(t, seconds(25, 30), at())
+	})
+}
+
+// The interval of a task begins with the first start, so that the time before it counts for nothing.
+func TestIntervalsBeginWithTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fn, at := ticks()
+		q := kit.Paused(t, dray.WithPeriodic("x", dray.Every(10*time.Second), fn))
+		pass(35 * time.Second)
+		require.NoError(t, q.Start())
+		pass(25 * time.Second)
+		require.Equal(t, seconds(45, 55), at())
+		require.Equal(t, uint64(2), task(t, q).Due)
+		require.Zero(t, task(t, q).Missed)
+	})
+}
+
+// What a run failed with is told until another one has settled, not only been handed back.
+func TestLastErrorBesideARunThatIsHandedBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := kit.Start(t, dray.WithPeriodic("x", dray.Every(10*time.Second), func(context.Context) error { return io.ErrUnexpectedEOF }))
+		pass(15 * time.Second)
+		require.ErrorIs(t, task(t, q).LastError, io.ErrUnexpectedEOF)
+		require.NoError(t, q.Pause())
+		pass(10 * time.Second)
+		require.NoError(t, q.Close())
+		r, _ := q.Shutdown(t.Context())
+		require.Len(t, r.Waiting, 1)
+		require.ErrorIs(t, task(t, q).LastError, io.ErrUnexpectedEOF)
 	})
 }
 
