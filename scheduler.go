@@ -164,12 +164,13 @@ type PeriodicInfo struct {
 }
 
 // Tasks returns all tasks, by their next run and then by name; those without one
-// come last. Each is as it was at one moment; the books of all balance.
+// come last. Each is as it was at one moment; the books of all balance. Tasks that are
+// registered or removed while it collects, 128 at a time, may be missing.
 func (s *Scheduler) Tasks() []PeriodicInfo {
-	tasks := s.tasks.Tasks()
-	infos := make([]PeriodicInfo, len(tasks))
-	for i, t := range tasks {
-		infos[i] = PeriodicInfo(t)
+	n, tasks := s.tasks.Tasks()
+	infos := make([]PeriodicInfo, 0, n)
+	for t := range tasks {
+		infos = append(infos, PeriodicInfo(t))
 	}
 	return infos
 }

@@ -42,6 +42,14 @@ var ofSchedules = []mutation{
 	{file: "internal/scheduler/run.go", old: "\t\tr.next.prev = r.prev\n", new: "\n"},
 	{file: "internal/scheduler/run.go", old: "\tif o.State == core.Processed {", new: "\tif true {"},
 
+	// The list of tasks.
+	{file: "internal/scheduler/list.go", old: "ranks[i].next = math.MaxInt64", new: "_ = i"},
+	{file: "internal/scheduler/list.go", old: "if a.nano != b.nano {", new: "if false {"},
+	{file: "internal/scheduler/list.go", old: "k.Minor > upTo || len(some)", new: "len(some)"},
+	{file: "internal/scheduler/list.go", old: "return cmp.Compare(infos[a.i].Name, infos[b.i].Name)", new: "return 0"},
+	{file: "internal/scheduler/scheduler.go", old: "t.place = old.place", new: "_ = old"},
+	{file: "internal/scheduler/scheduler.go", old: "\ts.listed.Delete(sorted.Key{Minor: t.place})\n", new: ""},
+
 	// Tasks that are replaced or removed.
 	{file: "internal/scheduler/gone.go", old: "\t\t\tc.ResumeTask(old.name)\n", new: ""},
 	{file: "internal/scheduler/gone.go", old: "t.next <= t.heir.since", new: "t.next < t.heir.since"},

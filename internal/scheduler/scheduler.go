@@ -7,9 +7,6 @@
 package scheduler
 
 import (
-	"cmp"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -19,6 +16,7 @@ import (
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
+	"github.com/a622d8ee/dray/internal/sorted"
 )
 
 // A Host is the queue around a scheduler. All methods but Ask are called under Scheduler.mu or in a
@@ -94,18 +92,19 @@ type Scheduler struct {
 
 	mu sync.Mutex
 	// Guarded by mu:
-	tasks       map[string]*Task // by name; those that are gone are not in it
-	count       uint64           // tasks ever registered: the seq of the last one
-	intervals   taskTimers       // of Every, by the monotonic clock
-	calendar    taskTimers       // of all others, by the wall clock
-	due         []dueRuns        // from dueHead on, on their way to the queue, in order; those before are empty
-	dueHead     int              // also moved in a tick, for a call that holds mu
-	asker       asker            // the questions to schedules, and the helpers
-	wordHelpers int              // goroutines that ask schedules for their words, at most maxHelpers
-	looked      clock.Reading    // when the loop last compared the clocks
-	grace       time.Duration    // how late calendar runs may be besides that are taken now, as a jump was noticed late
-	begun       bool             // has served before; until then no interval has begun
-	stopped     bool             // nothing comes due, until it serves again
+	tasks       map[string]*Task   // by name; those that are gone are not in it
+	listed      sorted.List[*Task] // the same, by their places
+	count       uint64             // tasks ever registered: the seq of the last one
+	intervals   taskTimers         // of Every, by the monotonic clock
+	calendar    taskTimers         // of all others, by the wall clock
+	due         []dueRuns          // from dueHead on, on their way to the queue, in order; those before are empty
+	dueHead     int                // also moved in a tick, for a call that holds mu
+	asker       asker              // the questions to schedules, and the helpers
+	wordHelpers int                // goroutines that ask schedules for their words, at most maxHelpers
+	looked      clock.Reading      // when the loop last compared the clocks
+	grace       time.Duration      // how late calendar runs may be besides that are taken now, as a jump was noticed late
+	begun       bool               // has served before; until then no interval has begun
+	stopped     bool               // nothing comes due, until it serves again
 
 	// Guarded by the engine's state:
 	waitList []*Task // a run of theirs has ended, or a pause has; seen to at the end of the tick
@@ -166,11 +165,13 @@ func (s *Scheduler) register(t *Task, replaces bool) (done bool, err error) {
 	}
 	s.count++
 	// of a replacement too: it stands behind all that are there
-	t.seq = s.count
+	t.seq, t.place = s.count, s.count
 	if old := s.tasks[name]; old != nil {
+		t.place = old.place
 		s.replace(old, t)
 	}
 	s.tasks[name] = t
+	s.listed.Put(sorted.Key{Minor: t.place}, t)
 	s.arm(t)
 	s.handOver()
 	if e, ok := s.timersOf(t).first(); ok && e.Item == t {
@@ -199,6 +200,7 @@ func (s *Scheduler) Unschedule(name string) error {
 		return errs.ErrNotFound
 	}
 	delete(s.tasks, name)
+	s.listed.Delete(sorted.Key{Minor: t.place})
 	// What is due is taken before the task is gone: makeDue would tell it as skipped a second time.
 	dropped := s.takeUncounted(t)
 	s.disarm(t)
@@ -313,51 +315,6 @@ type Info struct {
 	Missed     uint64
 	Refused    uint64
 	Locked     uint64
-}
-
-// Tasks returns all tasks, by their next run and then by name; those without one
-// come last. Each is as it was at one moment; the books of all balance. It waits for schedules
-// that say their words, which are foreign code, for AskLimit at most.
-func (s *Scheduler) Tasks() []Info {
-	infos := s.infos()
-	slices.SortFunc(infos, func(a, b Info) int {
-		if a.Next.IsZero() != b.Next.IsZero() {
-			if a.Next.IsZero() {
-				return 1
-			}
-			return -1
-		}
-		return cmp.Or(a.Next.Compare(b.Next), cmp.Compare(a.Name, b.Name))
-	})
-	return infos
-}
-
-// infosAtOnce is for how many tasks the engine is held up at a time. So the list as a whole is
-// not of one moment.
-const infosAtOnce = 256
-
-// infos returns the tasks, in no order. Tasks that are removed while it collects are left out.
-// The words of the schedules are asked for at last, while no lock is held.
-func (s *Scheduler) infos() []Info {
-	s.mu.Lock()
-	tasks := slices.Collect(maps.Values(s.tasks))
-	s.mu.Unlock()
-	infos := make([]Info, 0, len(tasks))
-	described := make([]*Task, 0, len(tasks))
-	for some := range slices.Chunk(tasks, infosAtOnce) {
-		s.mu.Lock()
-		s.underBoth(func() {
-			now := s.clock.Reference()
-			for _, t := range some {
-				if t = t.current(); t != nil { // it may have been replaced since
-					infos, described = append(infos, s.info(t, now)), append(described, t)
-				}
-			}
-		})
-		s.mu.Unlock()
-	}
-	s.describe(described, infos)
-	return infos
 }
 
 // underBoth makes a change to what both mu, which is held, and the engine's state guard. It is

@@ -19,12 +19,13 @@ import (
 // and books, while the old one stays as long as runs of it are still to be found. So a question
 // or a timer that holds a Task never sees its schedule or its options change.
 type Task struct {
-	name   string // immutable, as are those up to seq
+	name   string // immutable, as are those up to place
 	fn     core.Func
 	cfg    *Options
 	cal    *wallTask     // nil for Every
 	period time.Duration // of Every
 	seq    uint64        // order of registration
+	place  uint64        // of the first task of its name: its seq. The tasks are listed by it
 
 	// guarded by Scheduler.mu:
 	next   time.Duration // when the next run is due, without jitter, on the task's own clock; if hasNext

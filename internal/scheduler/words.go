@@ -25,6 +25,7 @@ type saying struct {
 func (s *Scheduler) describe(tasks []*Task, infos []Info) {
 	r := &wordsRound{s: s, said: make(map[int]*saying)}
 	for i, t := range tasks {
+		letOthers(i)
 		// A conversion calls nothing, so this is safe for foreign schedules as well.
 		v, ok := t.schedule().(fmt.Stringer)
 		switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -200,15 +201,51 @@ func TestTasksWhileOneIsReplaced(t *testing.T) {
 		}
 	}()
 	for range 200 {
-		names := map[string]bool{}
-		for _, i := range q.Scheduler().Tasks() {
+		names, tasks := map[string]bool{}, q.Scheduler().Tasks()
+		for _, i := range tasks {
 			names[i.Name] = true
 		}
-		if len(names) != n {
-			t.Errorf("%d of %d tasks", len(names), n)
+		if len(names) != n || len(tasks) != n {
+			t.Errorf("%d of %d tasks, %d times", len(names), n, len(tasks))
 			break
 		}
 	}
 	close(done)
 	require.NoError(t, <-ended)
+}
+
+// Tasks are in the order of their next runs, to the nanosecond, and then of their names, however many there are.
+func TestOrderOfTasks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		oddStart()
+		q := started(t)
+		s := q.Scheduler()
+		now := time.Now()
+		var want []string
+		for _, i := range rand.Perm(1000) {
+			name := fmt.Sprintf("%03d", i)
+			when := dray.At(now.Add(time.Hour - time.Duration(i/10))) // ten at each
+			if i >= 900 {
+				when = dray.At(now.Add(time.Second)) // and then never
+			}
+			require.NoError(t, s.Schedule(name, when, kit.Nop))
+		}
+		pass(time.Minute)
+		for i := range 1000 {
+			name := fmt.Sprintf("%03d", 890-i/10*10+i%10)
+			if i >= 900 {
+				name = fmt.Sprintf("%03d", i)
+			}
+			if i%7 == 0 {
+				require.NoError(t, s.Unschedule(name))
+			} else {
+				want = append(want, name)
+			}
+		}
+		var got []string
+		for _, i := range s.Tasks() {
+			got = append(got, i.Name)
+		}
+		require.Equal(t, want, got)
+	})
 }
