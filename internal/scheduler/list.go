@@ -45,7 +45,10 @@ func inOrder(infos []Info) []rank {
 			ranks[i].next = math.MaxInt64
 		}
 	}
+	steps := 0
 	slices.SortFunc(ranks, func(a, b rank) int {
+		steps++
+		letOthers(steps)
 		if a.next != b.next {
 			return cmp.Compare(a.next, b.next)
 		}
