@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/test/kit"
 )
@@ -89,6 +91,32 @@ func BenchmarkPlainJob(b *testing.B) {
 		b.ReportMetric(float64(d.Nanoseconds())/batch, what)
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkStream is BenchmarkEnqueue for jobs that do nothing, plain and of a kind with four options that need no
+// rule unless something goes wrong.
+func BenchmarkStream(b *testing.B) {
+	stream := func(enqueue func(*dray.Queue) func(dray.Func) error) func(b *testing.B) {
+		return func(b *testing.B) {
+			q := kit.Start(b, dray.WithWorkers(2), dray.WithCapacity(dray.Unbounded))
+			each, ended := enqueue(q), make(chan struct{})
+			b.ReportAllocs()
+			for range b.N - 1 {
+				_ = each(kit.Nop)
+			}
+			_ = each(func(context.Context) error { close(ended); return nil })
+			<-ended
+		}
+	}
+	b.Run("plain", stream(func(q *dray.Queue) func(dray.Func) error {
+		return func(fn dray.Func) error { return q.Enqueue(context.Background(), fn) }
+	}))
+	b.Run("kind", stream(func(q *dray.Queue) func(dray.Func) error {
+		k, err := dray.Handle(q, "k", func(ctx context.Context, fn dray.Func) error { return fn(ctx) }, dray.WithMaxAttempts(3),
+			dray.WithBackoff(dray.Exponential(time.Second, time.Minute)), dray.WithTimeout(time.Minute), dray.WithLabel("bench"))
+		require.NoError(b, err)
+		return func(fn dray.Func) error { return k.Enqueue(context.Background(), fn) }
+	}))
 }
 
 // BenchmarkRun submits a job and waits for its result.
