@@ -62,7 +62,7 @@ type List[V any] struct {
 	blocks []block[V]  // in order, none overlapping; nil before the first Put, and after a long list was emptied
 	first  [1]block[V] // room for blocks while there is one: a short list is one allocation
 	n      int         // values in all blocks
-	spare  []entry[V]  // room of the last block that left the front of a long list, empty; nil without
+	spare  []entry[V]  // room of the last whole block that became empty beside others; nil without
 }
 
 // Len returns the number of values.
@@ -159,7 +159,7 @@ func (l *List[V]) push(last *block[V], e entry[V]) {
 }
 
 // room returns that of a whole block. The list is long by now, so it will most likely be filled; and
-// where as many leave at the front as come at the end it is that of a block which has left.
+// where as many leave as come it is that of a block which has left.
 func (l *List[V]) room() []entry[V] {
 	if free := l.spare; free != nil {
 		l.spare = nil
@@ -243,12 +243,12 @@ func (l *List[V]) remove(i, at int) {
 // drop takes out block i, which is empty. The first of several is cut off, which moves no others.
 // The only one stays, unless its room is more than an empty list is to keep.
 func (l *List[V]) drop(i int) {
+	if all := l.blocks[i].all; len(l.blocks) > 1 && cap(all) >= blockLen {
+		l.spare = all[:0] // all of it is wiped
+	}
 	switch {
 	// Wiped first, as the slice still has it before its beginning.
 	case len(l.blocks) > 1 && i == 0:
-		if all := l.blocks[0].all; cap(all) >= blockLen {
-			l.spare = all[:0]
-		}
 		l.blocks[0] = block[V]{}
 		l.blocks = l.blocks[1:]
 	case len(l.blocks) > 1:

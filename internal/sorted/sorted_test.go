@@ -173,6 +173,21 @@ func TestSteadyStateAllocatesNextToNothing(t *testing.T) {
 	}
 }
 
+// Also where the newest comes and goes behind blocks that are all full.
+func TestNewestThatComesAndGoesAllocatesNothing(t *testing.T) {
+	for _, there := range []int{blockLen - 1, blockLen, blockLen + 1, 2 * blockLen, 3*blockLen + 7} {
+		var l List[int]
+		for i := range there {
+			l.Put(key(i), i)
+		}
+		allocs := testing.AllocsPerRun(100, func() {
+			l.Put(key(there), there)
+			require.True(t, l.Delete(key(there)))
+		})
+		require.Zero(t, allocs, "with %d there", there)
+	}
+}
+
 // inUse returns how many bytes are in use more after f than before.
 func inUse(f func()) int64 {
 	var before, after runtime.MemStats
