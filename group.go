@@ -70,7 +70,7 @@ func WithCompletion(fn func(ctx context.Context, err error) error, opts ...JobOp
 			return err
 		}
 		run := func(ctx context.Context) error { return fn(ctx, g.err) }
-		g.core.Completion = func() *core.Job { return g.queue.newJob(context.Background(), run, "", &p) }
+		g.core.Completion = func() *core.Job { return g.queue.newJob(context.Background(), run, &p) }
 		return nil
 	}
 }

@@ -213,7 +213,6 @@ var defaultBackoff = Exponential(time.Second, time.Minute)
 // concurrently. A kind is made by [Handle]; the zero value accepts nothing: [ErrUnknownKind].
 type Kind[T any] struct {
 	queue *Queue
-	name  string
 	fn    func(context.Context, T) error
 	jobs  policy // the kind's defaults over the queue's
 }
@@ -232,11 +231,12 @@ func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opt
 	if err != nil {
 		return nil, err
 	}
-	jobs.spec = jobs.specOf(kind)
+	jobs.kind, jobs.spec = kind, nil
+	jobs.share()
 	if err := q.register(kind, jobs); err != nil {
 		return nil, err
 	}
-	return &Kind[T]{queue: q, name: kind, fn: fn, jobs: jobs}, nil
+	return &Kind[T]{queue: q, fn: fn, jobs: jobs}, nil
 }
 
 func (q *Queue) register(kind string, jobs policy) error {
@@ -272,9 +272,9 @@ func (k *Kind[T]) enqueue(ctx context.Context, v T, opts []JobOption, placed boo
 		return Receipt{}, err
 	}
 	fn := func(ctx context.Context) error { return k.fn(ctx, v) }
-	r, err := k.queue.enqueue(ctx, fn, k.name, &k.jobs, placed, nil, opts)
+	r, err := k.queue.enqueue(ctx, fn, &k.jobs, placed, nil, opts)
 	if w := k.queue.recorder; w != nil && err == nil {
-		w.Payload(uint64(r.ID), k.name, v)
+		w.Payload(uint64(r.ID), k.jobs.kind, v)
 	}
 	return r, err
 }

@@ -16,6 +16,7 @@ import (
 
 // A policy is what the job options add up to.
 type policy struct {
+	kind         string // of the jobs; empty for a Func
 	label        string
 	timeout      time.Duration
 	deadline     time.Duration
@@ -258,24 +259,24 @@ func (o middlewareOption) applyJob(p *policy) error {
 	return o.check()
 }
 
-// specOf returns what the records of jobs of that kind have in common that are enqueued without
-// further options.
-func (p *policy) specOf(kind string) *core.Spec {
-	return &core.Spec{
-		Kind: kind, Key: p.key, KeyLimit: p.keyLimit,
+// share makes what the records of all jobs have in common that are enqueued without further options,
+// unless that has been done. It is done before p is shared.
+func (p *policy) share() {
+	if p.spec != nil {
+		return
+	}
+	p.spec = &core.Spec{
+		Kind: p.kind, Key: p.key, KeyLimit: p.keyLimit,
 		Unique: p.unique, UniquePolicy: core.UniquePolicy(p.uniquePolicy), UniqueFor: p.uniquePeriod,
 		Priority: core.Priority(p.priority), MaxAttempts: p.maxAttempts,
 		Timeout: p.timeout, Within: p.deadline, Backoff: p.backoff, Limiters: p.limiters,
 	}
 }
 
-// newJob makes the record of a job, which ctx enqueues. The kind is that of p.spec, if p has one.
-func (h *host) newJob(ctx context.Context, fn Func, kind string, p *policy) *core.Job {
-	spec := p.spec
-	if spec == nil {
-		spec = p.specOf(kind)
-	}
-	j := &core.Job{Spec: spec, Fn: fn, Label: p.label}
+// newJob makes the record of a job, which ctx enqueues.
+func (h *host) newJob(ctx context.Context, fn Func, p *policy) *core.Job {
+	p.share()
+	j := &core.Job{Spec: p.spec, Fn: fn, Label: p.label}
 	if p.group != nil {
 		j.Group = &p.group.core
 	}

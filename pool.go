@@ -106,7 +106,7 @@ func (p *Pool) take(fn Func, end engine.Completion) error {
 		if p.idle(c) == 0 {
 			return ErrNoWorkers
 		}
-		j := p.newJob(context.Background(), fn, "", poolJobs)
+		j := p.newJob(context.Background(), fn, poolJobs)
 		if end != nil {
 			j.Ref = end
 			end.Accepted(p.engine.LastID() + 1)

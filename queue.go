@@ -56,7 +56,7 @@ func New(opts ...Option) (_ *Queue, err error) {
 		jobs: cfg.jobs, kinds: map[string]policy{},
 	}
 	q.plain = !cfg.jobs.set
-	q.jobs.spec = q.jobs.specOf("")
+	q.jobs.share()
 	q.scheduler = newScheduler(q)
 	q.lifecycle.init()
 	for _, p := range cfg.periodic {
@@ -89,7 +89,7 @@ func (q *Queue) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 			return ErrClosed
 		}
 	}
-	_, err := q.enqueue(ctx, fn, "", &q.jobs, false, nil, opts)
+	_, err := q.enqueue(ctx, fn, &q.jobs, false, nil, opts)
 	return err
 }
 
@@ -103,13 +103,13 @@ func (q *Queue) EnqueueSync(ctx context.Context, fn Func, opts ...JobOption) (Re
 			return Receipt{ID(r.ID), r.Position}, nil
 		}
 	}
-	return q.enqueue(ctx, fn, "", &q.jobs, true, nil, opts)
+	return q.enqueue(ctx, fn, &q.jobs, true, nil, opts)
 }
 
 // enqueue is the way of every job that needs a record: one with options, of a
 // kind, or whose caller wants to know more than that it was accepted, such as where it is placed.
 func (q *Queue) enqueue(
-	ctx context.Context, fn Func, kind string, base *policy, placed bool, end engine.Completion, opts []JobOption,
+	ctx context.Context, fn Func, base *policy, placed bool, end engine.Completion, opts []JobOption,
 ) (Receipt, error) {
 	if fn == nil {
 		return Receipt{}, ErrNilFunc
@@ -122,7 +122,7 @@ func (q *Queue) enqueue(
 	if err := cmp.Or(p.check(q, 1), p.ask(ctx)); err != nil {
 		return Receipt{}, err
 	}
-	j := q.newJob(ctx, fn, kind, p)
+	j := q.newJob(ctx, fn, p)
 	if end != nil {
 		j.Ref = end
 	}
@@ -317,7 +317,7 @@ func (q *Queue) EnqueueBatch(ctx context.Context, fns []Func, opts ...JobOption)
 	if accepted == len(fns) {
 		return accepted, nil
 	}
-	n, err := q.enqueueBatch(ctx, fns[accepted:], "", q.jobs, opts)
+	n, err := q.enqueueBatch(ctx, fns[accepted:], q.jobs, opts)
 	return accepted + n, err
 }
 
@@ -333,11 +333,11 @@ func (k *Kind[T]) EnqueueBatch(ctx context.Context, vs []T, opts ...JobOption) (
 	for i, v := range vs {
 		fns[i] = func(ctx context.Context) error { return k.fn(ctx, v) }
 	}
-	return k.queue.enqueueBatch(ctx, fns, k.name, k.jobs, opts)
+	return k.queue.enqueueBatch(ctx, fns, k.jobs, opts)
 }
 
 // enqueueBatch is enqueue for several.
-func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p policy, opts []JobOption) (accepted int, err error) {
+func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, p policy, opts []JobOption) (accepted int, err error) {
 	p, err = p.with(opts)
 	if err != nil {
 		return 0, err
@@ -345,12 +345,9 @@ func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, kind string, p pol
 	if err := cmp.Or(p.check(q, len(fns)), p.ask(ctx)); err != nil {
 		return 0, err
 	}
-	if p.spec == nil {
-		p.spec = p.specOf(kind)
-	}
 	jobs := make([]*core.Job, len(fns))
 	for i, fn := range fns {
-		jobs[i] = q.newJob(ctx, fn, kind, &p)
+		jobs[i] = q.newJob(ctx, fn, &p)
 	}
 	o, err := q.offerOf(ctx)
 	if err != nil {

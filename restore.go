@@ -186,7 +186,7 @@ func (q *Queue) handmade(l Leftover, p policy) *core.Job {
 	if l.Priority != Normal {
 		p.priority = l.Priority
 	}
-	j := q.newJob(context.Background(), l.Func, l.Kind, &p)
+	j := q.newJob(context.Background(), l.Func, &p)
 	if l.LastError != nil {
 		j.HasFailed(l.LastError)
 	}

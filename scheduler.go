@@ -26,7 +26,7 @@ type Scheduler struct {
 func newScheduler(q *Queue) *Scheduler {
 	s := &Scheduler{queue: q, plain: &taskConfig{policy: q.jobs}}
 	s.plain.Missed, s.plain.Own = int(RunOnce), s.plain
-	s.plain.template = q.newJob(context.Background(), nil, "", &s.plain.policy)
+	s.plain.template = q.newJob(context.Background(), nil, &s.plain.policy)
 	s.tasks = scheduler.New(taskHooks{s}, q.engine, q.clock)
 	return s
 }
@@ -91,7 +91,7 @@ func (s *Scheduler) configure(name string, opts []TaskOption) (_ *taskConfig, er
 		err = cfg.policy.check(s.queue, 1)
 	}
 	cfg.jobs = nil
-	cfg.template = s.queue.newJob(context.Background(), nil, "", &cfg.policy)
+	cfg.template = s.queue.newJob(context.Background(), nil, &cfg.policy)
 	cfg.Jitter, cfg.Own = jitterOf(name, cfg.spread), &cfg
 	return &cfg, err
 }
@@ -197,7 +197,7 @@ func (h taskHooks) Record(j *core.Job, t *scheduler.Task, due scheduler.DueTime)
 	}
 	p := &cfg.policy
 	if p.delay > 0 || !p.runAt.IsZero() || cfg.template.HostData != nil { // a delay counts from now
-		*j = *h.s.queue.newJob(context.Background(), fn, "", p)
+		*j = *h.s.queue.newJob(context.Background(), fn, p)
 	} else {
 		*j = *cfg.template
 		j.Fn = core.Func(fn)

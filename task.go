@@ -46,7 +46,7 @@ func Submit[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, e
 	}
 	t := &Task[R]{queue: q.host}
 	s := &submitted[R]{t, fn}
-	r, err := q.enqueue(ctx, s.run, "", &q.jobs, false, s, opts)
+	r, err := q.enqueue(ctx, s.run, &q.jobs, false, s, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -88,7 +88,7 @@ var PlainSpec = &Spec{MaxAttempts: 1}
 
 // Job is the record of a job that has rules, or that a caller asked about. Plain jobs have none:
 // they are a function, an ID and a time. The fields of the first block are set before Accept and
-// not changed by the core, but for Group and Roomless, and Fn and others when a settled record is
+// not changed by the core, but for Group, and Spec, Fn and others when a settled record is
 // emptied.
 //
 // The record belongs to the core from Accept to its end. Of one that runs its worker reads Fn,
@@ -105,7 +105,7 @@ type Job struct {
 	Answer   chan error // the engine's own: where the caller of a blocked offer waits
 
 	// The rest is the core's, but for what is set before Accept or Restore: RunAt; of a restored
-	// job EnqueuedAt, Attempt, Errs and, if it was Retrying, State. The mailbox sets ID and
+	// job EnqueuedAt, Attempt, the errors and, if it was Retrying, State. The mailbox sets ID and
 	// EnqueuedAt of what it accepts.
 	ID         uint64
 	EnqueuedAt time.Duration
@@ -113,7 +113,7 @@ type Job struct {
 	Attempt    int           // attempts begun, snoozed and interrupted ones not counted
 	past       *past         // of its failed attempts; nil before the first
 	State      State
-	Roomless   bool // set before Accept: it takes no room, and stands in its lane as one of at most maxRoomless
+	Roomless   bool // set before Accept, or by it: it takes no room, and stands in its lane as one of at most maxRoomless
 
 	readyAt     time.Duration // when it last became pending
 	seq         int64         // its turn among all jobs with a record that became pending

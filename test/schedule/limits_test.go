@@ -252,6 +252,42 @@ func TestMissedRunsThatOverlapWaitForRoom(t *testing.T) {
 	})
 }
 
+// One that could be made at once does not overtake those that have waited for room before it.
+func TestMissedRunsThatOverlapKeepTheirOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		oddStart()
+		pass(43 * time.Second) // the minute is full
+		q := draytest.New(t, dray.WithWorkers(1), dray.WithCapacity(1))
+		s := q.Scheduler()
+		begun, release := time.Now().Truncate(time.Minute), make(chan struct{})
+		var ran []time.Duration
+		note := func(ctx context.Context) error {
+			_, due, _ := dray.TaskFrom(ctx)
+			ran = append(ran, due.Sub(begun))
+			<-release
+			return nil
+		}
+		require.NoError(t, q.Pause())
+		require.NoError(t, s.Schedule("x", foreign(minutes), note, dray.WithOverlap(dray.AllowOverlap), dray.WithMissed(dray.RunAll(3))))
+		require.NoError(t, s.Pause("x"))
+		pass(3 * time.Minute)
+		require.NoError(t, s.Resume("x"))
+		synctest.Wait()
+		require.Equal(t, 1, info(t, q, "x").Waiting, "1 takes no room, 2 does, 3 waits for some")
+		require.NoError(t, q.Resume())
+		synctest.Wait()
+		require.Len(t, ran, 1, "so that another run would take no room")
+		draytest.SetClock(t, q, 2*time.Minute)
+		require.NoError(t, s.Schedule("y", dray.Every(time.Hour), kit.Nop))
+		require.NoError(t, s.Pause("y")) // has the clock be looked at
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		require.Equal(t, []time.Duration{1, 2, 3, 4, 5}, minutesOf(ran))
+		require.Zero(t, info(t, q, "x").Refused)
+	})
+}
+
 func minutesOf(ds []time.Duration) (minutes []time.Duration) {
 	for _, d := range ds {
 		minutes = append(minutes, d/time.Minute)
