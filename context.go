@@ -22,8 +22,8 @@ func endOf(ctx context.Context) error {
 	return askEnd(ctx)
 }
 
-// askEnd is endOf for all but the background context, of which it need not be asked: with its deferred call it is
-// not inlined, and endOf is.
+// askEnd is endOf for all but the background context, of which it need not be asked: with its
+// deferred call it is not inlined, and endOf is.
 func askEnd(ctx context.Context) (err error) {
 	defer contextThrew(&err)
 	if err = ctx.Err(); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
-// Sentinel errors. All of them work with [errors.Is] through any wrapping;
-// the documentation of each call says which of them it returns.
+// Sentinel errors. All of them work with [errors.Is] through any wrapping; the documentation of
+// each call says which of them it returns.
 var (
 	// ErrClosed is returned by every call that needs a queue, pool or
 	// supervisor that still takes work, once its shutdown has begun.
@@ -77,10 +77,9 @@ var errNilQueue = errors.New("dray: nil queue")
 // errDiscarded is the error of a job that returned Discard(nil).
 var errDiscarded = errors.New("dray: discarded without a reason")
 
-// PanicError is the error of a job, or of a supervised child, that panicked; of a
-// call, if user code that it needed did, such as its context.
-// It unwraps to the panic value when that value is an error, unless a method of
-// that error panics in its turn.
+// PanicError is the error of a job, or of a supervised child, that panicked; of a call, if user
+// code that it needed did, such as its context. It unwraps to the panic value when that value
+// is an error, unless a method of that error panics in its turn.
 type PanicError struct {
 	Value any    // what panic was called with; a *runtime.PanicNilError for panic(nil)
 	Stack []byte // the stack of the panicking goroutine, at most 16 KiB of it

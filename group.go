@@ -47,9 +47,9 @@ const maxGroupErrs = 100
 // GroupOption configures a group: see [NewGroup].
 type GroupOption func(*Group) error
 
-// WithCompletion makes fn a job that is enqueued when the group is complete, with
-// the error that [Group.Wait] returns. It follows from the group's jobs, so there is
-// always room for it, which it takes none of, also while the queue is drained. The options are its own;
+// WithCompletion makes fn a job that is enqueued when the group is complete, with the error
+// that [Group.Wait] returns. It follows from the group's jobs, so there is always room for it,
+// which it takes none of, also while the queue is drained. The options are its own;
 // [WithUnique] and [WithGroup], which might keep it from being accepted, are errors.
 func WithCompletion(fn func(ctx context.Context, err error) error, opts ...JobOption) GroupOption {
 	return func(g *Group) error {

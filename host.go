@@ -17,7 +17,8 @@ import (
 )
 
 // A host is what a queue and a pool have in common: the engine that runs the jobs, and what is
-// told of it. It is kept by jobs that do not return, so it must not lead to the queue, which keeps the report.
+// told of it. It is kept by jobs that do not return, so it must not lead to the queue, which
+// keeps the report.
 type host struct {
 	common                       // immutable
 	engine  *engine.Engine       // immutable
@@ -29,7 +30,8 @@ type host struct {
 	told    atomic.Bool          // something since the last QueueStopped; set by all that tell, cleared by the owner
 }
 
-// newHost returns the host of an engine of that sort; the middleware around every job is handler, nil for none.
+// newHost returns the host of an engine of that sort; the middleware around every job is
+// handler, nil for none.
 func newHost(c common, handler Handler, cfg engine.Config) *host {
 	h := &host{common: c, bus: newBus(c, c.name), handler: handler, pooled: cfg.Pool}
 	cfg.Clock, cfg.MaxStack, cfg.Wrapped = c.clock, maxStack, handler != nil

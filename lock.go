@@ -187,8 +187,8 @@ func (l *runLock) letGo() {
 	}
 }
 
-// runEnded is told the end of the run, in a tick. It gives the lock
-// back where no attempt has, as the run was cancelled, or handed back, between two.
+// runEnded is told the end of the run, in a tick. It gives the lock back where no attempt has,
+// as the run was cancelled, or handed back, between two.
 func (l *runLock) runEnded(handedBack bool) {
 	l.ended = true
 	unlock := l.unlock

@@ -90,7 +90,8 @@ const (
 	JobProcessed
 	// JobFailed: the job used up its attempts or its time, or discarded itself. Sets Job, Err, Run.
 	JobFailed
-	// JobRetrying: an attempt failed with Err; the next one starts at Job.RunAt. Sets Job, Err, Run.
+	// JobRetrying: an attempt failed with Err; the next one starts at Job.RunAt. Sets Job, Err,
+	// Run.
 	JobRetrying
 	// JobSnoozed: the job asked to run again at Job.RunAt, no attempt spent. Sets Job, Run.
 	JobSnoozed
@@ -128,9 +129,10 @@ const (
 	QueueResized
 	// QueueStopped: a run has ended: by a shutdown, or by the end of a [Queue.Serve] that may
 	// be called again, also by a failure. Stats are the books at that moment, after all that
-	// was told before. A shutdown between two runs is told if the books are other ones than
-	// the last time, or if anything else was told since. After Shutdown or Close
-	// nothing more is told; what then still runs shows in the books when it returns. Sets Stats, Waiting, Interrupted, Abandoned.
+	// was told before. A shutdown between two runs is told if the books are other ones than the
+	// last time, or if anything else was told since. After Shutdown or Close nothing more is
+	// told; what then still runs shows in the books when it returns. Sets Stats, Waiting,
+	// Interrupted, Abandoned.
 	QueueStopped
 	// RateLimitFailed: a [Limiter] returned an error or panicked; it is asked again. Sets Err.
 	RateLimitFailed

@@ -188,11 +188,10 @@ func WithLabel(label string) JobOption {
 	return jobOption(func(p *policy) error { p.label = label; return nil })
 }
 
-// WithTimeout bounds each attempt: after d its context is cancelled with the
-// cause [ErrTimeout], and an error that it then returns is a failed attempt, whose
-// error is ErrTimeout, too. A
-// job that does not heed its context keeps its worker: see [WithStuckAllowance].
-// Defaults to 0, no timeout.
+// WithTimeout bounds each attempt: after d its context is cancelled with the cause
+// [ErrTimeout], and an error that it then returns is a failed attempt, whose error is
+// ErrTimeout, too. A job that does not heed its context keeps its worker: see
+// [WithStuckAllowance]. Defaults to 0, no timeout.
 func WithTimeout(d time.Duration) JobOption {
 	return jobOption(func(p *policy) error { p.timeout = d; return checkDelay("WithTimeout", d) })
 }
@@ -237,11 +236,10 @@ func WithDelay(d time.Duration) JobOption {
 	})
 }
 
-// WithRunAt makes the job pending only at t; at once if t is past. It replaces
-// [WithDelay]. How far away t is, is measured once, when the job is enqueued, by the
-// wall clock of that moment; a jump of the wall clock after that moves nothing, and
-// JobInfo.RunAt then tells what the clock will show. A
-// time more than 292 years away counts as 292 years away, which is never.
+// WithRunAt makes the job pending only at t; at once if t is past. It replaces [WithDelay]. How
+// far away t is, is measured once, when the job is enqueued, by the wall clock of that moment;
+// a jump of the wall clock after that moves nothing, and JobInfo.RunAt then tells what the
+// clock will show. A time more than 292 years away counts as 292 years away, which is never.
 func WithRunAt(t time.Time) JobOption {
 	return jobOption(func(p *policy) error { p.delay, p.runAt = 0, t; return nil })
 }

@@ -141,12 +141,11 @@ func WithDeadline(d time.Duration) JobOption {
 	return jobOption(func(p *policy) error { p.deadline = d; return checkDelay("WithDeadline", d) })
 }
 
-// WithUniquePeriod lets the key of [WithUnique] stay taken for at least d from the
-// job's acceptance, however early and however it settles, also if it is replaced and the
-// other job settles; nothing but the key and the ID is kept. For [KeepExisting] the
-// existing job is then one that has settled.
-// Together with [ReplacePending] it is an error from the call, and a job with that
-// policy that finds such a key gets [ErrDuplicate]. Without WithUnique it does
+// WithUniquePeriod lets the key of [WithUnique] stay taken for at least d from the job's
+// acceptance, however early and however it settles, also if it is replaced and the other job
+// settles; nothing but the key and the ID is kept. For [KeepExisting] the existing job is then
+// one that has settled. Together with [ReplacePending] it is an error from the call, and a job
+// with that policy that finds such a key gets [ErrDuplicate]. Without WithUnique it does
 // nothing. Defaults to 0: the key is free once the job has settled; at most a year.
 func WithUniquePeriod(d time.Duration) JobOption {
 	return jobOption(func(p *policy) error { p.uniquePeriod = d; return checkDelay("WithUniquePeriod", d) })
@@ -259,8 +258,8 @@ func (o middlewareOption) applyJob(p *policy) error {
 	return o.check()
 }
 
-// share makes what the records of all jobs have in common that are enqueued without further options,
-// unless that has been done. It is done before p is shared.
+// share makes what the records of all jobs have in common that are enqueued without further
+// options, unless that has been done. It is done before p is shared.
 func (p *policy) share() {
 	if p.spec != nil {
 		return

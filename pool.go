@@ -61,10 +61,10 @@ func NewPool(workers int, opts ...PoolOption) (_ *Pool, err error) {
 	return p, nil
 }
 
-// Run runs fn on an idle worker and returns what it returns, a [*PanicError] if
-// it panics, or [ErrGoexit]. If ctx ends first, Run returns its cause at once,
-// and the context of fn, which has the values of ctx, is cancelled.
-// Other errors: [ErrNoWorkers] at once when no worker is idle, [ErrNilFunc], [ErrClosed].
+// Run runs fn on an idle worker and returns what it returns, a [*PanicError] if it panics, or
+// [ErrGoexit]. If ctx ends first, Run returns its cause at once, and the context of fn, which
+// has the values of ctx, is cancelled. Other errors: [ErrNoWorkers] at once when no worker is
+// idle, [ErrNilFunc], [ErrClosed].
 func (p *Pool) Run(ctx context.Context, fn Func) error {
 	if fn == nil {
 		return ErrNilFunc
@@ -172,12 +172,11 @@ func (p *Pool) free() error {
 // again, as may [Pool.Start]. Only [Pool.Close] is final.
 //
 // At the end of ctx nothing more starts. What is running is cancelled with the cause
-// [ErrShutdown] and given the shutdown timeout to return; what does not return by then
-// goes on, and keeps its worker. If the [context.Cause] of ctx is [ErrRestart], which
-// is what a [Supervisor] says to a child that it will start again, calls get
-// [ErrNoWorkers] until then, or until the supervisor ends or gives that child up; else, and from
-// then on, [ErrClosed]. Serve returns nil, also after Close;
-// or an error of Start.
+// [ErrShutdown] and given the shutdown timeout to return; what does not return by then goes on,
+// and keeps its worker. If the [context.Cause] of ctx is [ErrRestart], which is what a
+// [Supervisor] says to a child that it will start again, calls get [ErrNoWorkers] until then,
+// or until the supervisor ends or gives that child up; else, and from then on, [ErrClosed].
+// Serve returns nil, also after Close; or an error of Start.
 func (p *Pool) Serve(ctx context.Context) error {
 	done, err := doneOf(ctx)
 	if err != nil {

@@ -28,15 +28,15 @@ import (
 // that the job will not run. Who waits for a task only after its job was restored is
 // told [ErrShutdown], too, as its result is the other queue's.
 //
-// Errors, in which cases nothing was taken: [ErrClosed], also while the queue waits to
-// be served again; [ErrNilFunc] if a Func is missing; [ErrUnknownKind] for a Kind, made
-// by hand, that is not registered here ([Handle]); and others for a Priority, State or
-// Attempt that there is not. Very many are taken a few at a time, so that no other call has to
-// wait; if a shutdown is over before all are, an error that is ErrClosed says how many
-// were left, which can be restored elsewhere. [ErrDuplicate] is joined for each job that was restored
-// before or whose unique key is held here, all others having been taken; those stay in
-// the report, to be restored once the key is free. Runs of a periodic task may have the
-// same key, as one that was postponed is handed back whatever holds it.
+// Errors, in which cases nothing was taken: [ErrClosed], also while the queue waits to be
+// served again; [ErrNilFunc] if a Func is missing; [ErrUnknownKind] for a Kind, made by hand,
+// that is not registered here ([Handle]); and others for a Priority, State or Attempt that
+// there is not. Very many are taken a few at a time, so that no other call has to wait; if a
+// shutdown is over before all are, an error that is ErrClosed says how many were left, which
+// can be restored elsewhere. [ErrDuplicate] is joined for each job that was restored before or
+// whose unique key is held here, all others having been taken; those stay in the report, to be
+// restored once the key is free. Runs of a periodic task may have the same key, as one that was
+// postponed is handed back whatever holds it.
 func (q *Queue) Restore(r Report) error {
 	left := r.left()
 	jobs := make([]*core.Job, len(left))
@@ -228,13 +228,11 @@ func (q *Queue) Failures() []Failure {
 	return kept
 }
 
-// Requeue enqueues a kept failure again, with the options it had but no delay and
-// no group, and forgets the failure. It counts as a new job and gets a new ID, as
-// the old one has settled; there is always room for it, though [DropOldest] may
-// evict it later as any other. Errors, in which case
-// nothing is changed: [ErrNotFound] if no failure with that ID is kept,
-// [ErrDuplicate] if another job holds its unique key and is not to be replaced,
-// [ErrClosed].
+// Requeue enqueues a kept failure again, with the options it had but no delay and no group, and
+// forgets the failure. It counts as a new job and gets a new ID, as the old one has settled;
+// there is always room for it, though [DropOldest] may evict it later as any other. Errors, in
+// which case nothing is changed: [ErrNotFound] if no failure with that ID is kept,
+// [ErrDuplicate] if another job holds its unique key and is not to be replaced, [ErrClosed].
 func (q *Queue) Requeue(id ID) error {
 	return q.updateOpen(func(c *core.Core) error { return q.requeue(c, id) })
 }

@@ -98,10 +98,10 @@ func (s *Scheduler) configure(name string, opts []TaskOption) (_ *taskConfig, er
 
 // Unschedule removes a task; a run that has become a job goes on. Those that are due and
 // delayed by [WithJitter], or postponed behind another ([Scheduler.RunNow]'s among them), are
-// skipped, which one [TaskSkipped] with [ErrCancelled] tells (of a calendar task whose
-// jitter is longer than its interval it counts the first that is delayed). What comes due while a task
-// is paused counts for nothing if it is removed. It returns [ErrNotFound] if there is no
-// task of that name.
+// skipped, which one [TaskSkipped] with [ErrCancelled] tells (of a calendar task whose jitter
+// is longer than its interval it counts the first that is delayed). What comes due while a task
+// is paused counts for nothing if it is removed. It returns [ErrNotFound] if there is no task
+// of that name.
 func (s *Scheduler) Unschedule(name string) error { return s.tasks.Unschedule(name) }
 
 // RunNow makes a run besides those of the schedule, also while the task is paused.

@@ -17,27 +17,26 @@ import (
 // [Queue.Start]: it goes on with the jobs that are there. Only [Queue.Shutdown] and
 // [Queue.Close] are final, and make the [Report].
 //
-// If the [context.Cause] of ctx is [ErrRestart], which is what a [Supervisor] says to
-// a child that it will start again, no more jobs start, and the intake stays open until the
-// supervisor ends or gives that child up. Otherwise the intake closes until the queue is served again ([ErrClosed]), and the
-// jobs in line are drained for at most the shutdown timeout ([WithShutdownTimeout]).
-// In both cases the jobs that are then running are cancelled with the cause
-// [ErrShutdown] and given the shutdown timeout to return. Those that return an error
-// go back to the front of the line, and the attempt does not count; those that do not
-// return go on, and are not started a second time. Unless it is a restart, schedules and
-// the unlocks of a [Locker] that are on their way have up to a second to return. A ctx
-// that has ended before the call starts and drains nothing.
+// If the [context.Cause] of ctx is [ErrRestart], which is what a [Supervisor] says to a child
+// that it will start again, no more jobs start, and the intake stays open until the supervisor
+// ends or gives that child up. Otherwise the intake closes until the queue is served again
+// ([ErrClosed]), and the jobs in line are drained for at most the shutdown timeout
+// ([WithShutdownTimeout]). In both cases the jobs that are then running are cancelled with the
+// cause [ErrShutdown] and given the shutdown timeout to return. Those that return an error go
+// back to the front of the line, and the attempt does not count; those that do not return go
+// on, and are not started a second time. Unless it is a restart, schedules and the unlocks of a
+// [Locker] that are on their way have up to a second to return. A ctx that has ended before the
+// call starts and drains nothing.
 //
 // The drain is cut short, before or while it goes on, by [Queue.Shutdown] with a context
 // that has ended, and by [Queue.Close]: at a second signal, for example. Either is final,
 // and Serve returns when what was running has had its time. Called after Serve, Shutdown
 // does not wait for jobs, and says what was left.
 //
-// Callers of [Run], [Task.Wait] and [Group.Wait] go on waiting until the queue is served
-// again or shut down. Serve returns nil after all that,
-// or after Shutdown or Close, and otherwise only if the queue's own tree has failed,
-// with an error that wraps [ErrIntensity]. Then, too, it may be called again; until it
-// is, the intake is closed. Other errors are those of Start.
+// Callers of [Run], [Task.Wait] and [Group.Wait] go on waiting until the queue is served again
+// or shut down. Serve returns nil after all that, or after Shutdown or Close, and otherwise
+// only if the queue's own tree has failed, with an error that wraps [ErrIntensity]. Then, too,
+// it may be called again; until it is, the intake is closed. Other errors are those of Start.
 func (q *Queue) Serve(ctx context.Context) error {
 	done, err := doneOf(ctx)
 	if err != nil {
@@ -217,8 +216,8 @@ func (q *Queue) finishRun(restart, cut bool, reason error) (final bool) {
 	return l.closing
 }
 
-// tellStopped tells observers that a run has ended, and returns how many of its jobs were cut short. It is called
-// under lifecycle.mu.
+// tellStopped tells observers that a run has ended, and returns how many of its jobs were cut
+// short. It is called under lifecycle.mu.
 func (q *Queue) tellStopped(open bool) (cut int) {
 	q.update(func(c *core.Core, now time.Duration) {
 		c.SetStopped(true)
@@ -236,8 +235,8 @@ func (q *Queue) tellStopped(open bool) (cut int) {
 	return cut
 }
 
-// dropped closes the intake of a queue whose last run has ended to be followed by another one, which there
-// will not be: its supervisor says so.
+// dropped closes the intake of a queue whose last run has ended to be followed by another one,
+// which there will not be: its supervisor says so.
 func (q *Queue) dropped() {
 	l := &q.lifecycle
 	l.mu.Lock()

@@ -23,22 +23,22 @@ import (
 // did not return at the end of a Serve had that time, and are not waited for again.
 //
 // It returns nil when nothing was cut short, or else the cause of ctx's end, and
-// [ErrStillRunning] besides if jobs were abandoned; the report is valid in any
-// case. What the end of the last Serve has cut short counts as well: then the error is
-// [context.DeadlineExceeded], or [ErrRestart] if that was why. If the queue's tree had failed, that error is returned too, and one that is
-// [ErrAbandoned] for each observer, log handler, limiter, schedule and unlock of a
-// [Locker] that has not returned by then, and is left behind.
+// [ErrStillRunning] besides if jobs were abandoned; the report is valid in any case. What the
+// end of the last Serve has cut short counts as well: then the error is
+// [context.DeadlineExceeded], or [ErrRestart] if that was why. If the queue's tree had failed,
+// that error is returned too, and one that is [ErrAbandoned] for each observer, log handler,
+// limiter, schedule and unlock of a [Locker] that has not returned by then, and is left behind.
 //
 // Observers hear of everything within the same time, the shutdown timeout from when ctx
 // has ended or nothing runs any more, but have 100 ms before the end and for it in any
 // case. The last event is [QueueStopped]. An observer that calls Shutdown or Close itself is
 // not waited for until it returns.
 //
-// Further calls, concurrent ones included, wait for the same end and return the
-// same; the first ctx to end cuts the drain short for all, and so does, after the
-// shutdown timeout, that of Serve: then the error is [context.DeadlineExceeded], or
-// [ErrRestart] if that was why. Called from inside a job of this queue, or with its
-// context, it does not wait for that job, which is then in Report.Abandoned and settles when it returns.
+// Further calls, concurrent ones included, wait for the same end and return the same; the first
+// ctx to end cuts the drain short for all, and so does, after the shutdown timeout, that of
+// Serve: then the error is [context.DeadlineExceeded], or [ErrRestart] if that was why. Called
+// from inside a job of this queue, or with its context, it does not wait for that job, which is
+// then in Report.Abandoned and settles when it returns.
 //
 // As the child of a [Supervisor] a queue is stopped by the end of Serve. Call Shutdown
 // when the supervisor's own Serve has returned: the queue has drained and cancelled by
@@ -113,8 +113,8 @@ func (q *Queue) ended() error {
 	return q.lifecycle.err
 }
 
-// runShutdown takes the queue from its last accepted job to its end. A Close is hard: it is no news to
-// its caller that jobs were cut short.
+// runShutdown takes the queue from its last accepted job to its end. A Close is hard: it is no
+// news to its caller that jobs were cut short.
 func (q *Queue) runShutdown(hard bool) {
 	l := &q.lifecycle
 	l.mu.Lock()
@@ -238,15 +238,16 @@ func (h *host) leave(restarts uint64) (r Report, last Event) {
 	return r, last
 }
 
-// toldAll reports, in an update, whether there is nothing to add to the QueueStopped of the last run: the
-// books are the same, and nothing else was told since.
+// toldAll reports, in an update, whether there is nothing to add to the QueueStopped of the
+// last run: the books are the same, and nothing else was told since.
 func (q *Queue) toldAll(c *core.Core) bool {
 	l := &q.lifecycle
 	return l.stopTold && l.toldBooks == c.Snapshot() && !q.told.Load()
 }
 
-// emitLast tells what leave has returned, unless observers have been told all by now, and nothing after
-// it. The books are those of now, as what still runs may have ended meanwhile, and that is told.
+// emitLast tells what leave has returned, unless observers have been told all by now, and
+// nothing after it. The books are those of now, as what still runs may have ended meanwhile,
+// and that is told.
 func (h *host) emitLast(last Event, told func(*core.Core) bool) {
 	h.update(func(c *core.Core, now time.Duration) {
 		if told(c) {

@@ -222,33 +222,28 @@ func (s *Supervisor) add(c Child, initial bool) error {
 	}, service)
 }
 
-// Remove stops a child and forgets it. It waits until the child has ended or
-// its shutdown time has passed; in the latter case the error wraps
-// [ErrAbandoned], and the child is forgotten all the same. So it does, and names
-// them, if the child is a supervisor and children below it were abandoned and have
-// still not ended. Other children go on.
-// It returns an error that wraps [ErrNotFound] for an unknown name, and
-// [ErrClosed] if the supervisor stops meanwhile.
+// Remove stops a child and forgets it. It waits until the child has ended or its shutdown time
+// has passed; in the latter case the error wraps [ErrAbandoned], and the child is forgotten all
+// the same. So it does, and names them, if the child is a supervisor and children below it were
+// abandoned and have still not ended. Other children go on. It returns an error that wraps
+// [ErrNotFound] for an unknown name, and [ErrClosed] if the supervisor stops meanwhile.
 func (s *Supervisor) Remove(name string) error { return s.sup.Remove(name) }
 
-// Restart stops a child if it is running and starts it again, whatever its
-// [Restart] says; that does not count towards the intensity, and other children
-// go on. It waits until the start is complete. If the start fails, Restart
-// returns the error and the child stays down. A child that waits for its backoff
-// or for its turn in a group that is being restarted is restarted without
-// further backoff, and Restart returns nil at once.
-// It returns an error that wraps [ErrNotFound] for an unknown name, [ErrClosed]
-// if the supervisor is not running or stops meanwhile, and [ErrShutdown] if
-// another call stops the child before its start is complete.
+// Restart stops a child if it is running and starts it again, whatever its [Restart] says; that
+// does not count towards the intensity, and other children go on. It waits until the start is
+// complete. If the start fails, Restart returns the error and the child stays down. A child
+// that waits for its backoff or for its turn in a group that is being restarted is restarted
+// without further backoff, and Restart returns nil at once. It returns an error that wraps
+// [ErrNotFound] for an unknown name, [ErrClosed] if the supervisor is not running or stops
+// meanwhile, and [ErrShutdown] if another call stops the child before its start is complete.
 func (s *Supervisor) Restart(name string) error { return s.sup.Restart(name) }
 
-// Terminate stops a child, waiting like [Supervisor.Remove], but keeps it: it
-// can be started again with [Supervisor.Restart], and is also started when the
-// group that it belongs to is restarted. A temporary child is forgotten. For a
-// child that is not running Terminate returns nil.
-// It returns an error that wraps [ErrNotFound] for an unknown name,
-// [ErrAbandoned] if the child, or one below it, did not end in time, and
-// [ErrClosed] if the supervisor stops meanwhile.
+// Terminate stops a child, waiting like [Supervisor.Remove], but keeps it: it can be started
+// again with [Supervisor.Restart], and is also started when the group that it belongs to is
+// restarted. A temporary child is forgotten. For a child that is not running Terminate returns
+// nil. It returns an error that wraps [ErrNotFound] for an unknown name, [ErrAbandoned] if the
+// child, or one below it, did not end in time, and [ErrClosed] if the supervisor stops
+// meanwhile.
 func (s *Supervisor) Terminate(name string) error { return s.sup.Terminate(name) }
 
 // Children returns the children in their order, as they are at this moment, with

@@ -82,8 +82,8 @@ func records(name string, r io.Reader) iter.Seq2[record, error] {
 	}
 }
 
-// readLine reads up to and including the next newline, of which it keeps
-// little more than maxLine: enough for parse to see that it is too long.
+// readLine reads up to and including the next newline, of which it keeps little more than
+// maxLine: enough for parse to see that it is too long.
 func readLine(r *bufio.Reader) (line []byte, err error) {
 	for {
 		part, err := r.ReadSlice('\n')

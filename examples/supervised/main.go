@@ -1,8 +1,7 @@
-// Supervised runs a queue and two services of its own under one supervisor:
-// a feed that breaks twice, and an importer that depends on it. Rest-for-one
-// restarts the feed and the importer behind it, and leaves the queue alone. When
-// the importer has come to its end the supervisor stops all, and the queue says
-// what it was left with.
+// Supervised runs a queue and two services of its own under one supervisor: a feed that breaks
+// twice, and an importer that depends on it. Rest-for-one restarts the feed and the importer
+// behind it, and leaves the queue alone. When the importer has come to its end the supervisor
+// stops all, and the queue says what it was left with.
 //
 //	go run ./examples/supervised
 package main

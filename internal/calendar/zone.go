@@ -71,9 +71,9 @@ const maxSpans = 10_000
 // ErrEndless is what becomes of a search for something that does not come.
 var ErrEndless = errors.New("all of a thousand times and more are left out by the rules for clocks that change")
 
-// search goes through the spans of time in which the zone's offset is the
-// same, until one shows the next reading that the schedule wants. Readings that
-// are far ahead it goes to at once, as changes of the clocks do not matter before.
+// search goes through the spans of time in which the zone's offset is the same, until one shows
+// the next reading that the schedule wants. Readings that are far ahead it goes to at once, as
+// changes of the clocks do not matter before.
 //
 // In the loop, from is the reading up to which all have had their turn, next the first that the
 // schedule wants after it, and t the moment up to which nothing was found: a span begins there.

@@ -28,8 +28,9 @@ func (c *Core) Admit(id uint64, now time.Duration) (used uint64) {
 }
 
 // admitBlocked admits a job that has waited for room, unless its unique key was taken in the
-// meantime: then its unique policy decides anew, by what the other job is doing now, if it has not
-// settled and left a period. If it reports false the job was not accepted, and does not wait any more.
+// meantime: then its unique policy decides anew, by what the other job is doing now, if it has
+// not settled and left a period. If it reports false the job was not accepted, and does not
+// wait any more.
 func (c *Core) admitBlocked(j *Job, id uint64, now time.Duration) bool {
 	// Most often j holds its key itself: it took it when it began to wait (overflow). It did not if
 	// another job had it, which j is to replace.

@@ -36,9 +36,9 @@ func (r *Run) Until() (at time.Duration, cause Cause) {
 	return at, cause
 }
 
-// watch sees to it that j does not outlive its deadline. Its key among the others is fixed by what
-// does not change once j is accepted, so unwatch finds it whatever has happened to j, and to watch a
-// job twice is to watch it once.
+// watch sees to it that j does not outlive its deadline. Its key among the others is fixed by
+// what does not change once j is accepted, so unwatch finds it whatever has happened to j, and
+// to watch a job twice is to watch it once.
 func (c *Core) watch(j *Job) {
 	if at, ok := j.deadline(); ok {
 		c.expiries.Put(sorted.Key{Major: int64(at), Minor: j.ID}, j)

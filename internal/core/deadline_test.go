@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An attempt may be seen to have ended after its job's deadline was heeded, and have ended before it.
-// The job then waits for another one, and its deadline is heeded again, even if nothing may start.
+// An attempt may be seen to have ended after its job's deadline was heeded, and have ended
+// before it. The job then waits for another one, and its deadline is heeded again, even if
+// nothing may start.
 func TestDeadlineOfOneThatEndedBefore(t *testing.T) {
 	w := one(t)
 	j := newJob("a")

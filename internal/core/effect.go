@@ -5,8 +5,9 @@ import "time"
 // EffectKind tells effects apart. Their order matters: see the constants, and Watch.
 type EffectKind uint8
 
-// The effects. Those up to GroupDone ask for something to be done, and are made in any case; the others only
-// tell observers, and are not made without. HasSettled is both: it has an Info if observers want it.
+// The effects. Those up to GroupDone ask for something to be done, and are made in any case;
+// the others only tell observers, and are not made without. HasSettled is both: it has an Info
+// if observers want it.
 const (
 	Interrupt   EffectKind = iota // cancel the context of Run
 	IsStuck                       // Run did not heed it

@@ -149,10 +149,10 @@ func (j *Job) Again() *Job {
 	return &Job{Spec: j.Spec, Fn: j.Fn, Label: j.Label, HostData: j.HostData}
 }
 
-// Restore takes over a job that another queue left, whatever the room. Its State
-// says whether it was Retrying, and it keeps its EnqueuedAt. The record of it there,
-// nil if there was none and begun counts instead, says more: a job that took no room takes none here either,
-// and one that held its place in its key does so here if there is one.
+// Restore takes over a job that another queue left, whatever the room. Its State says whether
+// it was Retrying, and it keeps its EnqueuedAt. The record of it there, nil if there was none
+// and begun counts instead, says more: a job that took no room takes none here either, and one
+// that held its place in its key does so here if there is one.
 func (c *Core) Restore(j, old *Job, begun bool, id uint64, now time.Duration) {
 	j.restored = true
 	j.started = begun

@@ -1,8 +1,8 @@
 package core
 
-// This file has what goes before the list of a lane, and what stands aside. A job goes before the list if
-// it has had its turn there already, and could not start, or was cut off. All of that is in the order of turns
-// (seq), which a job keeps until it becomes pending anew.
+// This file has what goes before the list of a lane, and what stands aside. A job goes before
+// the list if it has had its turn there already, and could not start, or was cut off. All of
+// that is in the order of turns (seq), which a job keeps until it becomes pending anew.
 
 import (
 	"slices"

@@ -170,7 +170,8 @@ func (m *model) period(u string) (longest mperiod, taken bool) {
 	return longest, taken
 }
 
-// clash asks whether a unique key is taken, and what the policy of a job that wants it says to that.
+// clash asks whether a unique key is taken, and what the policy of a job that wants it says to
+// that.
 func (m *model) clash(j *mjob) (v Verdict, old *mjob, decided bool) {
 	old = m.holder(j.Unique)
 	p, taken := m.period(j.Unique)

@@ -1,8 +1,9 @@
 package core
 
-// This file has where jobs stand. Where all pending jobs stand in line that is a matter of counting. Where some
-// stand behind a key or wait for tokens, it depends on what ends when; so the future is played through, under
-// the assumption that each job ends before the next starts: what is told then is a forecast.
+// This file has where jobs stand. Where all pending jobs stand in line that is a matter of
+// counting. Where some stand behind a key or wait for tokens, it depends on what ends when; so
+// the future is played through, under the assumption that each job ends before the next starts:
+// what is told then is a forecast.
 
 import (
 	"cmp"

@@ -1,8 +1,9 @@
 package core
 
-// This file has how all jobs are read a page at a time, so that others have their turn in between. Each stage
-// goes through one sort of list in an order that stays (times, turns, numbers, IDs), and remembers the key of
-// what it read last. A job that moves on between two pages may be missed, or come twice.
+// This file has how all jobs are read a page at a time, so that others have their turn in
+// between. Each stage goes through one sort of list in an order that stays (times, turns,
+// numbers, IDs), and remembers the key of what it read last. A job that moves on between two
+// pages may be missed, or come twice.
 
 import (
 	"cmp"

@@ -2,8 +2,9 @@ package core
 
 import "time"
 
-// Room is for jobs that wait and have never started. A job that waits for a retry, or comes back from a
-// shutdown, needs none: it was accepted, so there must be a place for it. Nor do roomless jobs.
+// Room is for jobs that wait and have never started. A job that waits for a retry, or comes
+// back from a shutdown, needs none: it was accepted, so there must be a place for it. Nor do
+// roomless jobs.
 
 // Overflow says what becomes of a job for which there is no room.
 type Overflow uint8

@@ -1,8 +1,9 @@
 package core
 
-// This file has what becomes of an attempt that has ended. There are four ways: the job has settled; it waits
-// for another attempt; it is pending again, as a shutdown cut it off; or it gives way to a job that took over
-// its unique key meanwhile. Which, the result decides together with why its context was cancelled, if it was.
+// This file has what becomes of an attempt that has ended. There are four ways: the job has
+// settled; it waits for another attempt; it is pending again, as a shutdown cut it off; or it
+// gives way to a job that took over its unique key meanwhile. Which, the result decides
+// together with why its context was cancelled, if it was.
 
 import (
 	"time"

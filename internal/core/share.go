@@ -1,12 +1,14 @@
 package core
 
-// This file has how workers claim jobs without the core. In a tick the core opens a chunk to them (Share)
-// and at the beginning of the next one counts what was claimed (Unshare): so between the two it is behind,
-// and not to be changed; in a tick it is up to date, and its rules need not know of claims.
+// This file has how workers claim jobs without the core. In a tick the core opens a chunk to
+// them (Share) and at the beginning of the next one counts what was claimed (Unshare): so
+// between the two it is behind, and not to be changed; in a tick it is up to date, and its
+// rules need not know of claims.
 //
-// What a claim means is fixed beforehand: the job that the worker had has ended well, and the next in line
-// has started. So running stays as it is, pending and held go down by one, processed up by one. All else
-// that a start or an end can set off has to be ruled out, by Sharable for the core and by light for a record.
+// What a claim means is fixed beforehand: the job that the worker had has ended well, and the
+// next in line has started. So running stays as it is, pending and held go down by one,
+// processed up by one. All else that a start or an end can set off has to be ruled out, by
+// Sharable for the core and by light for a record.
 
 import (
 	"time"

@@ -1,12 +1,13 @@
 package core
 
-// A unique key is taken by one job at a time: its holder (Core.unique). That is the job accepted last with it,
-// but for AcceptAnyway, until it settles, or an offer that waits for room. A job that lost its key to another
-// one while it ran is replaced: it may end, but does not go on.
+// A unique key is taken by one job at a time: its holder (Core.unique). That is the job
+// accepted last with it, but for AcceptAnyway, until it settles, or an offer that waits for
+// room. A job that lost its key to another one while it ran is replaced: it may end, but does
+// not go on.
 //
-// Besides, a key may be taken for the period of a job, from its acceptance on, whatever becomes of it and of
-// those that take the key over: that is a uniqueHold, which has no job. While there is a holder that alone
-// decides, so that a hold matters once there is none.
+// Besides, a key may be taken for the period of a job, from its acceptance on, whatever becomes
+// of it and of those that take the key over: that is a uniqueHold, which has no job. While
+// there is a holder that alone decides, so that a hold matters once there is none.
 
 import (
 	"errors"
@@ -27,8 +28,8 @@ type replaced struct{}
 func (replaced) Error() string { return "dray: replaced under its unique key" }
 func (replaced) Unwrap() error { return ErrEvicted }
 
-// A uniqueHold is a unique key that stays taken for a period, also when its job has settled. It keeps
-// nothing of that job.
+// A uniqueHold is a unique key that stays taken for a period, also when its job has settled. It
+// keeps nothing of that job.
 type uniqueHold struct {
 	key   string
 	id    uint64 // of the job
@@ -50,9 +51,9 @@ func (c *Core) heldSince(unique string, now time.Duration) *uniqueHold {
 	return nil
 }
 
-// spend lets j's unique key be taken until its period is over, which begins when j is accepted. Only
-// the key and the ID are kept. That time may have passed, if j is restored: then the next Advance
-// frees it. Of the periods of several jobs only the one that ends last matters.
+// spend lets j's unique key be taken until its period is over, which begins when j is accepted.
+// Only the key and the ID are kept. That time may have passed, if j is restored: then the next
+// Advance frees it. Of the periods of several jobs only the one that ends last matters.
 func (c *Core) spend(j *Job) {
 	if j.Unique == "" || j.UniqueFor <= 0 {
 		return
@@ -79,9 +80,9 @@ func (c *Core) collideHeld(j *Job, s *uniqueHold, now time.Duration) (Verdict, *
 	return Duplicate, nil
 }
 
-// clash applies the unique policy of a job whose key is taken, by a job or for a period. If that does
-// not decide the matter, it is not done: then room decides, and with its admission j takes the key
-// over.
+// clash applies the unique policy of a job whose key is taken, by a job or for a period. If
+// that does not decide the matter, it is not done: then room decides, and with its admission j
+// takes the key over.
 func (c *Core) clash(j *Job, now time.Duration) (v Verdict, existing *Job, done bool) {
 	if old := c.holder(j); old != nil {
 		v, done = c.collide(j, old, now)
@@ -107,16 +108,16 @@ func (c *Core) collide(j, old *Job, now time.Duration) (v Verdict, done bool) {
 	}
 }
 
-// makesWay reports whether j needs no more room than the job that it is to replace: one out, one in.
-// One that has started has none to leave, though it waits.
+// makesWay reports whether j needs no more room than the job that it is to replace: one out,
+// one in. One that has started has none to leave, though it waits.
 func (c *Core) makesWay(j *Job) bool {
 	old := c.holder(j)
 	return old != nil && old.waiting() && !old.started
 }
 
-// takeOver admits j, for which there is room, and evicts the job that waits with its unique key, if
-// there is one. One that runs has seen the old payload, so j waits besides. One that waits for room is
-// there to be replaced only once it has got it.
+// takeOver admits j, for which there is room, and evicts the job that waits with its unique
+// key, if there is one. One that runs has seen the old payload, so j waits besides. One that
+// waits for room is there to be replaced only once it has got it.
 func (c *Core) takeOver(j *Job, id uint64, now time.Duration) {
 	if old := c.holder(j); old != nil && old.waiting() {
 		c.evict(old, ErrReplaced)
@@ -133,8 +134,8 @@ func (c *Core) holder(j *Job) *Job {
 	return c.unique.get(j.Unique)
 }
 
-// hold makes j the holder of its unique key, in place of any other job. A job that held it is replaced
-// from here on.
+// hold makes j the holder of its unique key, in place of any other job. A job that held it is
+// replaced from here on.
 func (c *Core) hold(j *Job) {
 	if j.Unique != "" {
 		c.unique.put(j.Unique, j)

@@ -32,8 +32,8 @@ func (e *Engine) InSlices(change func(c *core.Core, now time.Duration) (more boo
 	}
 }
 
-// CancelAll cancels what some cancels a part of, as far as it was there at the call: what is accepted
-// between two slices has a higher ID than the last one then, and stays.
+// CancelAll cancels what some cancels a part of, as far as it was there at the call: what is
+// accepted between two slices has a higher ID than the last one then, and stays.
 func (e *Engine) CancelAll(some func(*core.Core, *core.Span, time.Duration) int) (n int) {
 	var s core.Span
 	e.InSlices(func(c *core.Core, now time.Duration) bool {
@@ -46,8 +46,9 @@ func (e *Engine) CancelAll(some func(*core.Core, *core.Span, time.Duration) int)
 	return n
 }
 
-// PostAll is Post for as many plain jobs as there is room for. Very many are put into chunks before the
-// mailbox is locked, which would else be so nearly all the time: then others hardly get it.
+// PostAll is Post for as many plain jobs as there is room for. Very many are put into chunks
+// before the mailbox is locked, which would else be so nearly all the time: then others hardly
+// get it.
 func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 	var filled core.Mailbox
 	if len(fns) > fewPlain {
@@ -69,15 +70,16 @@ func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 	return posted
 }
 
-// lendSpare moves the chunks that one list has for later to another one, of which one is the mailbox's.
+// lendSpare moves the chunks that one list has for later to another one, of which one is the
+// mailbox's.
 func (e *Engine) lendSpare(from, to *core.Mailbox) {
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
 	from.LendSpare(to)
 }
 
-// postSome is PostAll for so few that the mailbox is not locked for long: filled has all of them, or
-// nothing. All of them have one date: the clock is read once.
+// postSome is PostAll for so few that the mailbox is not locked for long: filled has all of
+// them, or nothing. All of them have one date: the clock is read once.
 func postSome[F ~func(context.Context) error](e *Engine, fns []F, filled *core.Mailbox) int {
 	m := &e.mail
 	m.mu.Lock()
@@ -103,7 +105,8 @@ func postSome[F ~func(context.Context) error](e *Engine, fns []F, filled *core.M
 	return n
 }
 
-// OfferAll is Offer for several jobs, in order, until one is not accepted. It returns how many were.
+// OfferAll is Offer for several jobs, in order, until one is not accepted. It returns how many
+// were.
 func (e *Engine) OfferAll(o Offer, jobs []*core.Job) (accepted int, err error) {
 	for accepted < len(jobs) {
 		n, waiting, err := e.offerSome(o, jobs[accepted:])

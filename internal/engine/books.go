@@ -46,7 +46,8 @@ func (e *Engine) Read(c *core.Core, now time.Duration, b *Books) {
 
 var percentiles = [...]float64{0.5, 0.9, 0.99}
 
-// read sums h up. It looks at the buckets between the smallest and the largest value, once for all percentiles.
+// read sums h up. It looks at the buckets between the smallest and the largest value, once for
+// all percentiles.
 func (l *Latency) read(h *latency.Histogram) {
 	*l = Latency{Count: h.Count()}
 	if l.Count == 0 {

@@ -10,9 +10,9 @@ import (
 
 // This file has how a worker goes on with its lease by itself: see core.Share.
 
-// claim takes the next job of the lease, if the worker has one. That is to settle the one before,
-// which went well. What it does by itself is all that a plain job after a plain job needs, and costs
-// half of what claimed does.
+// claim takes the next job of the lease, if the worker has one. That is to settle the one
+// before, which went well. What it does by itself is all that a plain job after a plain job
+// needs, and costs half of what claimed does.
 func (w *Worker) claim() bool {
 	if w.away || w.end != well || w.granted.chunk == nil || w.sampler.left == 0 && w.sampler.full() {
 		return false
@@ -91,8 +91,8 @@ func (w *Worker) claimed(fn core.Func, record *core.Job, slot uint32) bool {
 	return true
 }
 
-// tellOfClaim has the owner look at a claim that something waits for: producers for room, or jobs for
-// the place in its key of the job before.
+// tellOfClaim has the owner look at a claim that something waits for: producers for room, or
+// jobs for the place in its key of the job before.
 func (w *Worker) tellOfClaim(keyed bool) {
 	e := w.engine
 	if e.blocked.Load() || keyed && e.crowded.Load() && e.crowded.Swap(false) {
@@ -100,9 +100,9 @@ func (w *Worker) tellOfClaim(keyed bool) {
 	}
 }
 
-// claimElsewhere claims a job of a chunk that the worker has no lease for. If many workers have long
-// jobs that saves most of them the way to the owner, for which there is one lease at a time.
-// Where there is more behind what is offered it has the owner offer that.
+// claimElsewhere claims a job of a chunk that the worker has no lease for. If many workers have
+// long jobs that saves most of them the way to the owner, for which there is one lease at a
+// time. Where there is more behind what is offered it has the owner offer that.
 func (w *Worker) claimElsewhere() (chunk *core.Chunk, fn core.Func, record *core.Job, slot uint32) {
 	e := w.engine
 	for range offers {

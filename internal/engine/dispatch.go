@@ -12,9 +12,10 @@ import (
 // This file has how the owner gives jobs to workers and takes these back, and how plain
 // jobs are shared out: see core.Share.
 
-// dispatch starts jobs, as many as may. It is the end of each tick, when all that was left for the owner is in
-// the core, and it is where the decision falls whether workers are sent for: want has to be set before the last look
-// at what can start, as a worker that arrives in between tells the owner only if it finds want set.
+// dispatch starts jobs, as many as may. It is the end of each tick, when all that was left for
+// the owner is in the core, and it is where the decision falls whether workers are sent for:
+// want has to be set before the last look at what can start, as a worker that arrives in
+// between tells the owner only if it finds want set.
 func (e *Engine) dispatch(now time.Duration) {
 	for more := true; more; {
 		before := e.starting.len()
@@ -72,9 +73,9 @@ func (e *Engine) free() *Worker {
 	return nil
 }
 
-// start gives a worker the job that it has claimed. All that others may ask of the job while it runs, such as its
-// timeout, is stored before the lease is sent: the receive happens after that. The send never
-// waits: a free worker has received all that was sent to it.
+// start gives a worker the job that it has claimed. All that others may ask of the job while it
+// runs, such as its timeout, is stored before the lease is sent: the receive happens after
+// that. The send never waits: a free worker has received all that was sent to it.
 func (e *Engine) start(w *Worker) {
 	r := &w.run
 	w.reset()
@@ -104,8 +105,9 @@ func (e *Engine) start(w *Worker) {
 	yield.Here()
 }
 
-// lend lets a producer give its job to a worker at once, until the next tick, if one is
-// free and nothing is to be looked at before. One at a time, so that jobs start in the order in which they came.
+// lend lets a producer give its job to a worker at once, until the next tick, if one is free
+// and nothing is to be looked at before. One at a time, so that jobs start in the order in
+// which they came.
 func (e *Engine) lend() {
 	c, m := e.core, &e.mail
 	last := len(e.idle) - 1
@@ -118,9 +120,9 @@ func (e *Engine) lend() {
 	m.lent = w
 }
 
-// takeLent takes back the worker that was lent, and takes in what was done by it. The job that it may still have is
-// accepted and claimed here, as if both had been done by the owner when it was handed over: so
-// the core's books have it before anything that this tick does.
+// takeLent takes back the worker that was lent, and takes in what was done by it. The job that
+// it may still have is accepted and claimed here, as if both had been done by the owner when it
+// was handed over: so the core's books have it before anything that this tick does.
 func (e *Engine) takeLent() {
 	m := &e.mail
 	e.core.Finished(m.finished, m.began)
@@ -156,8 +158,8 @@ func (w *Worker) reset() {
 	}
 }
 
-// share lets workers go on with plain jobs by themselves until the next tick. Nothing that the core decides by may
-// change until unshare, but for the number of jobs claimed.
+// share lets workers go on with plain jobs by themselves until the next tick. Nothing that the
+// core decides by may change until unshare, but for the number of jobs claimed.
 func (e *Engine) share(now time.Duration) {
 	before := e.shared
 	e.shared = nil
@@ -184,8 +186,8 @@ func set(b *atomic.Bool, v bool) {
 	}
 }
 
-// unshare ends that. From here on a claim fails, and nothing is claimed that is not counted: how many
-// were is read by the same atomic operation that shuts the gate.
+// unshare ends that. From here on a claim fails, and nothing is claimed that is not counted:
+// how many were is read by the same atomic operation that shuts the gate.
 func (e *Engine) unshare() {
 	if e.shared != nil {
 		e.offered.Store(nil)
@@ -197,8 +199,9 @@ func (e *Engine) unshare() {
 	}
 }
 
-// takeClaimed has the core know which jobs have ended and which run where records are
-// among them, or middleware was to be told the IDs. The mailbox is locked, so that a worker either shows its job or is in there.
+// takeClaimed has the core know which jobs have ended and which run where records are among
+// them, or middleware was to be told the IDs. The mailbox is locked, so that a worker either
+// shows its job or is in there.
 func (e *Engine) takeClaimed() {
 	e.awaitShown()
 	for _, r := range e.core.Runs() {
@@ -246,17 +249,17 @@ func (e *Engine) lastStart() time.Duration {
 	return last
 }
 
-// awaitShown waits until each worker that has claimed a job, the gate being shut,
-// shows which: a matter of nanoseconds, unless it has lost its processor. Between the two a worker runs
-// no foreign code and waits for nothing that the owner has, so that it does come to it.
+// awaitShown waits until each worker that has claimed a job, the gate being shut, shows which:
+// a matter of nanoseconds, unless it has lost its processor. Between the two a worker runs no
+// foreign code and waits for nothing that the owner has, so that it does come to it.
 func (e *Engine) awaitShown() {
 	for e.claims != e.shownClaims() {
 		runtime.Gosched()
 	}
 }
 
-// shownClaims is how many claims workers have shown, ever. It is compared with how many there were, and wraps like
-// that. It takes a look at each worker.
+// shownClaims is how many claims workers have shown, ever. It is compared with how many there
+// were, and wraps like that. It takes a look at each worker.
 func (e *Engine) shownClaims() uint32 {
 	n := e.claimsOfStopped
 	for _, r := range e.core.Runs() {
@@ -299,9 +302,9 @@ func (e *Engine) interrupt(f *core.Effect) {
 	}
 }
 
-// settleReturned takes in what workers have left, and them. A worker is dropped from the list after its job
-// is settled: a crash in between settles nothing twice, as settle does nothing for a worker without an
-// end.
+// settleReturned takes in what workers have left, and them. A worker is dropped from the list
+// after its job is settled: a crash in between settles nothing twice, as settle does nothing
+// for a worker without an end.
 func (e *Engine) settleReturned(now time.Duration) {
 	for e.returned.len() > 0 {
 		w := e.returned.first()

@@ -8,8 +8,8 @@ import (
 	"github.com/a622d8ee/dray/internal/goid"
 )
 
-// carryOut does what the core has decided, in order, in a tick. The wall clock is read once for all of
-// them, and only if one is to be told.
+// carryOut does what the core has decided, in order, in a tick. The wall clock is read once for
+// all of them, and only if one is to be told.
 func (e *Engine) carryOut(effects []core.Effect, now time.Duration) {
 	var at clock.Moment
 	for i := range effects {
@@ -23,8 +23,8 @@ func (e *Engine) carryOut(effects []core.Effect, now time.Duration) {
 	e.at("effects")
 }
 
-// do carries out one effect. None of them waits or calls foreign code: answers go to channels with room, and what is
-// told goes to queues of the observers'.
+// do carries out one effect. None of them waits or calls foreign code: answers go to channels
+// with room, and what is told goes to queues of the observers'.
 func (e *Engine) do(f *core.Effect, at *clock.Moment) {
 	switch f.Kind {
 	case core.Interrupt:
@@ -68,7 +68,8 @@ func (e *Engine) settled(f *core.Effect, at *clock.Moment) {
 	}
 }
 
-// tellEffect tells observers. The core describes the job only where one of them has asked for that kind.
+// tellEffect tells observers. The core describes the job only where one of them has asked for
+// that kind.
 func (e *Engine) tellEffect(f *core.Effect, at *clock.Moment) {
 	if f.Info != nil {
 		e.host.Tell(f, at)

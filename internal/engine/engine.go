@@ -229,8 +229,8 @@ func (e *Engine) lock() {
 	e.holding = true
 }
 
-// release unlocks the mailbox, if it is held. How much room there is for producers is said each time; until the next
-// they take from it themselves.
+// release unlocks the mailbox, if it is held. How much room there is for producers is said each
+// time; until the next they take from it themselves.
 func (e *Engine) release() {
 	if e.holding {
 		e.mail.room = e.core.Room() - e.inbox.Len() - e.mail.list.Len()
@@ -239,8 +239,9 @@ func (e *Engine) release() {
 	}
 }
 
-// endTick ends a tick, unless there is more to do, which it reports. What others have left since takeMail is seen
-// here under the mailbox's lock, and awake is cleared under the same: what is left after that wakes the owner.
+// endTick ends a tick, unless there is more to do, which it reports. What others have left
+// since takeMail is seen here under the mailbox's lock, and awake is cleared under the same:
+// what is left after that wakes the owner.
 func (e *Engine) endTick() (more bool) {
 	m := &e.mail
 	if !e.holding {

@@ -11,8 +11,9 @@ import (
 
 // This file has how an engine is opened, interrupted and closed, for queues and pools.
 
-// AwaitIdle returns a channel that is closed once nothing runs or can start. All who wait at the same time get the
-// same one. From then on nothing starts: what comes due later is for the report.
+// AwaitIdle returns a channel that is closed once nothing runs or can start. All who wait at
+// the same time get the same one. From then on nothing starts: what comes due later is for the
+// report.
 func (e *Engine) AwaitIdle() <-chan struct{} {
 	idle := make(chan struct{})
 	e.Update(func(*core.Core, time.Duration) {
@@ -79,8 +80,9 @@ func (e *Engine) Reopen(c *core.Core) {
 	e.fetchAgain(c)
 }
 
-// Interrupt starts no more jobs, cancels the running ones, and waits for them until then. It may be called when no owner
-// runs: then workers that come back settle their jobs themselves, see Worker.receive.
+// Interrupt starts no more jobs, cancels the running ones, and waits for them until then. It
+// may be called when no owner runs: then workers that come back settle their jobs themselves,
+// see Worker.receive.
 func (e *Engine) Interrupt(until time.Time) {
 	e.Update(func(c *core.Core, now time.Duration) {
 		c.SetStopped(true)
@@ -144,17 +146,17 @@ func (*Engine) workerAt(r *core.Run) *Worker { return r.Owner.(*Worker) } //noli
 // lock that all wait for.
 const maxDismissed = 256
 
-// An idleness is when idle workers leave: those that have been
-// idle for long enough each time that it is looked at. There is one time for all, which
-// only moves when it has come: a worker that parks changes nothing if there is one.
+// An idleness is when idle workers leave: those that have been idle for long enough each time
+// that it is looked at. There is one time for all, which only moves when it has come: a worker
+// that parks changes nothing if there is one.
 type idleness struct {
 	timeout time.Duration // immutable; 0: never
 	look    time.Duration // when to look; never if no worker is idle, or none was when it was last looked at
 }
 
-// park notes that w is idle from now on, and lies on top of the idle ones. The one that was busy last is
-// taken first: its stack and what it uses are still in the processor's cache, and those at the bottom
-// get old enough to leave.
+// park notes that w is idle from now on, and lies on top of the idle ones. The one that was
+// busy last is taken first: its stack and what it uses are still in the processor's cache, and
+// those at the bottom get old enough to leave.
 func (e *Engine) park(w *Worker, now time.Duration) {
 	w.idleSince = now
 	e.idle = append(e.idle, w)
@@ -202,9 +204,9 @@ func (e *Engine) takeIdle(n int) []*Worker {
 	return leaving
 }
 
-// InterruptTaken is Interrupt for a pool, in which what has been taken starts first, as nothing else would
-// become of it: it was taken for a worker that is free, or, if there are fewer by now, gets that
-// of another one.
+// InterruptTaken is Interrupt for a pool, in which what has been taken starts first, as nothing
+// else would become of it: it was taken for a worker that is free, or, if there are fewer by
+// now, gets that of another one.
 func (e *Engine) InterruptTaken(until time.Time) {
 	started := make(chan struct{})
 	e.Update(func(c *core.Core, now time.Duration) {

@@ -35,8 +35,8 @@ type Host interface {
 	Stuck(f *core.Effect) (tell func(stack []byte))
 }
 
-// A Completion is the Ref of a job whose end a caller wants to know. It is
-// told in a tick or under the lock of the mailbox, so it must not wait for anything.
+// A Completion is the Ref of a job whose end a caller wants to know. It is told in a tick or
+// under the lock of the mailbox, so it must not wait for anything.
 type Completion interface {
 	Accepted(id uint64)
 	Settled(o Outcome)

@@ -196,8 +196,8 @@ func (e *Engine) tell() (attended bool) {
 	return attended
 }
 
-// above reports whether there is a job in the list that those which are shared may not go before: then workers must not
-// go on by themselves for long, and the owner is told at once.
+// above reports whether there is a job in the list that those which are shared may not go
+// before: then workers must not go on by themselves for long, and the owner is told at once.
 func (m *mailbox) above() bool {
 	return m.top > m.level || m.level < core.Normal && m.list.Len() > m.list.Records()
 }
@@ -242,8 +242,8 @@ func (e *Engine) giveBack(w *Worker) (attended bool) {
 	return e.tell()
 }
 
-// How long is waited between two looks at a lock that is taken: in turns of
-// an empty loop, of about a cycle each.
+// How long is waited between two looks at a lock that is taken: in turns of an empty loop, of
+// about a cycle each.
 const (
 	patience    = 1000
 	maxPatience = 16 * patience // 5 µs or so
@@ -260,8 +260,9 @@ func lockPatiently(mu *sync.Mutex) {
 	}
 }
 
-// awaitLock is lockPatiently where the lock is taken. After some ten tries, tens of microseconds, it waits like all
-// others in the mutex's own queue, which hands the lock over after a millisecond: so none starves.
+// awaitLock is lockPatiently where the lock is taken. After some ten tries, tens of
+// microseconds, it waits like all others in the mutex's own queue, which hands the lock over
+// after a millisecond: so none starves.
 func awaitLock(mu *sync.Mutex) {
 	for i, wait := 0, patience; i < 10; i++ {
 		for range wait {

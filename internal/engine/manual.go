@@ -19,8 +19,9 @@ func (e *Engine) SetFault(f func(at string)) {
 	e.fault.Store(&f)
 }
 
-// RunNext lends a worker to an engine that is not served, for one attempt, which it claims here, so
-// that the doors stay closed to all others. It returns when that has ended, false if there was none.
+// RunNext lends a worker to an engine that is not served, for one attempt, which it claims
+// here, so that the doors stay closed to all others. It returns when that has ended, false if
+// there was none.
 func (e *Engine) RunNext() bool {
 	w := e.newWorker(0)
 	claimed := false

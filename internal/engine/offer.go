@@ -40,10 +40,11 @@ type Receipt struct {
 // Blocks reports whether an Offer may have to wait for room, and so needs to know of a context.
 func (e *Engine) Blocks() bool { return e.blocks }
 
-// Offer puts a job that has rules before the core, and waits for room where the
-// policy says so. With unique keys the receipt can be that of another job. A job of this queue must not wait: it
-// would hold the worker that could make room. Who calls is asked of the context first, and of the goroutine's number, which is slow,
-// only where there seems to be no room; what comes of a race between the two is caught by rejectOwn.
+// Offer puts a job that has rules before the core, and waits for room where the policy says so.
+// With unique keys the receipt can be that of another job. A job of this queue must not wait:
+// it would hold the worker that could make room. Who calls is asked of the context first, and
+// of the goroutine's number, which is slow, only where there seems to be no room; what comes of
+// a race between the two is caught by rejectOwn.
 func (e *Engine) Offer(o Offer, j *core.Job) (Receipt, error) {
 	if e.blocks && e.short() {
 		o.me, o.known = goid.Current(), true
@@ -93,7 +94,8 @@ func (o Offer) receipt(j *core.Job, now time.Duration, place func(*core.Job, tim
 	return r
 }
 
-// accept is the change that Offer makes. The ID is taken only if the job is accepted: IDs have no gaps.
+// accept is the change that Offer makes. The ID is taken only if the job is accepted: IDs have
+// no gaps.
 func (e *Engine) accept(o Offer, c *core.Core, j *core.Job, now time.Duration) (Receipt, bool, error) {
 	v, existing := c.Accept(j, e.mail.lastID+1, now)
 	switch v {

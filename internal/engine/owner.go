@@ -11,10 +11,10 @@ import (
 	"github.com/a622d8ee/dray/internal/yield"
 )
 
-// Serve is the owner: the goroutine that the state belongs to while it runs. It takes in
-// what is in the mailbox, settles jobs and gives workers others, moves jobs whose time
-// has come, and cancels those that run too long, then sleeps until there is more to do. It is
-// also the one that dies when a rule is broken, wherever that was noticed, so that its supervisor knows.
+// Serve is the owner: the goroutine that the state belongs to while it runs. It takes in what
+// is in the mailbox, settles jobs and gives workers others, moves jobs whose time has come, and
+// cancels those that run too long, then sleeps until there is more to do. It is also the one
+// that dies when a rule is broken, wherever that was noticed, so that its supervisor knows.
 //
 // It keeps nothing to itself: a successor begins with the state as it is.
 func (e *Engine) Serve(ctx context.Context) error {
@@ -45,17 +45,18 @@ func (e *Engine) Serve(ctx context.Context) error {
 	return nil
 }
 
-// attend says that an owner runs: from here on requests are left to it. Those that were made before are found by the
-// first tick.
+// attend says that an owner runs: from here on requests are left to it. Those that were made
+// before are found by the first tick.
 func (e *Engine) attend() {
 	e.mail.mu.Lock()
 	defer e.mail.mu.Unlock()
 	e.mail.attended = true
 }
 
-// resign makes the state free for callers, and tells the callers that wait for the owner. It is deferred, so it does
-// both also when the owner dies of a panic. A caller that was told false goes on in serveOwn: its request
-// is still in the list, and is made once, by the next that gets the state.
+// resign makes the state free for callers, and tells the callers that wait for the owner. It is
+// deferred, so it does both also when the owner dies of a panic. A caller that was told false
+// goes on in serveOwn: its request is still in the list, and is made once, by the next that
+// gets the state.
 func (e *Engine) resign() {
 	m := &e.mail
 	m.mu.Lock()
@@ -110,8 +111,9 @@ func (e *Engine) Update(change func(c *core.Core, now time.Duration)) {
 }
 
 // submit is Update with a request that the caller forgets afterwards, unless it reports false:
-// rules are broken such that the change was not made. The reply is received alone while an owner runs, as a select of two
-// channels would take longer; the owner's end sends false, so it is never waited for in vain.
+// rules are broken such that the change was not made. The reply is received alone while an
+// owner runs, as a select of two channels would take longer; the owner's end sends false, so it
+// is never waited for in vain.
 func (e *Engine) submit(r *request, change func(c *core.Core, now time.Duration)) (made bool) {
 	r.change, r.begun = change, false
 	yield.Here()
@@ -188,10 +190,12 @@ func (e *Engine) TakeID() uint64 {
 	return e.mail.lastID
 }
 
-// Release lets others leave jobs and requests from here on, in an update that takes long and accepts nothing more.
+// Release lets others leave jobs and requests from here on, in an update that takes long and
+// accepts nothing more.
 func (e *Engine) Release() { e.release() }
 
-// AfterUpdate has f called at the end of those ticks in which CallAfterUpdate was. It is called in an update.
+// AfterUpdate has f called at the end of those ticks in which CallAfterUpdate was. It is called
+// in an update.
 func (e *Engine) AfterUpdate(f func(c *core.Core, now time.Duration)) { e.afterUpdate = f }
 
 // CallAfterUpdate is called in an update, or a Completion: see AfterUpdate.

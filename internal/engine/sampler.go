@@ -8,12 +8,11 @@ import (
 	"github.com/a622d8ee/dray/internal/span"
 )
 
-// Reading the clock costs as much as a tiny job and all that dray does for it.
-// So a worker whose jobs take less than brief on average reads it once per
-// sample of them, of at most longest. The owner ends all samples once per samplePeriod,
-// so that many long jobs that follow tiny ones are not taken for one. Jobs that are not light or have a
-// timeout, jobs whose starts or good ends are watched, and the first job of a lease are timed
-// one by one.
+// Reading the clock costs as much as a tiny job and all that dray does for it. So a worker
+// whose jobs take less than brief on average reads it once per sample of them, of at most
+// longest. The owner ends all samples once per samplePeriod, so that many long jobs that follow
+// tiny ones are not taken for one. Jobs that are not light or have a timeout, jobs whose starts
+// or good ends are watched, and the first job of a lease are timed one by one.
 const (
 	brief        = time.Microsecond
 	longest      = 64
@@ -53,8 +52,8 @@ func (p *sampler) over() bool { return p.left == 0 || p.period != p.engine.perio
 // long reports whether the job that has ended by now was not brief, if over.
 func (p *sampler) long(now time.Duration) bool { return p.length == 1 && now-p.now.begin >= brief }
 
-// full reports whether the owner is to take in what was measured before more is. It bounds the memory of a worker that
-// never goes back by itself.
+// full reports whether the owner is to take in what was measured before more is. It bounds the
+// memory of a worker that never goes back by itself.
 func (p *sampler) full() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -116,8 +116,9 @@ func (f fetcher) again(failed error) bool {
 	}
 }
 
-// leave is the end of a fetcher, in an update. If its limit wants another token by now, or again, since the queue was
-// served anew while the limiter did not heed the end of the last run, the next fetcher begins here.
+// leave is the end of a fetcher, in an update. If its limit wants another token by now, or
+// again, since the queue was served anew while the limiter did not heed the end of the last
+// run, the next fetcher begins here.
 func (f fetcher) leave() {
 	f.engine.Update(func(*core.Core, time.Duration) {
 		t := &f.engine.tokens

@@ -167,8 +167,8 @@ func (w *Worker) hold(fn core.Func, record *core.Job) {
 	w.beginContext()
 }
 
-// await gives the worker back, and waits for a lease. From giveBack on its fields are the owner's, until it has
-// received the next lease; only away is its own, by which it knows.
+// await gives the worker back, and waits for a lease. From giveBack on its fields are the
+// owner's, until it has received the next lease; only away is its own, by which it knows.
 func (w *Worker) await() bool {
 	attended := true
 	if !w.away && w.end != notYet {
@@ -197,8 +197,8 @@ func (w *Worker) await() bool {
 	return true
 }
 
-// receive waits for a lease; where no owner runs not without doing what that would: its job has to be settled, and a call that
-// waits for the end of all jobs has to hear of it.
+// receive waits for a lease; where no owner runs not without doing what that would: its job has
+// to be settled, and a call that waits for the end of all jobs has to hear of it.
 func (w *Worker) receive(attended bool) (l lease, ok bool) {
 	if !attended {
 		select {
@@ -242,8 +242,8 @@ func (w *Worker) recoverJob() {
 	guard.Unlabel()
 }
 
-// fail takes down that the job has failed. From the first line on it is
-// certain to be settled, even if a method of err ends the goroutine.
+// fail takes down that the job has failed. From the first line on it is certain to be settled,
+// even if a method of err ends the goroutine.
 func (w *Worker) fail(err error, thrown bool) {
 	h := w.engine.host
 	w.end = otherwise
@@ -267,9 +267,10 @@ func (w *Worker) mayRetry() bool {
 	return j != nil && j.MaxAttempts > 1 && j.Attempt < j.MaxAttempts && !w.result.Final && (w.result.Kind != core.Snooze || j.Timeout > 0)
 }
 
-// settle hands the result of the job at hand to the core. It is called by the owner, when the worker has come back and
-// waits: so it may read and change what is the worker's own. The core may know the worker by the first
-// job of its lease still, and is told first which one it has ended.
+// settle hands the result of the job at hand to the core. It is called by the owner, when the
+// worker has come back and waits: so it may read and change what is the worker's own. The core
+// may know the worker by the first job of its lease still, and is told first which one it has
+// ended.
 func (w *Worker) settle(now time.Duration) {
 	if w.end == notYet {
 		return

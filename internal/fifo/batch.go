@@ -2,12 +2,13 @@ package fifo
 
 import "time"
 
-// This file has how very many bare functions are appended to a list that others wait for: they are put
-// into chunks of a list of their own beforehand, with IDs from 1 on and the time 0, and get theirs only then.
+// This file has how very many bare functions are appended to a list that others wait for: they
+// are put into chunks of a list of their own beforehand, with IDs from 1 on and the time 0, and
+// get theirs only then.
 
-// Rebase gives the entries of l, bare functions that were pushed with IDs from 1 on and the time 0, IDs from
-// id on and the time at. It costs a look at each chunk. It is done once, with a list that nothing was
-// popped or taken out of, and that is appended to another one next.
+// Rebase gives the entries of l, bare functions that were pushed with IDs from 1 on and the
+// time 0, IDs from id on and the time at. It costs a look at each chunk. It is done once, with
+// a list that nothing was popped or taken out of, and that is appended to another one next.
 func (l *List[J]) Rebase(id uint64, at time.Duration) {
 	for c := l.first; c != nil; c = c.next {
 		for i := range c.marks {

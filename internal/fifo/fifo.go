@@ -166,9 +166,9 @@ func (l *List[J]) PushBare(fn func(context.Context) error, id uint64, at time.Du
 	}
 }
 
-// TryPushBare is PushBare where the function goes on the last run; else it does nothing, and reports false, such as for
-// the first function of a run or a chunk. It is called most of all, with the mailbox locked, and small
-// enough to be inlined, which PushBare is not: that saves a tenth of a plain Enqueue.
+// TryPushBare is PushBare where the function goes on the last run; else, as for the first of a
+// run or a chunk, it does nothing and reports false. It is called most of all, with the mailbox
+// locked, and small enough to be inlined: that saves a tenth of a plain Enqueue.
 func (l *List[J]) TryPushBare(fn func(context.Context) error, id uint64, at time.Duration) bool {
 	c := l.last
 	if c == nil || id != c.nextID || at != c.at || c.tail >= chunkLen {

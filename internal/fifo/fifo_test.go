@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A record stands in for the queue's own; the list knows nothing of it.
-// A record has a pointer, so that the allocator keeps each in a place of its own.
+// A record stands in for the queue's own; the list knows nothing of it. A record has a pointer,
+// so that the allocator keeps each in a place of its own.
 type record struct {
 	n uint64
 	_ *byte
@@ -243,8 +243,9 @@ func TestAppendOfWhatIsLeft(t *testing.T) {
 	require.Equal(t, numbers(20, 20+2*chunkLen), drain(&l))
 }
 
-// Of a list from which the bare functions have gone only records come over: the run of the functions
-// has ended, however full the list is that they come to, and one that would have gone on it is found.
+// Of a list from which the bare functions have gone only records come over: the run of the
+// functions has ended, however full the list is that they come to, and one that would have gone
+// on it is found.
 func TestRunEndsWithItsBareFunctions(t *testing.T) {
 	for _, there := range []int{1, chunkLen} {
 		var l, o List[record]

@@ -4,11 +4,12 @@ import "time"
 
 // This file has how entries are claimed by goroutines that do not own the list.
 //
-// Of each list one gate is open at most, that of the first chunk. It is one word: the next slot to
-// claim, and the limit of those that may be. To claim is to add one to the first half: so each slot is
-// got once, in order, without a lock. To shut it is to swap the word for another one: the old one says
-// how many claims there were, and none can succeed afterwards. So between Shut and the next Open the
-// owner knows exactly what is left, and may do with the list whatever it likes.
+// Of each list one gate is open at most, that of the first chunk. It is one word: the next slot
+// to claim, and the limit of those that may be. To claim is to add one to the first half: so
+// each slot is got once, in order, without a lock. To shut it is to swap the word for another
+// one: the old one says how many claims there were, and none can succeed afterwards. So between
+// Shut and the next Open the owner knows exactly what is left, and may do with the list
+// whatever it likes.
 //
 //	Open ─► any number of Claim  ─► Shut (─► Claimed) ─► any change ─► Open …
 

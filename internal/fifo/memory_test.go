@@ -154,8 +154,8 @@ func TestRemovedSlotsKeepNothingAlive(t *testing.T) {
 	runtime.KeepAlive(&l)
 }
 
-// Removing is the only way in which the list shrinks while nothing is popped:
-// a paused queue whose jobs come and are cancelled again.
+// Removing is the only way in which the list shrinks while nothing is popped: a paused queue
+// whose jobs come and are cancelled again.
 func TestHolesDoNotPileUp(t *testing.T) {
 	var l List[record]
 	fill(&l, 0, 1) // one that stays

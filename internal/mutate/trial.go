@@ -212,8 +212,8 @@ func (s suite) run(patience time.Duration, flags ...string) (out string, ok bool
 	return goCommand(patience, "test", slices.Concat(args, flags, s.packages)...)
 }
 
-// suitesOf are the tests for a mutant: its package's own, those of
-// the root, those that see no more than a user does, and of these last what takes long.
+// suitesOf are the tests for a mutant: its package's own, those of the root, those that see no
+// more than a user does, and of these last what takes long.
 func suitesOf(m mutant) []suite {
 	const long = "TestSimulation|TestLinearizable|TestStorm"
 	if m.race {

@@ -30,7 +30,8 @@ type world struct {
 	calls  map[*call]bool // not answered yet
 	byHand bool           // calls may break the order of groups
 	limits map[string]bool
-	// Those that were told that they will be started again, and neither were nor heard that they will not be.
+	// Those that were told that they will be started again, and neither were nor heard that
+	// they will not be.
 	promised map[*Child]bool
 }
 

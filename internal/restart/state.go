@@ -122,8 +122,8 @@ func (s *State) giveUp(why error) {
 	s.end(errs.ErrShutdown)
 }
 
-// finish is the end of the final plan: all children are down or abandoned. The supervisor is Over. A
-// failure is told last, after all that has happened to the children.
+// finish is the end of the final plan: all children are down or abandoned. The supervisor is
+// Over. A failure is told last, after all that has happened to the children.
 func (s *State) finish() {
 	s.plan, s.serving = plan{}, false
 	if s.Failure != nil {

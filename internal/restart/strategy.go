@@ -144,7 +144,8 @@ func (s *State) startNext() (more bool) {
 	return true
 }
 
-// endDelay lets the plan go on without waiting for a backoff. advance is to follow, or another plan.
+// endDelay lets the plan go on without waiting for a backoff. advance is to follow, or another
+// plan.
 func (s *State) endDelay() {
 	if c := s.plan.delay; c != nil {
 		s.plan.delay = nil

@@ -70,7 +70,8 @@ func (q *question) ask(s *Scheduler) {
 	}
 }
 
-// by returns the time up to which runs are due: now, less the jitter, or when the task was replaced.
+// by returns the time up to which runs are due: now, less the jitter, or when the task was
+// replaced.
 func (q *question) by(now time.Time) time.Time {
 	by := now.Add(-q.t.cfg.Jitter)
 	if !q.until.IsZero() && by.After(q.until) {
@@ -146,7 +147,8 @@ func (s *Scheduler) answered(q *question) {
 	t.reset = false
 	// The run is in s.due and next is the one after it: between the two nothing can panic.
 	s.setNext(t, next)
-	// While the schedule was asked more may have come due; of one that hung that was missed as well.
+	// While the schedule was asked more may have come due; of one that hung that was missed as
+	// well.
 	t.late = t.hasNext && hung && t.key() <= s.look().Wall
 	if r.err != nil {
 		s.underBoth(func() { t.lastErr, t.broken = r.err, true })

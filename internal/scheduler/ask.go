@@ -235,8 +235,8 @@ func (s *Scheduler) help(g *background.Guest) {
 	}
 }
 
-// nextQuestion takes one back from a helper, and gives it another one, if there is any. Nil ends the
-// helper. While the scheduler is stopped it gives none: they wait for Serve.
+// nextQuestion takes one back from a helper, and gives it another one, if there is any. Nil
+// ends the helper. While the scheduler is stopped it gives none: they wait for Serve.
 func (s *Scheduler) nextQuestion(last *question) *question {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -43,9 +43,9 @@ type dueRun struct {
 // others have to wait.
 const runsAtOnce = 256
 
-// handOver makes jobs of what has come due. What is left in s.due if the engine
-// crashes, or if the queue takes no jobs, is made the next time. It is called under mu, and not in a
-// tick. It waits for one tick for each runsAtOnce entries, between which the queue serves others.
+// handOver makes jobs of what has come due. What is left in s.due if the engine crashes, or if
+// the queue takes no jobs, is made the next time. It is called under mu, and not in a tick. It
+// waits for one tick for each runsAtOnce entries, between which the queue serves others.
 func (s *Scheduler) handOver() {
 	// It ends when nothing is left, or when a round has brought nothing: the queue is closed or
 	// broken.
@@ -196,7 +196,8 @@ func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) err
 	case AllowOverlap:
 		return s.enqueue(c, t, r, now)
 	case CancelPrevious:
-		// The new run is a job at once, beside those that have been cancelled and have not returned.
+		// The new run is a job at once, beside those that have been cancelled and have not
+		// returned.
 		s.cancelPrevious(c, t, now)
 		return s.enqueue(c, t, r, now)
 	case QueueOverlap: // of several that come due meanwhile the first waits
@@ -231,8 +232,8 @@ func (s *Scheduler) cancelPrevious(c *core.Core, t *Task, now time.Duration) {
 	}
 }
 
-// enqueue makes a job of a run, and says why it is refused if it is. A run takes no
-// room, unless another one of its task, which it overlaps, waits without taking any. So a full queue
+// enqueue makes a job of a run, and says why it is refused if it is. A run takes no room,
+// unless another one of its task, which it overlaps, waits without taking any. So a full queue
 // takes every due run, and each task adds one at most to what the capacity bounds.
 func (s *Scheduler) enqueue(c *core.Core, t *Task, due dueRun, now time.Duration) error {
 	r := s.makeRun(t, due)

@@ -102,8 +102,9 @@ func (s *Scheduler) takeEarly(now clock.Reading) {
 	}
 }
 
-// early disarms and returns the tasks that have a run which jitter delays. Those without jitter were
-// taken before, by takeDue. It sweeps out what does not stand, as it looks at each entry anyway.
+// early disarms and returns the tasks that have a run which jitter delays. Those without jitter
+// were taken before, by takeDue. It sweeps out what does not stand, as it looks at each entry
+// anyway.
 func (tt *taskTimers) early(now clock.Reading) (found []*Task) {
 	tt.queue.Sweep(func(e timerqueue.Entry[*Task]) bool {
 		t := e.Item

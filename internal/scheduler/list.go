@@ -28,8 +28,8 @@ func (s *Scheduler) Tasks() (n int, tasks iter.Seq[Info]) {
 	}
 }
 
-// A rank is what tasks are ordered by, and which of the tasks it is of. There may be very many: to move
-// these is faster than to move all that is told of a task.
+// A rank is what tasks are ordered by, and which of the tasks it is of. There may be very many:
+// to move these is faster than to move all that is told of a task.
 type rank struct {
 	next int64 // second of the next run
 	nano int32 // of that second
@@ -84,8 +84,9 @@ func (s *Scheduler) infos() []Info {
 	return infos
 }
 
-// letOthers lets the loop have its turn, where it waits for this processor, before each of so many steps
-// that cost little: without that it would have to wait for the Go scheduler, which is 10 ms.
+// letOthers lets the loop have its turn, where it waits for this processor, before each of so
+// many steps that cost little: without that it would have to wait for the Go scheduler, which
+// is 10 ms.
 func letOthers(step int) {
 	if step%infosAtOnce == infosAtOnce-1 {
 		runtime.Gosched()

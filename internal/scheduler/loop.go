@@ -79,8 +79,9 @@ func (s *Scheduler) adopt() {
 	}
 }
 
-// Stop lets nothing come due any more, until Serve is called again. The tasks stay as they are: what
-// would have come due meanwhile is missed then. Answers of schedules that come later make no runs.
+// Stop lets nothing come due any more, until Serve is called again. The tasks stay as they are:
+// what would have come due meanwhile is missed then. Answers of schedules that come later make
+// no runs.
 func (s *Scheduler) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

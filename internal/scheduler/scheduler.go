@@ -1,9 +1,10 @@
 // Package scheduler makes jobs of periodic tasks when they are due. There is no second queue
 // before the queue: a run is a job from when it is due.
 //
-// Three kinds of goroutines are at work: the loop (Serve), which a supervisor restarts; helpers,
-// which ask schedules, as these are foreign code and may never return; and the callers of the
-// exported methods. What runs are about changes in ticks of the engine: see Scheduler for the locks.
+// Three kinds of goroutines are at work: the loop (Serve), which a supervisor restarts;
+// helpers, which ask schedules, as these are foreign code and may never return; and the callers
+// of the exported methods. What runs are about changes in ticks of the engine: see Scheduler
+// for the locks.
 package scheduler
 
 import (
@@ -50,8 +51,8 @@ type Host interface {
 	ClockJumped(by time.Duration)
 }
 
-// Overlap says what becomes of a run that is due while the one before it has not settled. The values
-// are those of dray.Overlap.
+// Overlap says what becomes of a run that is due while the one before it has not settled. The
+// values are those of dray.Overlap.
 type Overlap uint8
 
 // The overlap policies.
@@ -113,9 +114,9 @@ type Scheduler struct {
 	Background background.Group // goroutines that foreign code keeps; it has a lock of its own, taken last
 }
 
-// New returns a scheduler without tasks, of a queue that has that engine and clock. It sets what the
-// engine calls at the end of a tick, so an engine has one scheduler. Until Serve is called nothing
-// comes due, but tasks may be registered, and RunNow makes jobs.
+// New returns a scheduler without tasks, of a queue that has that engine and clock. It sets
+// what the engine calls at the end of a tick, so an engine has one scheduler. Until Serve is
+// called nothing comes due, but tasks may be registered, and RunNow makes jobs.
 func New(h Host, e *engine.Engine, c *clock.Clock) *Scheduler {
 	s := &Scheduler{host: h, engine: e, clock: c, wakeup: make(chan struct{}, 1), tasks: make(map[string]*Task)}
 	e.Update(func(*core.Core, time.Duration) { e.AfterUpdate(s.continuePostponed) })
@@ -283,8 +284,9 @@ func (s *Scheduler) Resume(name string) error {
 	})
 }
 
-// Next returns the schedule of a task, how it is to be asked, and when it is due next, as if it were
-// not paused; zero if never, or if the schedule hangs. It asks nothing, as the schedule may block.
+// Next returns the schedule of a task, how it is to be asked, and when it is due next, as if it
+// were not paused; zero if never, or if the schedule hangs. It asks nothing, as the schedule
+// may block.
 func (s *Scheduler) Next(name string) (when calendar.Schedule, dst calendar.DST, next time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -108,8 +108,8 @@ func (t *Task) current() *Task {
 	return t
 }
 
-// takeOver makes the runs and the counts of old those of t, in a tick. It costs O(runs that have not
-// settled). An error of the old schedule is not taken over, as t has another schedule.
+// takeOver makes the runs and the counts of old those of t, in a tick. It costs O(runs that
+// have not settled). An error of the old schedule is not taken over, as t has another schedule.
 func (t *Task) takeOver(old *Task) {
 	t.due, t.runs, t.history = old.due, old.runs, old.history
 	t.last, t.lastIn = old.last, old.lastIn

@@ -158,8 +158,8 @@ func (l *List[V]) push(last *block[V], e entry[V]) {
 	last.all = append(last.all, e)
 }
 
-// room returns that of a whole block. The list is long by now, so it will most likely be filled; and
-// where as many leave as come it is that of a block which has left.
+// room returns that of a whole block. The list is long by now, so it will most likely be
+// filled; and where as many leave as come it is that of a block which has left.
 func (l *List[V]) room() []entry[V] {
 	if free := l.spare; free != nil {
 		l.spare = nil

@@ -25,8 +25,9 @@ const stacksEvery = time.Second
 // Its lock is taken last but for those of the bus.
 type Jobs struct {
 	limit int // immutable: of a stack, in bytes
-	// len(jobs), set with it under mu, and read without it: so an attempt that ends takes no lock
-	// while no job is stuck. In a tick 0 means that there is none, as jobs are added in ticks alone.
+	// len(jobs), set with it under mu, and read without it: so an attempt that ends takes no
+	// lock while no job is stuck. In a tick 0 means that there is none, as jobs are added in
+	// ticks alone.
 	untold atomic.Int64
 
 	mu       sync.Mutex

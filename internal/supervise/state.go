@@ -52,8 +52,8 @@ func serviceOf(c *restart.Child) *Service {
 // messages to the loop.
 type shell struct{ *state }
 
-// Start starts an instance of the child, in a context of its own: a parent's end does not end it, as
-// children are stopped in order.
+// Start starts an instance of the child, in a context of its own: a parent's end does not end
+// it, as children are stopped in order.
 func (s shell) Start(c *restart.Child) {
 	ctx, cancel := context.WithCancelCause(s.loop.base)
 	// The instance is known before its goroutine starts: it may report before this returns,

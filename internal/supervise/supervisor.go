@@ -82,8 +82,8 @@ func New(cfg Config) *Supervisor {
 	return s
 }
 
-// Drop says to a supervisor whose last Serve has ended to be followed by another one that there will
-// be none, so that its children learn it. While it is served it does nothing.
+// Drop says to a supervisor whose last Serve has ended to be followed by another one that there
+// will be none, so that its children learn it. While it is served it does nothing.
 func (s *Supervisor) Drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

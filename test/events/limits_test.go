@@ -15,8 +15,8 @@ import (
 	"github.com/a622d8ee/dray/test/kit"
 )
 
-// deepInAFunctionWithANameSoLongThatAHundredFramesOfItAreMoreThanSixteenKibibytesOfStack calls do so
-// many frames down; a stack has a hundred of them at most.
+// deepInAFunctionWithANameSoLongThatAHundredFramesOfItAreMoreThanSixteenKibibytesOfStack calls
+// do so many frames down; a stack has a hundred of them at most.
 func deepInAFunctionWithANameSoLongThatAHundredFramesOfItAreMoreThanSixteenKibibytesOfStack(frames int, do func()) {
 	if frames == 0 {
 		do()

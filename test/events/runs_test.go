@@ -15,8 +15,9 @@ import (
 	"github.com/a622d8ee/dray/test/kit"
 )
 
-// Whatever happens between two runs and a shutdown, each run has one QueueStopped, and the last event is
-// one, with the books that are true then. The error of Shutdown says whether a job was cut short.
+// Whatever happens between two runs and a shutdown, each run has one QueueStopped, and the last
+// event is one, with the books that are true then. The error of Shutdown says whether a job was
+// cut short.
 func TestEndsOfRuns(t *testing.T) {
 	serve := func(q *dray.Queue, d time.Duration, cause error) {
 		ctx, cancel := context.WithCancelCause(context.Background())

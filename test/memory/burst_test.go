@@ -119,8 +119,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// Jobs that go to a free worker directly, one after the other, leave nothing behind while there is no reason for
-// the owner to look: not even what was measured of them.
+// Jobs that go to a free worker directly, one after the other, leave nothing behind while there
+// is no reason for the owner to look: not even what was measured of them.
 func TestMemoryOfJobsOneByOne(t *testing.T) {
 	if !measures {
 		t.Skip("under the race detector")

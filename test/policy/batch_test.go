@@ -57,7 +57,8 @@ func TestBatchBeyondTheRoom(t *testing.T) {
 	}
 }
 
-// A long one is put into chunks before it is accepted: as far as there is room, in its order, and beside others.
+// A long one is put into chunks before it is accepted: as far as there is room, in its order,
+// and beside others.
 func TestLongBatches(t *testing.T) {
 	const n, others, room = 20_000, 100, 19_999
 	synctest.Test(t, func(t *testing.T) {

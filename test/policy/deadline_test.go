@@ -66,8 +66,8 @@ func TestDeadlineCountsFromItsOwnCall(t *testing.T) {
 	})
 }
 
-// A worker does not read the clock for each of very short jobs, but for each with a timeout: also behind one
-// among these that has taken long after all.
+// A worker does not read the clock for each of very short jobs, but for each with a timeout:
+// also behind one among these that has taken long after all.
 func TestTimeoutAmongShortJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := kit.Start(t, dray.WithWorkers(1), dray.WithCapacity(dray.Unbounded))

@@ -93,8 +93,8 @@ func TestMiddlewareThatGoesOnTwice(t *testing.T) {
 	})
 }
 
-// A middleware is told which job it runs, and when that was enqueued, also of plain jobs, which have
-// no record: many of them, with gaps between their dates.
+// A middleware is told which job it runs, and when that was enqueued, also of plain jobs, which
+// have no record: many of them, with gaps between their dates.
 func TestMiddlewareKnowsPlainJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 300

@@ -24,8 +24,8 @@ func (s *scene) add(fn dray.Func, more ...dray.JobOption) dray.ID {
 	return kit.Add(s.t, s.Queue, fn, append(s.opts, more...)...)
 }
 
-// replace adds a job that takes the key over and has no period of its own. It waits for a second, if
-// it is not cancelled.
+// replace adds a job that takes the key over and has no period of its own. It waits for a
+// second, if it is not cancelled.
 func (s *scene) replace() dray.ID {
 	return kit.Add(s.t, s.Queue, kit.Nop, dray.WithUnique("u", dray.ReplacePending), dray.WithDelay(time.Second))
 }

@@ -45,9 +45,10 @@ func BenchmarkChannel(b *testing.B) {
 	close(jobs)
 }
 
-// BenchmarkPlainJob takes the two halves of a plain job apart, beside those of a channel that has room for all: the call, while
-// nothing starts, and what one worker does, while nothing is enqueued. It reports the least of all batches, which other
-// programs hardly change: -benchtime 150x -cpu 1.
+// BenchmarkPlainJob takes the two halves of a plain job apart, beside those of a channel that
+// has room for all: the call, while nothing starts, and what one worker does, while nothing is
+// enqueued. It reports the least of all batches, which other programs hardly change: -benchtime
+// 150x -cpu 1.
 func BenchmarkPlainJob(b *testing.B) {
 	const batch = 50_000
 	q := kit.Start(b, dray.WithWorkers(1), dray.WithCapacity(dray.Unbounded))
@@ -93,8 +94,8 @@ func BenchmarkPlainJob(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkStream is BenchmarkEnqueue for jobs that do nothing, plain and of a kind with four options that need no
-// rule unless something goes wrong.
+// BenchmarkStream is BenchmarkEnqueue for jobs that do nothing, plain and of a kind with four
+// options that need no rule unless something goes wrong.
 func BenchmarkStream(b *testing.B) {
 	stream := func(enqueue func(*dray.Queue) func(dray.Func) error) func(b *testing.B) {
 		return func(b *testing.B) {
@@ -136,7 +137,8 @@ func BenchmarkStats(b *testing.B) {
 	}
 }
 
-// BenchmarkTwoChannels is a request and its reply, with nothing done in between: what Stats is compared with.
+// BenchmarkTwoChannels is a request and its reply, with nothing done in between: what Stats is
+// compared with.
 func BenchmarkTwoChannels(b *testing.B) {
 	requests, replies := make(chan int), make(chan int)
 	defer close(requests)

@@ -17,7 +17,8 @@ import (
 	"github.com/a622d8ee/dray/test/kit"
 )
 
-// A crowd is what the jobs of many workers say of themselves, to be compared with what the queue says.
+// A crowd is what the jobs of many workers say of themselves, to be compared with what the
+// queue says.
 type crowd struct {
 	mu        sync.Mutex
 	running   map[dray.ID]bool
@@ -133,7 +134,8 @@ func TestCrowdKeepsTheOrder(t *testing.T) {
 	}
 }
 
-// The owner may take a job in that was handed to a worker just when that fails, as often as it looks.
+// The owner may take a job in that was handed to a worker just when that fails, as often as it
+// looks.
 func TestRunThatFailsWhileTheOwnerLooks(t *testing.T) {
 	q := kit.Start(t, dray.WithWorkers(2))
 	done := make(chan struct{})

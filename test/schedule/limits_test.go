@@ -208,7 +208,8 @@ func TestOverlappingRunsTakeRoom(t *testing.T) {
 	}
 }
 
-// Runs that are made up for and may overlap are made as far as there is room, the oldest first, and none is refused.
+// Runs that are made up for and may overlap are made as far as there is room, the oldest first,
+// and none is refused.
 func TestMissedRunsThatOverlapWaitForRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		oddStart()

@@ -226,8 +226,9 @@ func TestLockOfARunThatIsRequeued(t *testing.T) {
 	})
 }
 
-// A run that was handed back before it has asked for its lock asks where it is restored, and holds it
-// over the middleware there. If its function alone is made a job of, that has no middleware of it.
+// A run that was handed back before it has asked for its lock asks where it is restored, and
+// holds it over the middleware there. If its function alone is made a job of, that has no
+// middleware of it.
 func TestLockOfARunThatIsRestored(t *testing.T) {
 	for _, byHand := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

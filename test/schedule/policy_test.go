@@ -120,7 +120,8 @@ func TestPausedBeforeTheStart(t *testing.T) {
 	})
 }
 
-// The interval of a task begins with the first start, so that the time before it counts for nothing.
+// The interval of a task begins with the first start, so that the time before it counts for
+// nothing.
 func TestIntervalsBeginWithTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fn, at := ticks()

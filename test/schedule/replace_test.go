@@ -214,7 +214,8 @@ func TestTasksWhileOneIsReplaced(t *testing.T) {
 	require.NoError(t, <-ended)
 }
 
-// Tasks are in the order of their next runs, to the nanosecond, and then of their names, however many there are.
+// Tasks are in the order of their next runs, to the nanosecond, and then of their names,
+// however many there are.
 func TestOrderOfTasks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		oddStart()

@@ -147,8 +147,8 @@ func TestSupervisorTwoDieAtOnce(t *testing.T) {
 	}
 }
 
-// An earlier child fails while later ones are being stopped: the group grows.
-// A later one fails meanwhile: it was to be stopped anyway, and is not counted.
+// An earlier child fails while later ones are being stopped: the group grows. A later one fails
+// meanwhile: it was to be stopped anyway, and is not counted.
 func TestSupervisorGroupGrows(t *testing.T) {
 	perform(t, dray.RestForOne, "a b c d", func(t *testing.T, s *stage) {
 		s.direct("d", func(a *actor) { a.stop = func() error { time.Sleep(time.Second); return nil } })

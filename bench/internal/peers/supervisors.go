@@ -32,8 +32,8 @@ func Supervisors() []SupervisorMaker {
 	}
 }
 
-// bare is what one writes without a library: the crashed goroutine
-// starts another one before it ends.
+// bare is what one writes without a library: the crashed goroutine starts another one before it
+// ends.
 func bare(c Child, onPanic func()) (stop func()) {
 	var running sync.WaitGroup
 	stopped := make(chan struct{})

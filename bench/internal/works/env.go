@@ -195,7 +195,8 @@ func (s series) ratio(name, to string, column int) float64 {
 // toBase is the ratio to the yardstick.
 func (s series) toBase(name string, column int) float64 { return s.ratio(name, s.base, column) }
 
-// difference returns, of the first column, the median of the differences to the yardstick within the rounds.
+// difference returns, of the first column, the median of the differences to the yardstick
+// within the rounds.
 func (s series) difference(name string) float64 {
 	more, plain := s.column(name, 0), s.column(s.base, 0)
 	diffs := make([]float64, min(len(more), len(plain)))
