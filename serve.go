@@ -184,8 +184,7 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 	if restart {
 		return true, ErrRestart
 	}
-	q.scheduler.tasks.Finish()
-	q.engine.Refuse()
+	q.closeIntake()
 	drain := time.NewTimer(q.shutdownTimeout)
 	defer drain.Stop()
 	select {
@@ -272,7 +271,7 @@ type lifecycle struct {
 	over   chan struct{} // closed when report and err are there
 
 	mu        sync.Mutex
-	closing   bool               // a shutdown has begun; never taken back
+	closing   bool               // a shutdown has begun, and the intake is closed; never taken back
 	serving   bool               // the tree runs
 	stopping  bool               // Serve's context has ended, and its caller takes the queue to the end of that run
 	ranOut    bool               // the last run has ended so: what still runs was cancelled and given its time

@@ -80,21 +80,27 @@ func (q *Queue) Close() error {
 }
 
 // beginShutdown begins the shutdown, unless that was done before, for a call that was given
-// the context inside. A run that is ending ends with it. See runShutdown for hard.
+// the context inside. A run that is ending ends with it: so the intake is closed before others
+// can see that a shutdown has begun. See runShutdown for hard.
 func (q *Queue) beginShutdown(inside jobctx.Context, hard bool) {
+	q.exemptCaller(inside)
 	l := &q.lifecycle
 	l.mu.Lock()
-	first, ending := !l.closing, l.stopping
-	l.closing = true
-	l.mu.Unlock()
-	q.exemptCaller(inside)
-	if first {
-		q.scheduler.tasks.Finish()
-		q.engine.Refuse()
-		if !ending {
-			guard.Go(func() { q.runShutdown(hard) })
-		}
+	defer l.mu.Unlock()
+	if l.closing {
+		return
 	}
+	q.closeIntake()
+	l.closing = true
+	if !l.stopping {
+		guard.Go(func() { q.runShutdown(hard) })
+	}
+}
+
+// closeIntake makes jobs of the runs that are due, and takes no more.
+func (q *Queue) closeIntake() {
+	q.scheduler.tasks.Finish()
+	q.engine.Refuse()
 }
 
 // forceStop ends the drain. The reason of the first call becomes Shutdown's error.

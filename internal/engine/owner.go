@@ -120,39 +120,51 @@ func (e *Engine) submit(r *request, change func(c *core.Core, now time.Duration)
 	return e.ask(r) && <-r.reply || e.serveOwn(r)
 }
 
-// serveOwn waits for the reply to a request where no owner ran, and serves it itself if
-// none does. It reports false if rules are broken such that it cannot be.
-func (e *Engine) serveOwn(r *request) bool {
-	for range 2 {
+// serveOwn waits for the reply to a request where no owner ran, and serves it itself if none
+// does. It reports false if rules are broken such that it cannot be. That owners come and go,
+// without a tick even, as they do if a queue is served for very short times, breaks none.
+func (e *Engine) serveOwn(r *request) (made bool) {
+	for tries := 0; ; {
 		select {
-		case made := <-r.reply:
+		case made = <-r.reply:
 			if made {
 				return true
 			}
 		case <-e.state:
+			switch {
+			case r.wasMade():
+				e.state <- struct{}{}
+				return true
+			case tries == maxTries:
+				e.withdraw(r)
+				return false
+			}
+			tries++
 			e.serveOnce()
 		}
+	}
+}
+
+// maxTries is how many ticks of its own a caller gives a request, each of which has crashed.
+const maxTries = 2
+
+// wasMade reports, for the one that has the state, whether the request was made: none is, while
+// it has that.
+func (r *request) wasMade() bool {
+	for {
 		select {
 		case made := <-r.reply:
 			if made {
 				return true
 			}
 		default:
+			return false
 		}
 	}
-	return e.withdraw(r)
 }
 
-// withdraw takes back a request. It reports whether that was made after all.
-func (e *Engine) withdraw(r *request) (made bool) {
-	select {
-	case <-e.state:
-	case made = <-r.reply:
-		if made {
-			return true
-		}
-		<-e.state
-	}
+// withdraw takes back a request, and gives up the state.
+func (e *Engine) withdraw(r *request) {
 	defer func() { e.state <- struct{}{} }()
 	m := &e.mail
 	m.mu.Lock()
@@ -160,7 +172,6 @@ func (e *Engine) withdraw(r *request) (made bool) {
 	mine := func(o *request) bool { return o == r }
 	m.asked = slices.DeleteFunc(m.asked, mine)
 	e.todo.all = slices.DeleteFunc(e.todo.all, mine)
-	return false
 }
 
 // ask leaves a request in the inbox, and reports whether an owner runs, which then replies.

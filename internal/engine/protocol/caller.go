@@ -22,8 +22,9 @@ func (m *model) ask(s *state, i uint8) (string, Speed) {
 		c.no, c.pc = false, callerServes
 		return "hears that no owner runs", Prompt
 	case c.no && c.pc == callerServes:
-		c.no = false
-		m.tried(c)
+		if c.no = false; !m.on(OnlyCrashesCount) {
+			m.tried(c)
+		}
 		return "hears that no owner runs any more", Prompt
 	case c.pc == callerTicks && s.owner.pc == ownerIsDone:
 		m.putBack(s, c)
@@ -74,6 +75,9 @@ func (m *model) serve(s *state, i uint8) (string, Speed) {
 		s.owner.pc, c.pc = ownerCollects, callerTicks
 		return "takes the state, to serve itself", Prompt
 	case c.pc == callerWithdraws && s.mail.mu == free:
+		if m.Crashes-s.crashes < tries {
+			s.is(gaveUp)
+		}
 		s.mail.asked.remove(i)
 		c.made = c.made || s.owner.begun.has(i)
 		s.owner.todo.remove(i)
@@ -90,15 +94,18 @@ func (m *model) putBack(s *state, c *caller) {
 	m.tried(c)
 }
 
-// tried counts tries to be served: after two rules are broken, and the call gives up.
+// tried counts a caller's ticks that did not serve it: after some rules are broken, and the call
+// gives up.
 func (m *model) tried(c *caller) {
 	if c.pc = callerServes; c.yes {
 		return
 	}
-	if c.tries++; c.tries == 2 {
+	if c.tries++; c.tries == tries {
 		c.pc = callerWithdraws
 	}
 }
+
+const tries = 2
 
 // crashCaller is a panic in a caller's tick: the state goes back as it is, and the next
 // owner crashes with that panic, in its supervisor's sight.

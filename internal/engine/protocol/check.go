@@ -16,6 +16,7 @@ const (
 	notServed
 	madeTwice
 	wrongReply
+	gaveUp
 )
 
 var faultTexts = [...]string{
@@ -31,6 +32,7 @@ var faultTexts = [...]string{
 	notServed:          "a call returned without having been served",
 	madeTwice:          "a change was made twice",
 	wrongReply:         "Cancel's reply is wrong",
+	gaveUp:             "a call gave up though its ticks have not crashed",
 }
 
 const (

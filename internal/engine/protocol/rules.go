@@ -61,10 +61,11 @@ const (
 
 // Requests, crashes and successors.
 const (
-	ResignTells     Rule = "ResignTells"     // an owner that ends tells the callers whose requests lie in the mailbox
-	ResignTellsTodo Rule = "ResignTellsTodo" // and those whose requests it has taken
-	CallersServe    Rule = "CallersServe"    // callers take the state while no owner runs
-	PutBackAlways   Rule = "PutBackAlways"   // a caller whose tick crashes puts the state back
-	MadeOnce        Rule = "MadeOnce"        // a request that was made, but not replied to, is not made again
-	StartIsWhole    Rule = "StartIsWhole"    // nothing can panic between saying that a worker comes and its lease
+	ResignTells      Rule = "ResignTells"      // an owner that ends tells the callers whose requests lie in the mailbox
+	ResignTellsTodo  Rule = "ResignTellsTodo"  // and those whose requests it has taken
+	CallersServe     Rule = "CallersServe"     // callers take the state while no owner runs
+	OnlyCrashesCount Rule = "OnlyCrashesCount" // they give up after two ticks of theirs that crash, however many owners come and go
+	PutBackAlways    Rule = "PutBackAlways"    // a caller whose tick crashes puts the state back
+	MadeOnce         Rule = "MadeOnce"         // a request that was made, but not replied to, is not made again
+	StartIsWhole     Rule = "StartIsWhole"     // nothing can panic between saying that a worker comes and its lease
 )
