@@ -71,6 +71,7 @@ func TestShutdownAtTheEndOfAShortRun(t *testing.T) {
 		producer.Go(func() {
 			for q.Enqueue(context.Background(), func(context.Context) error { return nil }) == nil {
 				accepted++
+				runtime.Gosched()
 			}
 		})
 		for range rand.IntN(200) {
