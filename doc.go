@@ -78,7 +78,8 @@ due. A job with a [WithKey] whose key is busy stands aside, and lets others pass
 it is its turn: then it goes to the end of the line. So keys take turns, however many
 jobs each of them has. A job that needs a token ([WithRateLimit]) or whose kind is
 paused stands aside, too, and so does what is behind it in its key; Jobs lists these
-behind all others that are due. Positions agree with Jobs while there are no more than
+behind all others that are due, and then what waits for its time, each with what is behind it
+in its key. Positions agree with Jobs while there are no more than
 500 pending jobs, workers, keys and combinations of limiters together, or nothing stands
 aside. With more, so that they cost the same in the longest queue, they are estimates,
 which count what is ahead of a job in its priority, and of its key; that of a job which

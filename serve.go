@@ -187,14 +187,7 @@ func (q *Queue) drainRun(restart bool) (cut bool, reason error) {
 	q.closeIntake()
 	drain := time.NewTimer(q.shutdownTimeout)
 	defer drain.Stop()
-	select {
-	case <-q.engine.AwaitIdle():
-		return false, nil
-	case <-drain.C:
-		return true, context.DeadlineExceeded
-	case <-q.lifecycle.forced:
-		return true, q.lifecycle.reason
-	}
+	return q.drain(drain.C)
 }
 
 // finishRun ends the run, and reports whether the shutdown that began meanwhile is to be

@@ -133,11 +133,9 @@ func (q *Queue) runShutdown(hard bool) {
 		q.finishShutdown(true, reason, q.timeUp())
 		return
 	}
-	cut := false
-	select {
-	case <-q.engine.AwaitIdle():
-	case <-l.forced:
-		cut, reason = true, l.reason
+	cut, why := q.drain(nil)
+	if cut {
+		reason = why
 	}
 	end := q.timeUp()
 	if cut {
@@ -145,6 +143,23 @@ func (q *Queue) runShutdown(hard bool) {
 	}
 	q.stopTree()
 	q.finishShutdown(cut, reason, end)
+}
+
+// drain waits until nothing runs or can start, or until that is cut short: it reports whether it was,
+// and why. Where nothing is left to be cut short, an end of the time that came first changes nothing.
+func (q *Queue) drain(timeUp <-chan time.Time) (cut bool, reason error) {
+	idle := q.engine.AwaitIdle()
+	select {
+	case <-idle:
+	case <-timeUp:
+		reason = context.DeadlineExceeded
+	case <-q.lifecycle.forced:
+		reason = q.lifecycle.reason
+	}
+	if isClosed(idle) {
+		return false, nil
+	}
+	return true, reason
 }
 
 // timeUp is when the time is over that jobs have once they are cancelled, and observers

@@ -30,7 +30,7 @@ func same[T comparable](d *duel, want, got T, what string) {
 }
 
 func (d *duel) compareWaiting() {
-	want, got := d.model.waiting(), d.c.WaitingJobs(d.now)
+	want, got := d.model.order(), d.c.WaitingJobs(d.now)
 	ids := func(yield func(uint64) bool) {
 		for _, j := range got {
 			_ = yield(j.ID)

@@ -102,52 +102,74 @@ func (m *model) first(firsts []*mjob, last starts) (best *mjob) {
 }
 
 // order is in which order the jobs would start if what runs ended now, in the order in
-// which it was started, and then each ended before the next started. It has none that
-// something else holds back.
+// which it was started, and then each ended before the next started: first what nothing holds
+// back, then what would start if nothing were paused and all tokens were there, then, as its time
+// comes, what waits for that. One behind others of its key comes after them in any case.
 func (m *model) order() (jobs []*mjob) {
 	lanes, last := map[Priority][]*mjob{}, maps.Clone(m.started)
+	behind := slices.SortedFunc(slices.Values(m.those(behindKey)), byTurnOf)
+	taken := map[string]int{}
+	for _, j := range m.jobs {
+		taken[j.Key] = m.taken(j.Key)
+	}
+	follow := func(key string) {
+		for {
+			i := slices.IndexFunc(behind, func(o *mjob) bool { return o.Key == key })
+			if i < 0 || taken[key] >= behind[i].KeyLimit {
+				return
+			}
+			o := behind[i]
+			taken[key]++
+			behind, lanes[o.Priority] = slices.Delete(behind, i, i+1), append(lanes[o.Priority], o)
+		}
+	}
+	ends := func(j *mjob) {
+		if j.Key != "" && (j.keyed || j.state != Running) {
+			taken[j.Key]--
+			follow(j.Key)
+		}
+	}
+	play := func() {
+		for {
+			var firsts []*mjob
+			for p := High; p >= Low; p-- {
+				if len(lanes[p]) > 0 {
+					firsts = append(firsts, lanes[p][0])
+				}
+			}
+			j := m.first(firsts, last)
+			if j == nil {
+				return
+			}
+			jobs, lanes[j.Priority] = append(jobs, j), lanes[j.Priority][1:]
+			last[j.Priority] = m.now
+			ends(j)
+		}
+	}
 	for p := High; p >= Low; p-- {
 		ahead := append(m.granted(p), m.those(inLine, of(p), func(j *mjob) bool { return j.front })...)
 		slices.SortStableFunc(ahead, byTurnOf)
 		lanes[p] = append(ahead, slices.DeleteFunc(m.lane(p), func(j *mjob) bool { return j.front })...)
 	}
-	taken := map[string]int{}
-	behind := slices.SortedFunc(slices.Values(m.those(behindKey)), byTurnOf)
-	for _, j := range behind {
-		taken[j.Key] = m.taken(j.Key)
-	}
-	ends := func(j *mjob) {
-		if taken[j.Key]--; j.Key == "" || !j.keyed && j.state == Running {
-			return
-		}
-		for {
-			i := slices.IndexFunc(behind, func(o *mjob) bool { return o.Key == j.Key })
-			if i < 0 || taken[j.Key] >= behind[i].KeyLimit {
-				return
-			}
-			o := behind[i]
-			taken[j.Key]++
-			behind, lanes[o.Priority] = slices.Delete(behind, i, i+1), append(lanes[o.Priority], o)
-		}
-	}
 	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Running))), byStarted) {
 		ends(j)
 	}
-	for {
-		var firsts []*mjob
-		for p := High; p >= Low; p-- {
-			if len(lanes[p]) > 0 {
-				firsts = append(firsts, lanes[p][0])
-			}
-		}
-		j := m.first(firsts, last)
-		if j == nil {
-			return jobs
-		}
-		jobs, lanes[j.Priority] = append(jobs, j), lanes[j.Priority][1:]
-		last[j.Priority] = m.now
-		ends(j)
+	play()
+	aside := m.those(in(Pending), func(j *mjob) bool { return !slices.Contains(jobs, j) && !slices.Contains(behind, j) })
+	for _, j := range slices.SortedFunc(slices.Values(aside), byTurnOf) {
+		lanes[j.Priority] = append(lanes[j.Priority], j)
 	}
+	play()
+	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime) {
+		if j.Key != "" && !j.keyed {
+			behind = append(behind, j)
+			follow(j.Key)
+		} else {
+			lanes[j.Priority] = append(lanes[j.Priority], j)
+		}
+		play()
+	}
+	return jobs
 }
 
 func byStarted(a, b *mjob) int {
@@ -302,35 +324,12 @@ func (m *model) requeue(id uint64) (Verdict, bool) {
 	return Accepted, true
 }
 
-// waiting lists the jobs that wait, in the order in which they will start: those
-// in line, then those behind something, then those that wait for their time and,
-// at last, those behind one of these.
-func (m *model) waiting() []*mjob {
-	timers := slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime)
-	behindTimer := func(j *mjob) bool {
-		return behindKey(j) && slices.ContainsFunc(timers, func(o *mjob) bool { return o.keyed && o.Key == j.Key })
-	}
-	order := m.order()
-	var now, later []*mjob
-	for p := High; p >= Low; p-- {
-		back := m.those(of(p), in(Pending), func(j *mjob) bool { return !slices.Contains(order, j) })
-		for _, j := range slices.SortedFunc(slices.Values(back), byTurnOf) {
-			if behindTimer(j) {
-				later = append(later, j)
-			} else {
-				now = append(now, j)
-			}
-		}
-	}
-	return slices.Concat(order, now, timers, later)
-}
-
-// position is the place of a pending job among those in the order of waiting.
+// position is the place of a pending job among those in their order.
 func (m *model) position(j *mjob) int {
 	if j.state != Pending {
 		return 0
 	}
-	pending := slices.DeleteFunc(m.waiting(), func(o *mjob) bool { return o.state != Pending })
+	pending := slices.DeleteFunc(m.order(), func(o *mjob) bool { return o.state != Pending })
 	return slices.Index(pending, j) + 1
 }
 
@@ -346,7 +345,7 @@ func (m *model) handOver() *model {
 		}
 		return 0
 	}
-	for _, j := range slices.SortedStableFunc(slices.Values(m.waiting()), first) {
+	for _, j := range slices.SortedStableFunc(slices.Values(m.order()), first) {
 		f := &mjob{Job: j.Job, attempt: j.attempt, accepted: j.accepted, retries: j.state == Retrying, begun: !takesRoom(j)}
 		f.keyed = j.keyed && n.taken(j.Key) < j.KeyLimit
 		if j.state == Delayed || j.state == Retrying {

@@ -2,11 +2,10 @@ package core
 
 // This file has where jobs stand. Where all pending jobs stand in line that is a matter of
 // counting. Where some stand behind a key or wait for tokens, it depends on what ends when; so
-// the future is played through, under the assumption that each job ends before the next starts:
-// what is told then is a forecast.
+// the future is played through: see forecast.
 
 import (
-	"cmp"
+	"iter"
 	"slices"
 	"time"
 )
@@ -100,21 +99,21 @@ func (c *Core) exactly(now time.Duration, is func(Entry) bool) (n int) {
 	if c.pending == c.inLanes() || c.pending+len(c.runs)+c.keys.len()+c.sets.len() > maxExact {
 		return 0
 	}
-	f := c.forecast(now)
-	for e, ok := f.next(); ok; e, ok = f.next() {
-		if n++; is(e) {
-			return n
+	for e := range c.forecast(now).all() {
+		if e.Job == nil || e.Job.State == Pending {
+			if n++; is(e) {
+				return n
+			}
 		}
 	}
-	// What no forecast has comes after all that it has.
-	aside, later := c.heldBack(f)
-	return n + 1 + slices.IndexFunc(slices.Concat(aside, later), func(j *Job) bool { return is(Entry{Job: j}) })
+	return 0 // as there is none that no forecast has
 }
 
-// A forecast finds out in which order the pending jobs would start if they were the only ones, what
-// runs ended now, and each of them before the next starts. It plays on copies: the core is only
-// read, and must not change meanwhile. To make one costs a copy of all that is in line; a step is
-// O(1) but for what leaves keys.
+// A forecast finds out in which order the jobs would start if they were the only ones, what runs
+// ended now, and each of them before the next starts. What is of a paused kind or waits for a token
+// starts when nothing else can, and what waits for its time after that. It plays on copies: the
+// core is only read, and must not change meanwhile. To make one costs a copy of all that is in line;
+// a step is O(1) but for what leaves keys.
 type forecast struct {
 	c     *Core
 	now   time.Duration
@@ -122,6 +121,33 @@ type forecast struct {
 	lines [3][]Entry
 	heads heads
 	keys  map[string]*turns
+}
+
+// all yields the jobs in their order. It can be read once.
+func (f *forecast) all() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		more := f.play(yield)
+		if more {
+			f.release()
+			more = f.play(yield)
+		}
+		for _, j := range f.c.waiting.All() {
+			if more = more && (!f.wake(j) || f.play(yield)); !more {
+				return
+			}
+		}
+	}
+}
+
+// play yields what is in line, until nothing is left that would start. It reports whether that was
+// all wanted.
+func (f *forecast) play(yield func(Entry) bool) bool {
+	for e, ok := f.next(); ok; e, ok = f.next() {
+		if !yield(e) {
+			return false
+		}
+	}
+	return true
 }
 
 // turns are the places of a key and what stands behind them, in a forecast. A key gets them when
@@ -169,86 +195,89 @@ func (f *forecast) next() (e Entry, ok bool) {
 	return e, true
 }
 
-// leaveKey lets those behind a job of the key into their lanes, as Core.promote does. A key behind
-// which none stands need not be counted.
-func (f *forecast) leaveKey(name string) {
-	k := f.c.keys.get(name)
-	if k == nil || k.queue.len() == 0 {
-		return
+// enter puts a job at the end of its lane. It becomes the first of its priority, if that has none.
+func (f *forecast) enter(j *Job) {
+	i := High - j.Priority
+	if len(f.lines[i]) == 0 {
+		f.heads.head(int(i), j.readyAt)
 	}
+	f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
+}
+
+// release lets into line what stands aside, by its turn: what is of a paused kind or waits for a
+// token. Those with tokens are in line already.
+func (f *forecast) release() {
+	jobs := f.c.tokenless(f.ahead)
+	for _, paused := range []map[string]*aside{f.c.pausedKinds, f.c.pausedTasks} {
+		for _, aside := range paused {
+			jobs = append(jobs, aside.all()...)
+		}
+	}
+	slices.SortFunc(jobs, bySeq)
+	for _, j := range jobs {
+		f.enter(j)
+	}
+}
+
+// wake is the time that j waits for. It enters its line or, if others of its key are before it,
+// gets behind them: then it reports false.
+func (f *forecast) wake(j *Job) (enters bool) {
+	if j.Key != "" {
+		t := f.keys[j.Key]
+		if t == nil { // so of those with a place only some that wait for their time are left
+			k := f.c.keys.get(j.Key)
+			t = f.count(j.Key, k, k.asleep)
+		}
+		if !j.keyed {
+			if len(t.queue) > 0 || t.taken >= j.KeyLimit {
+				t.queue = append(t.queue, j)
+				return false
+			}
+			t.taken++
+		}
+	}
+	f.enter(j)
+	return true
+}
+
+// leaveKey lets those behind a job of the key into their lanes, as Core.promote does. A key behind
+// which none stands need not be counted, before wake does.
+func (f *forecast) leaveKey(name string) {
 	t := f.keys[name]
 	if t == nil {
-		// The first time: from here on the forecast counts by itself.
-		t = &turns{k.taken, k.queue.all()}
-		f.keys[name] = t
+		k := f.c.keys.get(name)
+		if k == nil || k.queue.len() == 0 {
+			return
+		}
+		t = f.count(name, k, k.taken)
 	}
 	t.taken--
 	for len(t.queue) > 0 && t.taken < t.queue[0].KeyLimit {
 		j := t.queue[0]
 		t.taken, t.queue = t.taken+1, t.queue[1:]
-		i := High - j.Priority
-		// It becomes the first of its priority, which then has one.
-		if len(f.lines[i]) == 0 {
-			f.heads.head(int(i), j.readyAt)
-		}
-		f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
+		f.enter(j)
 	}
 }
 
-// behind returns what still stands behind a key when the forecast has come to its end.
-func (f *forecast) behind(name string, k *key) []*Job {
-	if t := f.keys[name]; t != nil {
-		return t.queue
-	}
-	return k.queue.all()
+// count has the forecast count the places of a key from here on, of which so many are taken.
+func (f *forecast) count(name string, k *key, taken int) *turns {
+	t := &turns{taken, k.queue.all()}
+	f.keys[name] = t
+	return t
 }
 
 // WaitingJobs returns the waiting jobs in the order in which they will start, as far as is decided
-// now: as the forecast has it, then what is of a paused kind or waits for a token, or is behind
-// that, then what waits for its time, then what is behind that. Plain jobs get a record of their
-// own. It reads and sorts all that waits: it is for reports, and for queues that have few.
+// now: see forecast. Plain jobs get a record of their own. It reads and sorts all that waits: it is
+// for reports, and for queues that have few.
 func (c *Core) WaitingJobs(now time.Duration) []*Job {
 	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
-	f := c.forecast(now)
-	for e, ok := f.next(); ok; e, ok = f.next() {
+	for e := range c.forecast(now).all() {
 		if e.Job == nil {
 			e.Job = plainJob(e)
 		}
 		jobs = append(jobs, e.Job)
 	}
-	aside, later := c.heldBack(f)
-	jobs = append(jobs, aside...)
-	for _, j := range c.waiting.All() {
-		jobs = append(jobs, j)
-	}
-	return append(jobs, later...)
-}
-
-// heldBack returns the pending jobs that no forecast has, by priority and turn; apart from the
-// others those whose key is held by a job that waits for its time. f has to be at its end.
-func (c *Core) heldBack(f *forecast) (now, later []*Job) {
-	for name, k := range c.keys.all() {
-		// These start after a job that waits for its time; the others need something else to
-		// happen.
-		if k.asleep > 0 {
-			later = append(later, f.behind(name, k)...)
-		} else {
-			now = append(now, f.behind(name, k)...)
-		}
-	}
-	for _, paused := range []map[string]*aside{c.pausedKinds, c.pausedTasks} {
-		for _, aside := range paused {
-			now = append(now, aside.all()...)
-		}
-	}
-	// Those with tokens are in the forecast already.
-	now = append(now, c.tokenless(f.ahead)...)
-	for _, jobs := range [][]*Job{now, later} {
-		slices.SortFunc(jobs, func(a, b *Job) int {
-			return cmp.Or(cmp.Compare(b.Priority, a.Priority), bySeq(a, b))
-		})
-	}
-	return now, later
+	return jobs
 }
 
 // tokenless returns the jobs that wait at their limits, but for those with tokens, which are in
