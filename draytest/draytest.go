@@ -31,6 +31,7 @@ package draytest
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -153,14 +154,18 @@ func describe(j dray.JobInfo) string {
 	return fmt.Sprintf("job %d (%s)", j.ID, strings.Join(parts, ", "))
 }
 
-// Drain waits until every job of a running queue has settled, retries and delayed
-// ones included, and returns the books. In a bubble that takes no time; outside it
-// takes as long as it takes. It fails the test at once if jobs wait that nothing
-// would start: in a queue that is paused, closed, or was not started.
+// Drain waits until every job of a running queue has settled, retries and delayed ones
+// included, and returns the books. In a bubble that takes no time; outside it takes as long as
+// it takes. It fails the test at once if jobs wait that nothing would start: in a queue that is
+// paused, closed, or was not started.
+//
+// Runs of periodic tasks are jobs like others, so it ends at a moment at which none is under
+// way. A task whose runs leave no such moment keeps it from ending: remove it before
+// ([dray.Scheduler.Unschedule]).
 func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 	t.Helper()
 	begin := time.Now()
-	for {
+	for n := 0; ; n++ {
 		s := q.Stats()
 		switch {
 		case unsettled(s) == 0:
@@ -168,15 +173,18 @@ func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 		case s.Paused && s.Pending > 0 || !testhook.Inside(q).Started():
 			t.Fatalf("draytest: Drain: nothing will start the jobs that wait: %s", list(q))
 		}
-		pass(q, s, time.Since(begin))
+		pass(q, s, time.Since(begin), n)
 	}
 }
 
-// pass waits for a part of the time that is still needed. While jobs run or wait in line that is
-// not known: then it looks again after an eighth of what it has waited. If all wait for their
-// time it is that of the first.
-func pass(q *dray.Queue, s dray.Stats, waited time.Duration) {
-	d := max(min(waited/8, time.Second), time.Microsecond) // finds the end of a long wait early enough
+// pass waits for a part of the time that is still needed, for the nth time. While jobs run or wait
+// in line that is not known: then it looks again after an eighth of what it has waited or less,
+// and never in step with a task that has a run under way each time. If all wait for their time it
+// is that of the first.
+func pass(q *dray.Queue, s dray.Stats, waited time.Duration, n int) {
+	_, part := math.Modf(float64(n) * math.Phi)                              // spread evenly, without a period
+	d := time.Duration((1 + part) / 2 * float64(min(waited/8, time.Second))) // finds the end of a long wait early enough
+	d = max(d, time.Microsecond)
 	if s.Pending+s.Running == 0 {
 		if due := nextDue(q); due > 0 {
 			d = due

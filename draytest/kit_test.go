@@ -256,6 +256,22 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// Runs that leave gaps are never in step with the looks at the queue.
+func TestDrainBesideATask(t *testing.T) {
+	for _, c := range []struct{ every, takes time.Duration }{
+		{100 * time.Millisecond, 90 * time.Millisecond}, {time.Second, 950 * time.Millisecond}, {time.Second, 10 * time.Millisecond},
+		{7 * time.Second, 6 * time.Second}, {time.Hour, 55 * time.Minute},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			q := draytest.New(t, dray.WithPeriodic("task", dray.Every(c.every), draytest.Slow(c.takes)))
+			require.NoError(t, q.Enqueue(t.Context(), nop, dray.WithDelay(100*c.every)))
+			s := draytest.Drain(t, q)
+			require.Zero(t, s.Running, "every %v, for %v", c.every, c.takes)
+			require.GreaterOrEqual(t, s.Processed, uint64(100))
+		})
+	}
+}
+
 func TestDrainInRealTime(t *testing.T) {
 	q := draytest.New(t)
 	for range 100 {
