@@ -112,6 +112,24 @@ func panicIn(err error) (p *PanicError) {
 	return p
 }
 
+// panicOf is panicIn as far as dray itself has wrapped the panic: it asks no foreign error.
+func panicOf(err error) *PanicError {
+	for {
+		switch e := err.(type) { //nolint:errorlint // see above
+		case *PanicError:
+			return e
+		case *unsafeError:
+			err = e.cause
+		case *core.Caused:
+			err = e.Err
+		case *discard:
+			err = e.err
+		default:
+			return nil
+		}
+	}
+}
+
 // place is where it happened: the first function under the panic that is not the
 // runtime's, with its file and line. It is empty if the stack does not show it.
 func (e *PanicError) place() string {

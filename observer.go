@@ -17,8 +17,9 @@ import (
 // Events arrive in the order in which they happened, on a goroutine of this observer
 // alone, for which no queue, worker, caller or other observer waits. An observer may call
 // any method of the queue; one that panics or ends its goroutine loses that event and
-// nothing else. Undelivered events are kept up to 16 MiB for each observer, the stacks in
-// them included; those beyond are dropped, and [EventsDropped] says how many, where they
+// nothing else. Undelivered events are kept up to 16 MiB for each observer, the stacks of
+// panics in them included, but not what else a job's error keeps, which is not known; those
+// beyond are dropped, and [EventsDropped] says how many, where they
 // would have come. The last event is a [QueueStopped]: a shutdown waits for the delivery
 // until its time is over ([Queue.Shutdown]), and an observer that has not returned by then
 // is left behind.
@@ -295,8 +296,12 @@ func sizeOf(e Event) int {
 	if e.note != nil {
 		n += len(e.note.text)
 	}
-	if p := e.panic(); p != nil {
-		n += len(p.Stack)
+	now, before := e.panic(), panicOf(e.Job.LastError)
+	if now != nil {
+		n += len(now.Stack)
+	}
+	if before != nil && before != now {
+		n += len(before.Stack)
 	}
 	if e.Stats != nil {
 		n += statsSize
@@ -313,8 +318,7 @@ func (e *Event) panic() *PanicError {
 	if e.note != nil {
 		return e.note.panic
 	}
-	p, _ := e.Err.(*PanicError) //nolint:errorlint // its methods are user code
-	return p
+	return panicOf(e.Err)
 }
 
 // watchOf returns what the core is to make for the listeners.

@@ -51,20 +51,28 @@ func (e *Engine) CancelAll(some func(*core.Core, *core.Span, time.Duration) int)
 // get it.
 func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 	var filled core.Mailbox
-	if len(fns) > fewPlain {
+	atOnce := slicedPlain
+	if e.mail.watched {
+		atOnce = maxRecords
+	} else if len(fns) > fewPlain {
 		e.lendSpare(&e.mail.list, &filled)
 		defer e.lendSpare(&filled, &e.mail.list)
 	}
 	for posted < len(fns) {
-		some := fns[posted:min(posted+slicedPlain, len(fns))]
+		some := fns[posted:min(posted+atOnce, len(fns))]
 		if len(some) > fewPlain {
 			for i, fn := range some {
 				filled.PushBare(fn, uint64(i)+1, 0)
 			}
 		}
 		n := postSome(e, some, &filled)
-		if posted += n; n < len(some) {
-			break
+		posted += n
+		switch {
+		case n == len(some):
+		case e.mail.watched && e.collected(core.Func(fns[posted])):
+			posted++
+		default:
+			return posted
 		}
 	}
 	return posted

@@ -120,8 +120,9 @@ func New(h Host, cfg Config) *Engine {
 	e.blocks = cfg.Core.Overflow == core.Block
 	e.core = core.New(cfg.Core)
 	e.core.SetStopped(true)
-	e.mail.room = e.core.Room()
 	e.mail.watched = e.core.Watches(core.DidEnqueue)
+	e.lock()
+	e.release()
 	if cfg.Pool {
 		e.timer = time.AfterFunc(span.Never, e.advance)
 		e.timer.Stop()
@@ -233,7 +234,11 @@ func (e *Engine) lock() {
 // time; until the next they take from it themselves.
 func (e *Engine) release() {
 	if e.holding {
-		e.mail.room = e.core.Room() - e.inbox.Len() - e.mail.list.Len()
+		left := e.inbox.Len() + e.mail.list.Len()
+		e.mail.room = e.core.Room() - left
+		if e.mail.watched {
+			e.mail.room = min(e.mail.room, maxUncollected-left)
+		}
 		e.holding = false
 		e.mail.mu.Unlock()
 	}

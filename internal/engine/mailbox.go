@@ -63,7 +63,7 @@ func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 	if m.room <= 0 || m.closed {
 		closed = m.closed
 		m.mu.Unlock()
-		return false, closed
+		return !closed && m.watched && e.collected(fn), closed
 	}
 	if m.lent != nil && m.attended && m.list.Len() == 0 { // nothing is before it
 		e.handOver(fn, nil)
@@ -86,6 +86,13 @@ func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 	return true, false
 }
 
+// collected is Post for a job that comes when the owner has been left too many: that makes room in
+// the mailbox first.
+func (e *Engine) collected(fn core.Func) (posted bool) {
+	_, posted = e.OfferPlain(fn)
+	return posted
+}
+
 // PostJob is Post for a job with a record, which is the owner's affair: that is told at
 // once if it has to watch the time. One that others of its unique key or group have a say
 // in is not accepted here, nor one that no owner would collect.
@@ -97,7 +104,7 @@ func (e *Engine) PostJob(j *core.Job) (id uint64, posted bool) {
 	yield.Here()
 	lockPatiently(&m.mu)
 	yield.Here()
-	if m.room <= 0 || m.closed || !m.attended {
+	if m.room <= 0 || m.closed || !m.attended || m.list.Records() >= maxUncollected {
 		m.mu.Unlock()
 		return 0, false
 	}
@@ -119,9 +126,13 @@ func (e *Engine) PostJob(j *core.Job) (id uint64, posted bool) {
 	return id, true
 }
 
-// maxRecords is how many records may be in the mailbox without a word to the owner, so that
-// it never has many to take in at a time.
-const maxRecords = 64
+// What takes the core some time each is not left in the mailbox in great numbers: records, and
+// plain jobs of which observers are to be told. Who enqueues more at a time waits for the owner, as
+// otherwise all would, with the mailbox locked, at the next request.
+const (
+	maxRecords     = 64             // without a word to the owner
+	maxUncollected = 2 * maxRecords // at all
+)
 
 // handOver gives a job to the lent worker, and unlocks the mailbox. So a job for which a
 // worker is free is started without the owner, which would cost another change of goroutine.

@@ -121,8 +121,9 @@ func (e *Engine) submit(r *request, change func(c *core.Core, now time.Duration)
 }
 
 // serveOwn waits for the reply to a request where no owner ran, and serves it itself if none
-// does. It reports false if rules are broken such that it cannot be. That owners come and go,
-// without a tick even, as they do if a queue is served for very short times, breaks none.
+// does. It reports false if rules are broken such that its change was not even begun. That owners
+// come and go, without a tick even, as they do if a queue is served for very short times, breaks
+// none.
 func (e *Engine) serveOwn(r *request) (made bool) {
 	for tries := 0; ; {
 		select {
@@ -137,7 +138,7 @@ func (e *Engine) serveOwn(r *request) (made bool) {
 				return true
 			case tries == maxTries:
 				e.withdraw(r)
-				return false
+				return r.begun
 			}
 			tries++
 			e.serveOnce()

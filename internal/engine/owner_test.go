@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,36 +40,80 @@ func TestOwnersThatComeAndGo(t *testing.T) {
 	})
 }
 
-// A caller whose own ticks crash gives up, and nothing of its request is left; if it was made by
-// then, that counts, whatever it hears first.
+// A caller whose own ticks crash gives up, and nothing of its request is left. What it wanted counts
+// as made if that was begun, and in any case if somebody made it.
 func TestTicksOfACallerThatCrash(t *testing.T) {
-	for name, last := range map[string]bool{"not made": false, "made by the last owner": true} {
+	for name, c := range map[string]struct {
+		before, last bool
+		want         bool
+		changes      int
+	}{
+		"before it":                          {before: true},
+		"after it":                           {want: true, changes: 1},
+		"before it, which another made then": {before: true, last: true, want: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := New(nil, Config{Core: core.Config{Workers: 1}, Clock: clock.New()})
-				e.host = catching{}
-				ticks := 0
-				r := e.newRequest()
-				e.SetFault(func(string) {
-					if ticks++; ticks == maxTries && last {
+				r := &request{reply: make(chan bool, 2)}
+				ticks, changes := 0, 0
+				e := New(catching{crashed: func() {
+					if ticks++; ticks == maxTries && c.last { // an owner had ended, and another has been there
 						r.reply <- false
 						r.reply <- true
 					}
-					panic("a rule is broken")
-				})
-				e.mail.closed = true
-				require.Equal(t, last, e.submit(r, func(*core.Core, time.Duration) {}))
+				}}, Config{Core: core.Config{Workers: 1}, Clock: clock.New()})
+				e.SetFault(func(string) { panic("a rule is broken") })
+				if c.before {
+					e.returned.put(nil) // no worker
+				}
+				require.Equal(t, c.want, e.submit(r, func(*core.Core, time.Duration) { changes++ }))
 				require.Equal(t, maxTries, ticks)
+				require.Equal(t, c.changes, changes)
 				require.Len(t, e.state, 1)
-				if !last {
-					require.Empty(t, e.mail.asked)
-					require.Zero(t, e.todo.len())
+				if !c.last {
+					require.NotContains(t, e.mail.asked, r)
+					require.NotContains(t, e.todo.rest(), r)
 				}
 			})
 		})
 	}
 }
 
-type catching struct{ Host }
+// catching is a host that hears of panics, and of nothing else.
+type catching struct {
+	Host
+	crashed func()
+}
 
-func (catching) Caught(any) error { return errors.New("caught") }
+func (c catching) Caught(any) error { c.crashed(); return errors.New("caught") }
+
+// Tell is of what observers are told.
+func (catching) Tell(*core.Effect, *clock.Moment) {}
+
+// An owner is left few jobs that take it some time each, whoever enqueues how many: all who want
+// something of it wait for these.
+func TestFewAreLeftToTheOwner(t *testing.T) {
+	nop := func(context.Context) error { return nil }
+	t.Run("records", func(t *testing.T) {
+		e := New(nil, Config{Core: core.Config{Workers: 1, Capacity: -1}, Clock: clock.New()})
+		e.attend()
+		e.mail.closed = false
+		for n := range 10 * maxUncollected {
+			_, posted := e.PostJob(&core.Job{Spec: &core.Spec{Key: "key"}})
+			require.Equal(t, n < maxUncollected, posted)
+		}
+	})
+	t.Run("of which observers are told", func(t *testing.T) {
+		e := New(catching{}, Config{Core: core.Config{Workers: 1, Capacity: -1, Watched: core.DidEnqueue.Watch()}, Clock: clock.New()})
+		e.mail.closed = false
+		for range 10 * maxUncollected {
+			posted, _ := e.Post(nop)
+			require.True(t, posted)
+			require.LessOrEqual(t, e.mail.list.Len(), maxUncollected)
+		}
+		fns := slices.Repeat([]func(context.Context) error{nop}, 10*slicedPlain)
+		require.Equal(t, len(fns), PostAll(e, fns))
+		require.LessOrEqual(t, e.mail.list.Len(), maxUncollected)
+		require.EqualValues(t, 10*maxUncollected+len(fns), e.mail.lastID)
+	})
+}

@@ -327,14 +327,15 @@ func (s *Scheduler) continuePostponed(c *core.Core, now time.Duration) {
 
 // HandBack makes jobs of all runs that are due or postponed, so that a shutdown which is about to
 // make its report hands them back like those that wait in the queue. What is postponed has been
-// accepted, so nothing is asked any more. Finish has to be called before: after HandBack nothing
-// may come due. All is done in one tick, in the order in which tasks were registered.
+// accepted, so nothing is asked any more. Finish has to be called before, and the queue closed:
+// after HandBack nothing may come due. All is done in one tick, in the order in which tasks were registered.
 func (s *Scheduler) HandBack() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Sorted, so that the report does not depend on the order of a map.
 	tasks := slices.SortedFunc(maps.Values(s.tasks), func(a, b *Task) int { return cmp.Compare(a.seq, b.seq) })
 	s.engine.Update(func(c *core.Core, now time.Duration) {
+		s.engine.Release() // who enqueues hears at once that the queue is closed, however long this takes
 		for _, d := range s.due[s.dueHead:] { // of a queue that has failed before it took them
 			s.makeDue(c, d, now)
 		}
