@@ -295,7 +295,8 @@ func WithChildren(children ...Child) SupervisorOption {
 	})
 }
 
-// WithIntensity allows at most that many restarts within period; the next
+// WithIntensity allows at most that many restarts, 0 or more, within period, which is
+// longer than 0; the next
 // failure makes the supervisor stop its children and return [ErrIntensity]. A
 // restart counts until period has passed, the last instant included: with 1 in
 // 5 s, a failure exactly 5 s after the last one is too much, and one a

@@ -20,9 +20,10 @@ var (
 	// ErrQueueFull is returned by the enqueue calls under [Reject], and under
 	// [Block] where waiting could never end: from inside a job of the same queue.
 	ErrQueueFull = errs.ErrQueueFull // "dray: queue full"
-	// ErrDuplicate is returned where a name or a unique key is already taken:
-	// by an enqueue call under [RejectDuplicate], by [Handle], [Supervisor.Add]
-	// and [Queue.Restore].
+	// ErrDuplicate is returned where a name or a unique key is already taken: by the
+	// enqueue calls, [Submit] also under [KeepExisting]; by [Queue.Requeue] and
+	// [Queue.RequeueAll], [Queue.Restore] and [Scheduler.RunNow]; by [Handle], [New],
+	// [NewSupervisor] and [Supervisor.Add].
 	ErrDuplicate = errs.ErrDuplicate // "dray: duplicate"
 	// ErrNotFound is returned where nothing has the given name or ID, for a job
 	// also when it has already settled.

@@ -121,7 +121,8 @@ func (g *Group) Done() <-chan struct{} { return g.done }
 // the jobs alone. It returns nil if all its jobs were processed, or else their
 // errors joined ([errors.Join]), at most 100 of them and how many more there were:
 // of a failed job that of its last attempt, for others [ErrCancelled], [ErrEvicted]
-// or [ErrShutdown]; or the cause of ctx's end. A job must not wait for its own group.
+// or [ErrShutdown]; or the cause of ctx's end. A job must not wait for its own group,
+// which is not complete before that job has ended: it would wait until its context ends.
 func (g *Group) Wait(ctx context.Context) error {
 	done, err := doneOf(ctx)
 	if err != nil {

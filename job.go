@@ -64,11 +64,11 @@ func (s State) String() string {
 }
 
 // Priority orders jobs: all High ones start before Normal ones, these before Low
-// ones, FIFO within each. So that none waits for ever, a job that has been first of
-// its priority for a minute counts as one higher, and after another one as one more.
-// It is first from when the one before it started, so that an aged priority gets one
-// job through each minute, or each two minutes where it is Low and the others High,
-// however long its line and however old.
+// ones, FIFO within each. So that none waits for ever, jobs age: one that has been the
+// first of its priority for a minute counts as one priority higher, after two minutes as
+// two. It becomes the first when the job before it starts. So a lower priority has one job
+// started each minute (each two minutes if it is Low and the others are High), however
+// many of its jobs wait and for how long.
 //
 // Of jobs that count the same the lower one starts first, as it has waited for that,
 // but none is passed by two jobs of one lower priority while it is first. Hence a High
@@ -187,14 +187,15 @@ type Backoff func(attempt int) time.Duration
 // maxDelay bounds every delay that users give, far from the overflow of times.
 const maxDelay = 365 * 24 * time.Hour
 
-// Constant waits d before each attempt.
+// Constant waits d before each attempt; at once if d is negative, and at most a year.
 func Constant(d time.Duration) Backoff {
 	return func(int) time.Duration { return d }
 }
 
 // Exponential waits a random time, evenly spread from 0 to base doubled for each
 // attempt that failed after the first, but not more than maximum ("full jitter",
-// which keeps the retries of many jobs that failed together apart).
+// which keeps the retries of many jobs that failed together apart). It does not wait where
+// either is 0 or negative.
 func Exponential(base, maximum time.Duration) Backoff {
 	base, maximum = max(base, 0), max(maximum, 0)
 	return func(attempt int) time.Duration {
@@ -217,8 +218,9 @@ type Kind[T any] struct {
 	jobs  policy // the kind's defaults over the queue's
 }
 
-// Handle registers fn as the handler of a kind of job on q. The options are
-// defaults for its jobs. Errors: [ErrNilFunc], [ErrDuplicate] if q has that kind
+// Handle registers fn as the handler of a kind of job on q, at any time, and
+// concurrently. The options are defaults for its jobs. On a queue that was shut down it
+// does nothing that could be seen. Errors: [ErrNilFunc], [ErrDuplicate] if q has that kind
 // already, a nil queue, an empty name, or that of an option.
 func Handle[T any](q *Queue, kind string, fn func(context.Context, T) error, opts ...JobOption) (*Kind[T], error) {
 	if q == nil {

@@ -124,13 +124,13 @@ func WithOverflow(o Overflow) Option {
 	})
 }
 
-// WithFailuresKept sets how many failed jobs [Queue.Failures] remembers; 0 keeps none.
+// WithFailuresKept sets how many failed jobs [Queue.Failures] remembers, 0 or more; 0 keeps none.
 // Beyond that the oldest is forgotten, and no event tells it. Defaults to 100.
 func WithFailuresKept(n int) Option {
 	return queueOption(func(c *config) error { c.failuresKept = n; return notNegative("WithFailuresKept", n) })
 }
 
-// WithStuckAllowance lends up to n extra workers while as many jobs are stuck,
+// WithStuckAllowance lends up to n extra workers, 0 or more, while as many jobs are stuck,
 // that is running although their context is cancelled. Defaults to 0: a stuck
 // job keeps its worker, and there is no other.
 func WithStuckAllowance(n int) Option {
@@ -188,7 +188,7 @@ func WithLabel(label string) JobOption {
 	return jobOption(func(p *policy) error { p.label = label; return nil })
 }
 
-// WithTimeout bounds each attempt: after d its context is cancelled with the cause
+// WithTimeout bounds each attempt: after d, 0 to a year, its context is cancelled with the cause
 // [ErrTimeout], and an error that it then returns is a failed attempt, whose error is
 // ErrTimeout, too. A job that does not heed its context keeps its worker: see
 // [WithStuckAllowance]. Defaults to 0, no timeout.
@@ -227,7 +227,7 @@ func WithBackoff(b Backoff) JobOption {
 	})
 }
 
-// WithDelay makes the job pending only after d, 0 to a year. Until then it
+// WithDelay makes the job pending only after d, 0 to a year. Meanwhile, too, it
 // counts against the capacity. It replaces [WithRunAt]. Defaults to 0.
 func WithDelay(d time.Duration) JobOption {
 	return jobOption(func(p *policy) error {

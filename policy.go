@@ -199,6 +199,8 @@ type Limiter interface {
 // that could start with it: so a job that waits for one limiter keeps no other one's
 // token, a Low job holds up no High one, and none wait for each other, in whatever
 // order they name their limiters. No more than one token of a limiter is held ready.
+// Where each of very many customers has a limiter besides one that all share, let the
+// shared one be asked last: a token of another place makes the queue look through all of them.
 // l must be comparable, as pointers are, and equal to itself.
 //
 // Jobs that wait for a token stand aside, by priority and in their order, and hold

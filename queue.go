@@ -268,8 +268,8 @@ func (q *Queue) CancelKey(key string) int {
 	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKey(key, s, now) })
 }
 
-// CancelKind is [Queue.CancelKey] for all jobs of a kind. It returns 0 for a kind
-// that was never registered.
+// CancelKind is [Queue.CancelKey] for all jobs of a kind, registered here or only
+// restored. It returns 0 for a kind of which there are none.
 func (q *Queue) CancelKind(kind string) int {
 	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKind(kind, s, now) })
 }

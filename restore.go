@@ -18,6 +18,10 @@ import (
 // had and with new IDs, whatever room there is. What had started there takes no room
 // here either. Report.Abandoned is left out, as those jobs may still be running.
 //
+// A job runs the function that it had, Leftover.Func: of a kind that is the handler of the
+// other queue, whatever is registered here. The middleware of this queue goes around it, and
+// that of the job's kind there; its rate limits are those that it had.
+//
 // A Leftover may be edited, and made by hand. Its JobInfo counts where it differs from
 // the options that the job had; one made by hand gets the defaults of its kind on this
 // queue, or of the queue, for what its JobInfo does not say, but no delay and no group.

@@ -230,7 +230,7 @@ func WithMissed(m Missed) TaskOption {
 		c.Missed = int(m)
 		switch {
 		case m < 0:
-			return fmt.Errorf("dray: WithMissed: RunAll(%d): at least 1", int(m)+1)
+			return fmt.Errorf("dray: WithMissed(%d), or RunAll(%d): at least 1 is made up for", int(m), int(m)+1)
 		case m > maxMissed:
 			return fmt.Errorf("dray: WithMissed: RunAll(%d): at most 10,000", int(m))
 		}

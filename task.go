@@ -208,7 +208,9 @@ func (t *Task[R]) Cancel() error {
 
 // Run submits fn and waits for its result. If ctx ends first, Run returns its
 // cause at once and cancels the job. A panic of fn is a [*PanicError]. Other
-// errors are those of [Submit], and of [Task.Wait].
+// errors are those of [Submit], and of [Task.Wait]. Inside a job of the same queue it
+// holds that job's worker while it waits: if all workers do so, none is left for fn, and
+// they wait until their contexts end.
 func Run[R any](ctx context.Context, q *Queue, fn func(context.Context) (R, error), opts ...JobOption) (R, error) {
 	var zero R
 	if err := endOf(ctx); err != nil {
