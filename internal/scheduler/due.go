@@ -39,20 +39,23 @@ type dueRun struct {
 	manual bool // by RunNow, so that a pause does not concern it
 }
 
-// runsAtOnce is how many tasks' runs are made in one step of the engine, for which
-// others have to wait.
-const runsAtOnce = 256
+// What others have to wait for is done in steps of the engine of a bounded length.
+const (
+	runsAtOnce   = 256 // due runs that are looked at in one, and one task's besides
+	goOnAtOnce   = 64  // postponed runs of a task that are made
+	cancelAtOnce = 64  // runs of a task that are cancelled
+)
 
 // handOver makes jobs of what has come due. What is left in s.due if the engine crashes, or if
 // the queue takes no jobs, is made the next time. It is called under mu, and not in a tick. It
-// waits for one tick for each runsAtOnce entries, between which the queue serves others.
+// waits for one tick for each runsAtOnce of them, between which the queue serves others.
 func (s *Scheduler) handOver() {
 	// It ends when nothing is left, or when a round has brought nothing: the queue is closed or
 	// broken.
 	for before := -1; s.dueHead < len(s.due) && s.dueHead != before; {
 		before = s.dueHead
 		s.engine.Update(func(c *core.Core, now time.Duration) {
-			for range runsAtOnce {
+			for n := 0; n < runsAtOnce; {
 				if s.dueHead == len(s.due) || s.engine.Closed() {
 					return
 				}
@@ -61,6 +64,7 @@ func (s *Scheduler) handOver() {
 				d := s.due[s.dueHead]
 				s.due[s.dueHead] = dueRuns{}
 				s.dueHead++
+				n += max(len(d.all), 1)
 				s.makeDue(c, d, now)
 			}
 		})
@@ -127,11 +131,14 @@ func (s *Scheduler) miss(t *Task, last DueTime, n uint64) {
 // they may overlap, as far as there is room, and else one after the other. Of those that then wait
 // the newest stay. So at most Options.Missed wait, besides those of RunNow.
 func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Duration) {
+	t.postponed = slices.Grow(t.postponed, len(all))
 	for _, at := range all {
 		t.postponed = append(t.postponed, dueRun{at: at})
 	}
 	s.goOn(c, t, now)
-	s.postponeAtMost(t, t.cfg.Missed)
+	if !t.left { // else the rest is being made
+		s.postponeAtMost(t, t.cfg.Missed)
+	}
 }
 
 // postponeAtMost drops the oldest of the runs postponed that are not RunNow's, down to limit: these
@@ -165,22 +172,73 @@ func (s *Scheduler) postponeAtMost(t *Task, limit int) {
 func (s *Scheduler) hasRoom(c *core.Core, t *Task) bool { return !t.waits() || c.Room() > 0 }
 
 // goOn makes the next of the runs postponed, if nothing is before it: one, or under AllowOverlap
-// as many as there is room for. It is called in a tick, when a run of t has settled, a pause has
-// ended, or runs were postponed. A run that is refused is counted, and the next one follows.
+// as many as there is room for, very many in several steps. It is called in a tick, when a run of t
+// has settled, a pause has ended, or runs were postponed. A run that is refused is counted, and the
+// next one follows.
 func (s *Scheduler) goOn(c *core.Core, t *Task, now time.Duration) {
-	for len(t.postponed) > 0 {
-		// What was due first is made first: a run that a pause holds up holds up those behind it,
-		// also RunNow's.
-		r := t.postponed[0]
-		if t.gone || t.paused && !r.manual || t.active != nil && t.cfg.Overlap != AllowOverlap || !s.hasRoom(c, t) {
+	for n := 0; s.mayGoOn(c, t); n++ {
+		if n == goOnAtOnce {
+			s.leave(t)
 			return
 		}
+		r := t.postponed[0]
 		t.postponed = t.postponed[1:]
 		if len(t.postponed) == 0 { // the array goes: most tasks have nothing postponed most of the time
 			t.postponed = nil
 		}
 		_ = s.enqueue(c, t, r, now)
 	}
+}
+
+// mayGoOn reports whether the first of the runs postponed may be made. What was due first is made
+// first: a run that a pause holds up holds up those behind it, also RunNow's.
+func (s *Scheduler) mayGoOn(c *core.Core, t *Task) bool {
+	switch {
+	case len(t.postponed) == 0, t.gone, t.paused && !t.postponed[0].manual:
+		return false
+	}
+	return (t.active == nil || t.cfg.Overlap == AllowOverlap) && s.hasRoom(c, t)
+}
+
+// leave has the loop go on with a task in the next step: see finish. It is called in a tick.
+func (s *Scheduler) leave(t *Task) {
+	if !t.left {
+		t.left = true
+		s.unfinished = append(s.unfinished, t)
+		s.leaves.Store(true)
+		s.poke()
+	}
+}
+
+// finish goes on with what steps have left, until nothing is. It is called by the loop, which
+// begins with it after a crash, too: a task stays the first until a step has left nothing of it.
+func (s *Scheduler) finish() {
+	if !s.leaves.Load() {
+		return
+	}
+	s.engine.InSlices(func(c *core.Core, now time.Duration) (more bool) {
+		if len(s.unfinished) == 0 {
+			s.unfinished = nil
+			s.leaves.Store(false)
+			return false
+		}
+		t := s.unfinished[0]
+		if s.finishSome(c, cmp.Or(t.current(), t), now) {
+			t.left = false
+			s.unfinished[0], s.unfinished = nil, s.unfinished[1:]
+		}
+		return true
+	})
+}
+
+// finishSome reports whether nothing of t is left.
+func (s *Scheduler) finishSome(c *core.Core, t *Task, now time.Duration) bool {
+	if t.cancelUpTo > 0 {
+		s.cancelSome(c, t, now)
+	} else {
+		s.goOn(c, t, now)
+	}
+	return t.cancelUpTo == 0 && !s.mayGoOn(c, t)
 }
 
 // fire makes a run, if the overlap policy lets it, and says why it is skipped if not. It is
@@ -194,6 +252,10 @@ func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) err
 	}
 	switch t.cfg.Overlap {
 	case AllowOverlap:
+		if s.mayGoOn(c, t) { // those before it are being made, in several steps
+			t.postponed = append(t.postponed, r)
+			return nil
+		}
 		return s.enqueue(c, t, r, now)
 	case CancelPrevious:
 		// The new run is a job at once, beside those that have been cancelled and have not
@@ -218,18 +280,38 @@ func (s *Scheduler) overlaps(t *Task, r dueRun) error {
 	return errs.ErrOverlap
 }
 
-// cancelPrevious cancels the runs that are jobs, and drops those that are postponed. It does not
-// wait for them to end: one that ignores its context goes on beside the next.
+// cancelPrevious cancels the runs that are jobs, very many in several steps, and drops those that
+// are postponed. It does not wait for them to end: one that ignores its context goes on beside the
+// next.
 func (s *Scheduler) cancelPrevious(c *core.Core, t *Task, now time.Duration) {
 	for _, r := range t.postponed {
 		_ = s.overlaps(t, r)
 	}
 	t.postponed = nil
-	// The list does not change meanwhile: Settled, which takes a run out, is called at the end of
-	// the tick.
-	for r := t.active; r != nil; r = r.next {
-		c.CancelJob(&r.record, now)
+	t.cancelUpTo = s.engine.LastID()
+	if s.cancelSome(c, t, now); t.cancelUpTo > 0 {
+		s.leave(t)
 	}
+}
+
+// cancelSome cancels some of the runs up to cancelUpTo, the newest first, and says there how far it
+// has come. The list does not change meanwhile: Settled, which takes a run out, is called at the end
+// of the tick. So those that it looks at once more in the next step are few: newer ones, and those
+// that run.
+func (s *Scheduler) cancelSome(c *core.Core, t *Task, now time.Duration) {
+	n := 0
+	for r := t.active; r != nil; r = r.next {
+		if r.record.ID > t.cancelUpTo {
+			continue
+		}
+		if n == cancelAtOnce {
+			t.cancelUpTo = r.record.ID
+			return
+		}
+		c.CancelJob(&r.record, now)
+		n++
+	}
+	t.cancelUpTo = 0
 }
 
 // enqueue makes a job of a run, and says why it is refused if it is. A run takes no room,
@@ -254,7 +336,7 @@ func (s *Scheduler) enqueue(c *core.Core, t *Task, due dueRun, now time.Duration
 // which the core knows what a pause holds up.
 func (s *Scheduler) makeRun(t *Task, due dueRun) *Run {
 	r := s.newRun()
-	r.s, r.t, r.due = s, t, due.at
+	r.s, r.of, r.due = s, t.lineage, due.at
 	r.ended = s.host.Record(&r.record, t, due.at)
 	r.record.Ref = r
 	if !due.manual {
@@ -268,7 +350,7 @@ func (s *Scheduler) makeRun(t *Task, due dueRun) *Run {
 
 // enqueued is what follows once a run is a job with that ID: it takes the ID, and is counted.
 func (s *Scheduler) enqueued(r *Run, id uint64) {
-	t := r.t
+	t := r.of.task
 	s.engine.TakeID()
 	r.link()
 	if r.record.Roomless {
@@ -335,7 +417,7 @@ func (s *Scheduler) HandBack() {
 	// Sorted, so that the report does not depend on the order of a map.
 	tasks := slices.SortedFunc(maps.Values(s.tasks), func(a, b *Task) int { return cmp.Compare(a.seq, b.seq) })
 	s.engine.Update(func(c *core.Core, now time.Duration) {
-		s.engine.Release() // who enqueues hears at once that the queue is closed, however long this takes
+		s.engine.Release()                    // who enqueues hears at once that the queue is closed, however long this takes
 		for _, d := range s.due[s.dueHead:] { // of a queue that has failed before it took them
 			s.makeDue(c, d, now)
 		}

@@ -33,6 +33,7 @@ func (s *Scheduler) Serve(ctx context.Context) error {
 	for {
 		// All that is due is taken before it sleeps, in portions, between which other calls get mu.
 		for more := true; more; {
+			s.finish()
 			more = s.collect()
 		}
 		// What changes from here on leaves a signal in wakeup, which has room for one, so it is

@@ -9,7 +9,7 @@ import (
 // and written in ticks alone, but for the record, which the worker that runs the job may read.
 type Run struct {
 	s          *Scheduler // set when it is made, for Settled
-	t          *Task      // whose run it is: of two registrations the later one
+	of         *lineage   // whose run it is
 	due        DueTime
 	next, prev *Run // in the task's active list
 
@@ -47,10 +47,11 @@ func (s *Scheduler) recycle(r *Run) {
 
 // link makes r the newest of its task's active runs. O(1), as unlink: a task may have very many.
 func (r *Run) link() {
-	if r.next = r.t.active; r.next != nil {
+	t := r.of.task
+	if r.next = t.active; r.next != nil {
 		r.next.prev = r
 	}
-	r.t.active = r
+	t.active = r
 }
 
 // unlink takes r out of the list of the task that it belongs to by now.
@@ -59,7 +60,7 @@ func (r *Run) unlink() {
 	if r.prev != nil {
 		r.prev.next = r.next
 	} else {
-		r.t.active = r.next
+		r.of.task.active = r.next
 	}
 	if r.next != nil {
 		r.next.prev = r.prev
@@ -79,7 +80,7 @@ func (r *Run) Accepted(uint64) {}
 // not take mu: a call may hold that and wait for this tick. What follows, the next run, comes at
 // the end of the tick.
 func (r *Run) Settled(o engine.Outcome) {
-	s, t := r.s, r.t
+	s, t := r.s, r.of.task
 	r.unlink()
 	if t.waiting == r {
 		t.waiting = nil
@@ -108,7 +109,7 @@ func TaskName(j *core.Job) string {
 		return ""
 	}
 	if r, ok := j.Ref.(*Run); ok {
-		return r.t.name
+		return r.of.task.name
 	}
 	return ""
 }

@@ -9,6 +9,7 @@ package scheduler
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/background"
@@ -108,8 +109,10 @@ type Scheduler struct {
 	stopped     bool               // nothing comes due, until it serves again
 
 	// Guarded by the engine's state:
-	waitList []*Task // a run of theirs has ended, or a pause has; seen to at the end of the tick
-	free     []*Run  // to be used again, at most maxFree, all zero
+	waitList   []*Task     // a run of theirs has ended, or a pause has; seen to at the end of the tick
+	free       []*Run      // to be used again, at most maxFree, all zero
+	unfinished []*Task     // what they have to do takes several steps; see finish
+	leaves     atomic.Bool // there are such; written in ticks, read by the loop
 
 	Background background.Group // goroutines that foreign code keeps; it has a lock of its own, taken last
 }
@@ -135,7 +138,8 @@ func (s *Scheduler) Schedule(name string, when calendar.Schedule, fn core.Func, 
 	}
 	for {
 		replaces := s.has(name)
-		t := &Task{name: name, fn: fn, cfg: o}
+		t := &Task{name: name, fn: fn, cfg: o, lineage: new(lineage)}
+		t.lineage.task = t
 		if err := s.begin(t, when, replaces); err != nil {
 			return err
 		}

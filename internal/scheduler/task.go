@@ -45,6 +45,11 @@ type Task struct {
 	active    *Run           // runs that are jobs and have not settled, the newest first
 	waiting   *Run           // the newest of the active ones that take no room; nil once that has settled
 	postponed []dueRun       // runs that wait for another to settle, the oldest first; nil if there are none
+	lineage   *lineage       // of the task and those that it replaced, for their runs; nil once it is replaced
+
+	// as those, of what is done in several steps:
+	cancelUpTo uint64 // runs up to that ID are being cancelled; 0: none are
+	left       bool   // it is in Scheduler.unfinished
 
 	// written under both guards, read under one of them; hasNext and late are guarded by
 	// Scheduler.mu alone
@@ -56,6 +61,10 @@ type Task struct {
 	broken  bool  // lastErr is why the schedule has no next
 	hung    bool  // its schedule does not return
 }
+
+// A lineage has the task that the runs of one are those of now, of which it was the first or an
+// heir: so that a task is replaced at once, however many runs it has.
+type lineage struct{ task *Task }
 
 // A wallTask is what a task has whose schedule is not Every.
 type wallTask struct {
@@ -108,20 +117,19 @@ func (t *Task) current() *Task {
 	return t
 }
 
-// takeOver makes the runs and the counts of old those of t, in a tick. It costs O(runs that
-// have not settled). An error of the old schedule is not taken over, as t has another schedule.
+// takeOver makes the runs and the counts of old those of t, in a tick. An error of the old schedule
+// is not taken over, as t has another schedule.
 func (t *Task) takeOver(old *Task) {
 	t.due, t.runs, t.history = old.due, old.runs, old.history
 	t.last, t.lastIn = old.last, old.lastIn
 	if !old.broken && !old.hung {
 		t.lastErr = old.lastErr
 	}
-	// Their end is the heir's: the overlap policy counts them as its runs.
-	for r := old.active; r != nil; r = r.next {
-		r.t = t
-	}
-	t.active, t.waiting, t.postponed = old.active, old.waiting, old.postponed
-	old.active, old.waiting, old.postponed, old.history = nil, nil, nil, nil
+	// The end of runs is the heir's: the overlap policy counts them as its own.
+	t.lineage = old.lineage
+	t.lineage.task = t
+	t.active, t.waiting, t.postponed, t.cancelUpTo = old.active, old.waiting, old.postponed, old.cancelUpTo
+	old.active, old.waiting, old.postponed, old.history, old.lineage = nil, nil, nil, nil, nil
 }
 
 // begin sets the first run. A task that replaces another one makes up for nothing. It is called
