@@ -348,3 +348,37 @@ func TestCrashWhenATaskIsDue(t *testing.T) {
 		})
 	}
 }
+
+// The same of runs that are made, and of such that are cancelled, in several steps.
+func TestCrashBetweenStepsOfATask(t *testing.T) {
+	const runs = 200
+	for n, more := int64(1), true; more; n += 3 {
+		synctest.Test(t, func(t *testing.T) {
+			fault, hit := crashAt(n)
+			ran := 0
+			count := func(context.Context) error { ran++; return nil }
+			q, err := dray.New(dray.WithWorkers(1), dray.WithCapacity(dray.Unbounded))
+			require.NoError(t, err)
+			require.NoError(t, q.Pause())
+			require.NoError(t, q.Start())
+			s := q.Scheduler()
+			testhook.Inside(q).Fault(fault)
+			require.NoError(t, s.Schedule("made", dray.Every(time.Second), count, dray.WithOverlap(dray.AllowOverlap),
+				dray.WithMissed(dray.RunAll(runs)), dray.WithLastRun(time.Now().Add(-runs*time.Second))))
+			require.NoError(t, s.Schedule("cancelled", dray.Every(time.Hour), count, dray.WithOverlap(dray.AllowOverlap)))
+			for range runs {
+				require.NoError(t, s.RunNow("cancelled"))
+			}
+			require.NoError(t, s.Schedule("cancelled", dray.Every(time.Hour), count, dray.WithOverlap(dray.CancelPrevious)))
+			require.NoError(t, s.RunNow("cancelled"))
+			synctest.Wait()
+			more = hit()
+			require.Equal(t, []uint64{runs, runs + 1}, []uint64{q.Stats().Cancelled, uint64(q.Stats().Pending)}, "step %d", n)
+			require.NoError(t, s.Unschedule("made"))
+			require.NoError(t, q.Resume())
+			time.Sleep(time.Millisecond)
+			require.Equal(t, runs+1, ran, "step %d", n)
+			require.NoError(t, q.Close())
+		})
+	}
+}
