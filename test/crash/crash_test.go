@@ -376,7 +376,7 @@ func TestCrashBetweenStepsOfATask(t *testing.T) {
 			require.Equal(t, []uint64{runs, runs + 1}, []uint64{q.Stats().Cancelled, uint64(q.Stats().Pending)}, "step %d", n)
 			require.NoError(t, s.Unschedule("made"))
 			require.NoError(t, q.Resume())
-			time.Sleep(time.Millisecond)
+			synctest.Wait()
 			require.Equal(t, runs+1, ran, "step %d", n)
 			require.NoError(t, q.Close())
 		})
