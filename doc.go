@@ -208,17 +208,17 @@ draytest makes queues that do so, and that run jobs one by one or at once.
 
 # Limits
 
-By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the
-queue's own tree; 100 failures kept ([WithFailuresKept]), each with the last 10
-errors, and those that are panics with 16 KiB of stack each. Fixed: 16 MiB of undelivered
-events for each observer, stacks included; 1,048,576 workers; delays, timeouts, deadlines, periods and backoffs of a year; 100 errors of a group;
-2 MiB of memory kept from a burst; 1,024 runs of periodic tasks of a priority that
-stand in line before what is enqueued after them; 10,000 missed runs made up for
-([RunAll]), and 10 million counted; 64 goroutines kept by schedules that do not return,
-and as many by their String methods. Workers that a burst needed leave after a minute
-([WithIdleTimeout]). The number of kinds, labels, keys and limiters is not limited. A kind
-stays, with some hundred bytes; of the others dray keeps none beyond the jobs that have
-them, or a unique key beyond its period.
+By default: 10,000 waiting jobs ([WithCapacity]); 3 restarts in 5 s of the queue's own
+tree; 100 failures kept ([WithFailuresKept]), each with the last 10 errors, and those that
+are panics with 16 KiB of stack each. Fixed: 16 MiB of undelivered events for each
+observer, stacks included; 1,048,576 workers; delays, timeouts, deadlines, periods and
+backoffs of a year; 100 errors of a group; 2 MiB of memory kept from a burst; 1,024 runs
+of periodic tasks of a priority that stand in line before what is enqueued after them;
+10,000 missed runs made up for ([RunAll]), and 10 million counted; 64 goroutines kept by
+schedules that do not return, and as many by their String methods. Workers that a burst
+needed leave after a minute ([WithIdleTimeout]). The number of kinds, labels, keys and
+limiters is not limited. A kind stays, with some hundred bytes; of the others dray keeps
+none beyond the jobs that have them, or a unique key beyond its period.
 
 What has settled is let go of at once: function, payload, values, middleware, errors
 and results. What keeps some of it are [Queue.Failures], each a whole job that can be

@@ -17,7 +17,10 @@ var Configs = []Config{
 	{Name: "pause", Workers: 2, Producers: []string{"pp"}, Callers: [][]Call{{{Pause, 0}, {Resume, 0}}}},
 	{Name: "resize", Workers: 2, Producers: []string{"pp"}, Callers: [][]Call{{{Resize, 1}, {Resize, 2}}}},
 	{Name: "stop", Workers: 2, Producers: []string{"pp"}, Callers: [][]Call{{{Stop, 0}, {Start, 0}}, {{Stats, 0}}}},
-	{Name: "short runs", Workers: 1, Unstarted: true, Callers: [][]Call{{{Start, 0}, {Stop, 0}, {Start, 0}, {Stop, 0}, {Start, 0}}, {{Stats, 0}}}},
+	{
+		Name: "short runs", Workers: 1, Unstarted: true,
+		Callers: [][]Call{{{Start, 0}, {Stop, 0}, {Start, 0}, {Stop, 0}, {Start, 0}}, {{Stats, 0}}},
+	},
 	{Name: "close and stop", Workers: 1, Producers: []string{"pp"}, Callers: [][]Call{{{Close, 0}, {Stop, 0}, {Stats, 0}}}},
 	{Name: "crash", Workers: 1, Crashes: 1, Producers: []string{"pp"}, Callers: [][]Call{{{Stats, 0}}}},
 	{Name: "before Start", Workers: 1, Unstarted: true, Crashes: 1, Callers: [][]Call{{{EnqueueSync, 0}}, {{Stats, 0}, {Start, 0}}}},
