@@ -15,7 +15,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func Example() {
 	main()
-	// Unordered output: mail to ada@example.com counted 3 <nil> 3 processed, 0 left
+	// Unordered output:
+	// mail to ada@example.com
+	// counted 3 <nil>
+	// 3 processed, 0 left
 }
 
 // TestREADME makes sure that what the README shows is this program.
