@@ -17,7 +17,7 @@ var ofSchedules = []mutation{
 	{file: "internal/scheduler/due.go", old: "t.gone, t.paused && !t.postponed[0].manual:", new: "t.gone, t.paused:"},
 	{file: "internal/scheduler/due.go", old: "(t.active == nil || t.cfg.Overlap == AllowOverlap)", new: "t.active == nil"},
 	{file: "internal/scheduler/due.go", old: "\t\ts.cancelPrevious(c, t, now)\n", new: ""},
-	{file: "internal/scheduler/due.go", old: "\tt.postponed = nil\n\tt.cancelUpTo", new: "\tt.cancelUpTo"},
+	{file: "internal/scheduler/steps.go", old: "\tt.postponed = nil\n\tt.cancelUpTo", new: "\tt.cancelUpTo"},
 	{file: "internal/scheduler/due.go", old: "r.record.Roomless = !t.waits()", new: "r.record.Roomless = true"},
 	{file: "internal/scheduler/due.go", old: "t.past().refused++", new: "_ = t"},
 	{file: "internal/scheduler/due.go", old: "\tif !due.manual {", new: "\tif true {"},
