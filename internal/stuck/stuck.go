@@ -93,13 +93,20 @@ func (s *Jobs) Start() {
 // stuck then is told of at once, also if the last dump was less than stacksEvery ago.
 func (s *Jobs) run(ctx context.Context) {
 	for d, ok := s.wait(); ok; d, ok = s.wait() {
-		next := time.NewTimer(d)
-		select {
-		case <-next.C:
-		case <-ctx.Done():
-			next.Stop()
+		if d > 0 {
+			sleep(ctx, d)
 		}
 		s.look()
+	}
+}
+
+// sleep returns after d, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	next := time.NewTimer(d)
+	defer next.Stop()
+	select {
+	case <-next.C:
+	case <-ctx.Done():
 	}
 }
 

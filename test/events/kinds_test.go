@@ -173,6 +173,14 @@ func TestEventsThatNobodyWantsAreNotMade(t *testing.T) {
 	}
 }
 
+// deepError panics when it is asked for its text.
+type deepError struct{}
+
+func (deepError) Error() string {
+	deepInAFunctionWithANameSoLongThatAHundredFramesOfItAreMoreThanSixteenKibibytesOfStack(1000, func() { panic(kit.ErrBoom) })
+	return ""
+}
+
 // Undelivered events are bounded in bytes, the stacks among them.
 func TestBoundCountsStacks(t *testing.T) {
 	deep := func(do func()) dray.Func {
@@ -181,16 +189,33 @@ func TestBoundCountsStacks(t *testing.T) {
 			return nil
 		}
 	}
+	boom := func() { panic(kit.ErrBoom) }
+	late := deep(func() { virtual.Sleep(time.Second / 2); boom() })
+	atFirst := func(do dray.Func) dray.Func {
+		return func(ctx context.Context) error {
+			if j, _ := dray.JobFrom(ctx); j.Attempt == 1 {
+				return do(ctx)
+			}
+			return nil
+		}
+	}
+	again := []dray.JobOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Millisecond))}
+	brief := []dray.JobOption{dray.WithTimeout(time.Millisecond)}
 	const limit, stack = 16 << 20, 16 << 10
-	for kind, tc := range map[dray.EventKind]struct {
+	for name, tc := range map[string]struct {
+		kind dray.EventKind
 		job  dray.Func
 		opts []dray.JobOption
 	}{
-		dray.JobFailed:   {deep(func() { panic(kit.ErrBoom) }), nil},
-		dray.JobRetrying: {deep(func() { panic(kit.ErrBoom) }), []dray.JobOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Hour))}},
-		dray.JobStuck:    {deep(func() { virtual.Sleep(2 * time.Second) }), []dray.JobOption{dray.WithTimeout(time.Millisecond)}},
+		"a panic":                                  {dray.JobFailed, deep(boom), nil},
+		"a panic after a timeout":                  {dray.JobFailed, late, brief},
+		"a panic that is retried":                  {dray.JobRetrying, deep(boom), again},
+		"of the attempt before":                    {dray.JobProcessed, atFirst(deep(boom)), again},
+		"of the attempt before, after its timeout": {dray.JobProcessed, atFirst(late), slices.Concat(again, brief)},
+		"of the error before, which panics":        {dray.JobProcessed, atFirst(func(context.Context) error { return deepError{} }), again},
+		"where a job is stuck":                     {dray.JobStuck, deep(func() { virtual.Sleep(2 * time.Second) }), brief},
 	} {
-		kit.Bubble(t, kind.String(), func(t *testing.T) {
+		kit.Bubble(t, name, func(t *testing.T) {
 			gate, kept := make(chan struct{}), 0
 			var missed uint64
 			q := kit.Start(t, dray.WithWorkers(1), dray.WithFailuresKept(0), dray.WithObserver(func(e dray.Event) {
@@ -200,7 +225,7 @@ func TestBoundCountsStacks(t *testing.T) {
 				} else {
 					kept++
 				}
-			}, kind, dray.EventsDropped))
+			}, tc.kind, dray.EventsDropped))
 			const n = limit/stack + 100
 			for range n {
 				kit.Add(t, q, tc.job, tc.opts...)

@@ -3,6 +3,7 @@ package stalls
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -107,6 +108,8 @@ func scenarios() []scenario {
 		{name: "Group.Cancel, of all", prepare: prepareCancelGroup},
 		{name: "RequeueAll", prepare: prepareRequeue},
 		{name: "EnqueueBatch", prepare: prepareBatch},
+		{name: "Stats, behind an observed batch", prepare: prepareObserved},
+		{name: "missed runs of tasks", prepare: prepareMissed},
 		{name: "Resume", prepare: prepareResume},
 		{name: "due at one moment", prepare: prepareDue, atTime: true},
 		{name: "expired at one moment", prepare: prepareExpired, atTime: true},
@@ -162,8 +165,10 @@ func prepareRequeue(n int, _ time.Duration) *state {
 	return s
 }
 
-func prepareBatch(n int, _ time.Duration) *state {
-	s := newState()
+func prepareBatch(n int, _ time.Duration) *state { return newState().withBatch(n) }
+
+// withBatch makes a batch of n jobs the call.
+func (s *state) withBatch(n int) *state {
 	fns := make([]dray.Func, n)
 	for i := range fns {
 		fns[i] = s.job
@@ -171,6 +176,36 @@ func prepareBatch(n int, _ time.Duration) *state {
 	s.call = func() {
 		_, err := s.queue.EnqueueBatch(context.Background(), fns)
 		must(err)
+	}
+	return s
+}
+
+// prepareObserved's call looks at the books behind a batch, of each job of which an observer
+// is told.
+func prepareObserved(n int, _ time.Duration) *state {
+	s := newState(dray.WithObserver(func(dray.Event) {}, dray.JobEnqueued)).withBatch(n)
+	batch := s.call
+	s.call = func() {
+		batch()
+		s.queue.Stats()
+	}
+	return s
+}
+
+// tasks share the missed runs, of which one task cannot have a million.
+const tasks = 100
+
+// prepareMissed's call lasts until all runs that the tasks have missed are jobs.
+func prepareMissed(n int, _ time.Duration) *state {
+	s := newState()
+	of := min(tasks, n)
+	last := time.Now().Add(-time.Duration(n/of) * time.Hour)
+	s.call = func() {
+		for i := range of {
+			must(s.queue.Scheduler().Schedule(strconv.Itoa(i), dray.Every(time.Hour), s.job, dray.WithLastRun(last),
+				dray.WithMissed(dray.RunAll(n/of)), dray.WithOverlap(dray.AllowOverlap)))
+		}
+		s.await(func(st dray.Stats) bool { return st.Enqueued >= uint64(n/of*of) })
 	}
 	return s
 }
