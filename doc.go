@@ -71,21 +71,23 @@ returns. There is no way to kill a goroutine.
 
 # Order
 
-Positions and Jobs tell the order as far as it is decided: that in which the jobs
-would start at this moment, each when the one before has ended, ageing ([Priority])
-included. A job that was delayed, or is retried, stands in line from the moment it is
-due. A job with a [WithKey] whose key is busy stands aside, and lets others pass, until
-it is its turn: then it goes to the end of the line. So keys take turns, however many
-jobs each of them has. A job that needs a token ([WithRateLimit]) or whose kind is
-paused stands aside, too, and so does what is behind it in its key; Jobs lists these
-behind all others that are due, and then what waits for its time, each with what is behind it
-in its key. Positions agree with Jobs while there are no more than
-500 pending jobs, workers, keys and combinations of limiters together, or nothing stands
+Positions and Jobs tell the order as far as it is decided: that in which the jobs would
+start at this moment, each when the one before has ended, ageing ([Priority]) included.
+A job that was delayed, or is retried, stands in line from the moment it is due, or from
+when the queue is served again, if it is not then. A job with a [WithKey] whose key is
+busy stands aside, and lets others pass, until it is its turn: then it goes to the end
+of the line. So keys take turns, however many jobs each of them has. A job whose kind is
+paused stands aside, too, and so does one that waits for a token ([WithRateLimit]),
+which is asked for when it is its turn, and what is behind these in their keys; Jobs
+lists them behind all others that are due, and then what waits for its time, each with
+what is behind it in its key. Positions agree with Jobs while there are no more than 500
+pending jobs, workers, keys and combinations of limiters together, or nothing stands
 aside. With more, so that they cost the same in the longest queue, they are estimates,
 which count what is ahead of a job in its priority, and of its key; that of a job which
-stands in line for longer ([KeepExisting]) takes it, more than 500 jobs from the front, that
-nothing behind it has been cancelled. And Jobs then goes by priority, without ageing: what is
-in line, what stands aside in the order of acceptance, and what waits for its time.
+stands in line for longer ([KeepExisting]) takes it, more than 500 jobs from the front,
+that nothing behind it has been cancelled. And Jobs then goes by priority, without
+ageing: what is in line, what stands aside in the order of acceptance, and what waits
+for its time.
 
 # Options
 

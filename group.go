@@ -103,6 +103,7 @@ func (g *Group) Enqueue(ctx context.Context, fn Func, opts ...JobOption) error {
 // still add themselves. It does not wait; further calls do nothing.
 func (g *Group) Close() {
 	g.queue.update(func(c *core.Core, _ time.Duration) { c.CloseGroup(&g.core) })
+	g.queue.accepted() // its completion
 }
 
 // Cancel cancels all jobs of the group, as [Queue.Cancel] does, closes it, and lets
@@ -110,6 +111,7 @@ func (g *Group) Close() {
 // [Queue.CancelKey]. It returns how many jobs it cancelled. The group is
 // complete when those that were running have returned.
 func (g *Group) Cancel() int {
+	defer g.queue.accepted() // its completion
 	return g.queue.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelGroup(&g.core, s, now) })
 }
 

@@ -127,10 +127,17 @@ func (q *Queue) enqueue(
 		j.Ref = end
 	}
 	r, err := q.offer(ctx, j, placed)
-	if err == nil && q.recorder != nil {
-		q.recorder.Accepted(uint64(r.ID))
+	if err == nil {
+		q.accepted()
 	}
 	return r, err
+}
+
+// accepted is called at the end of each call by which jobs may have been accepted.
+func (q *Queue) accepted() {
+	if q.recorder != nil {
+		q.recorder.Accepted()
+	}
 }
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
@@ -192,9 +199,10 @@ func (h *host) resize(workers int) error {
 
 // Jobs yields the jobs that have not settled, as they are when the loop comes to them: the
 // running ones, the longest first, then the waiting ones in the order in which they will
-// start as far as is decided by then (see Order in the package's documentation); those of a
-// paused kind, without a token or behind one that waits for its time come last. After the
-// end of the queue these are the ones that were handed back, as they then were.
+// start as far as is decided by then (see Order in the package's documentation); those of
+// a paused kind, without a token at their turn or behind one that waits for its time come
+// last. After the end of the queue these are the ones that were handed back, as they then
+// were.
 //
 // It reads 256 at a time, each time at one moment, and holds no other call up. A job that moves
 // between two of these may be missing or come twice; one that stays comes once. Up to 500
@@ -291,8 +299,8 @@ func (h *host) count(change func(*core.Core, time.Duration) int) (n int) {
 }
 
 // EnqueueBatch enqueues the functions in order, as far as there is room, and returns
-// how many were accepted: a short batch at one moment, a long one in parts, between
-// which jobs of others may be accepted. What becomes of those for which there is none:
+// how many were accepted: up to 64 at one moment, more in parts, between which jobs of
+// others may be accepted. What becomes of those for which there is none:
 //
 //   - under [Reject] they are not accepted: ErrQueueFull, each counted in Rejected;
 //   - under [Block] they wait, one after the other, until ctx ends;
@@ -317,7 +325,7 @@ func (q *Queue) EnqueueBatch(ctx context.Context, fns []Func, opts ...JobOption)
 	if accepted == len(fns) {
 		return accepted, nil
 	}
-	n, err := q.enqueueBatch(ctx, fns[accepted:], q.jobs, opts)
+	n, err := q.enqueueBatch(ctx, fns[accepted:], q.jobs, opts, nil)
 	return accepted + n, err
 }
 
@@ -333,11 +341,15 @@ func (k *Kind[T]) EnqueueBatch(ctx context.Context, vs []T, opts ...JobOption) (
 	for i, v := range vs {
 		fns[i] = func(ctx context.Context) error { return k.fn(ctx, v) }
 	}
-	return k.queue.enqueueBatch(ctx, fns, k.jobs, opts)
+	return k.queue.enqueueBatch(ctx, fns, k.jobs, opts, func(i int, id uint64) {
+		k.queue.recorder.Payload(id, k.jobs.kind, vs[i])
+	})
 }
 
-// enqueueBatch is enqueue for several.
-func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, p policy, opts []JobOption) (accepted int, err error) {
+// enqueueBatch is enqueue for several. The test kit has those of a kind noted.
+func (q *Queue) enqueueBatch(
+	ctx context.Context, fns []Func, p policy, opts []JobOption, note func(i int, id uint64),
+) (accepted int, err error) {
 	p, err = p.with(opts)
 	if err != nil {
 		return 0, err
@@ -354,5 +366,13 @@ func (q *Queue) enqueueBatch(ctx context.Context, fns []Func, p policy, opts []J
 		return 0, err
 	}
 	accepted, err = q.engine.OfferAll(o, jobs)
+	if q.recorder != nil && note != nil {
+		for i, j := range jobs[:accepted] {
+			if j.ID > 0 { // else another job has its unique key
+				note(i, j.ID)
+			}
+		}
+	}
+	q.accepted()
 	return accepted, withdrawn(ctx, err)
 }

@@ -51,6 +51,7 @@ func (q *Queue) Restore(r Report) error {
 		}
 		jobs[i] = j
 	}
+	defer q.accepted()
 	return q.restoreAll(left, jobs, len(r.Interrupted))
 }
 
@@ -238,6 +239,7 @@ func (q *Queue) Failures() []Failure {
 // which case nothing is changed: [ErrNotFound] if no failure with that ID is kept,
 // [ErrDuplicate] if another job holds its unique key and is not to be replaced, [ErrClosed].
 func (q *Queue) Requeue(id ID) error {
+	defer q.accepted()
 	return q.updateOpen(func(c *core.Core) error { return q.requeue(c, id) })
 }
 
@@ -247,6 +249,7 @@ func (q *Queue) Requeue(id ID) error {
 // [ErrDuplicate] and joins one for each of them. If the queue is closed meanwhile the
 // others are kept, too: [ErrClosed].
 func (q *Queue) RequeueAll() (requeued int, err error) {
+	defer q.accepted()
 	var all []error
 	var after, upTo uint64
 	q.engine.InSlices(func(c *core.Core, _ time.Duration) (more bool) {

@@ -115,7 +115,10 @@ func (s *Scheduler) Unschedule(name string) error { return s.tasks.Unschedule(na
 // queue's shutdown has begun; [ErrOverlap] if the overlap policy skips it;
 // [ErrDuplicate], [ErrGroupDone], and under [AllowOverlap] [ErrQueueFull], where
 // they refuse any job. What is not [ErrNotFound] or [ErrClosed] counts as skipped.
-func (s *Scheduler) RunNow(name string) error { return s.tasks.RunNow(name) }
+func (s *Scheduler) RunNow(name string) error {
+	defer s.queue.accepted()
+	return s.tasks.RunNow(name)
+}
 
 // Pause starts no more runs of a task until Resume, be it that they come due, wait
 // in the queue, for another attempt or behind another run, or are made up for. What
@@ -134,6 +137,14 @@ func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
 	when, dst, next, err := s.tasks.Next(name)
 	if err != nil || next.IsZero() || n <= 0 {
 		return nil, err
+	}
+	if now := s.queue.clock.Now(); next.Before(now) { // it is paused: what came due is missed
+		interval, ok := when.(calendar.Every)
+		if !ok {
+			return preview(when, now.In(next.Location()), n, DST(dst)), nil
+		}
+		d := time.Duration(interval)
+		next = next.Add(now.Sub(next).Truncate(d) + d)
 	}
 	return append([]time.Time{next}, preview(when, next, n-1, DST(dst))...), nil
 }

@@ -79,7 +79,7 @@ type offer struct {
 // goroutines behind: see Leaks.
 func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	t.Helper()
-	k := newKit(t, func(uint64) {}, opts)
+	k := newKit(t, func() {}, opts)
 	if err := k.q.Start(); err != nil {
 		t.Fatalf("draytest: %v", err)
 	}
@@ -87,10 +87,10 @@ func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	return k.q
 }
 
-// newKit makes a queue, which is not started. accepted is called with the ID of each accepted
-// job, on the goroutine of the call that enqueues it. The kit's middleware is the outermost, so
-// that it knows of all goroutines that run jobs, also where another middleware does not call next.
-func newKit(t testing.TB, accepted func(uint64), opts []dray.Option) *kit {
+// newKit makes a queue, which is not started. accepted is called when jobs may have been accepted, on
+// the goroutine of the call that enqueues them. The kit's middleware is the outermost, so that it
+// knows of all goroutines that run jobs, also where another middleware does not call next.
+func newKit(t testing.TB, accepted func(), opts []dray.Option) *kit {
 	t.Helper()
 	k := &kit{t: t, skew: new(atomic.Int64), seen: make(map[uint64]bool), workers: make(map[string]bool)}
 	q, err := dray.New(slices.Concat([]dray.Option{dray.WithMiddleware(k.noteWorker)}, opts)...)

@@ -22,7 +22,7 @@ type Manual struct {
 // started. At its end the test does not fail for jobs that wait.
 func NewManual(t testing.TB, opts ...dray.Option) *Manual {
 	t.Helper()
-	k := newKit(t, func(uint64) {}, opts)
+	k := newKit(t, func() {}, opts)
 	t.Cleanup(func() { t.Helper(); k.end(false) })
 	return &Manual{k.q, t}
 }
@@ -75,7 +75,7 @@ type inline struct {
 
 // accepted runs what may start. A caller that finds another one at it leaves the job to
 // that one, which looks again if anything was accepted since it last looked.
-func (in *inline) accepted(uint64) {
+func (in *inline) accepted() {
 	inside := testhook.Inside(in.q)
 	in.offers.Add(1)
 	for !inside.Started() && in.busy.TryLock() {

@@ -151,12 +151,9 @@ func (c *Core) post(e Entry) {
 	}
 }
 
-// Post accepts a plain job, for which there must be room, and returns where it stands: 1 for the
-// next to start. IDs must ascend: id is higher than those of all plain jobs before it.
-func (c *Core) Post(fn Func, id uint64, now time.Duration) int {
-	c.post(Entry{Fn: fn, ID: id, At: now})
-	return c.plainPosition(id, now)
-}
+// Post accepts a plain job, for which there must be room. IDs must ascend: id is higher than those
+// of all plain jobs before it.
+func (c *Core) Post(fn Func, id uint64, now time.Duration) { c.post(Entry{Fn: fn, ID: id, At: now}) }
 
 // Verdict is the answer to an offer. The job is the core's after Accepted and Waits; it has settled
 // after Dropped, and was not taken after the others.

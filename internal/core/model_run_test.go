@@ -129,6 +129,7 @@ func (m *model) order() (jobs []*mjob) {
 			follow(j.Key)
 		}
 	}
+	freed := false
 	play := func() {
 		for {
 			var firsts []*mjob
@@ -141,8 +142,11 @@ func (m *model) order() (jobs []*mjob) {
 			if j == nil {
 				return
 			}
-			jobs, lanes[j.Priority] = append(jobs, j), lanes[j.Priority][1:]
-			last[j.Priority] = m.now
+			lanes[j.Priority] = lanes[j.Priority][1:]
+			if !freed && m.kinds[j.Kind] && !j.plain {
+				continue // its turn has come, so it stands aside
+			}
+			jobs, last[j.Priority] = append(jobs, j), m.now
 			ends(j)
 		}
 	}
@@ -155,6 +159,7 @@ func (m *model) order() (jobs []*mjob) {
 		ends(j)
 	}
 	play()
+	freed = true
 	aside := m.those(in(Pending), func(j *mjob) bool { return !slices.Contains(jobs, j) && !slices.Contains(behind, j) })
 	for _, j := range slices.SortedFunc(slices.Values(aside), byTurnOf) {
 		lanes[j.Priority] = append(lanes[j.Priority], j)

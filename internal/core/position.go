@@ -83,9 +83,9 @@ func (c *Core) placeAhead(j *Job) int {
 	return front.len()
 }
 
-// plainPosition is Position for the plain job with an ID that was accepted last. It is the last of
+// PlainPosition is Position for the plain job with an ID that was accepted last. It is the last of
 // its lane.
-func (c *Core) plainPosition(id uint64, now time.Duration) int {
+func (c *Core) PlainPosition(id uint64, now time.Duration) int {
 	if n := c.exactly(now, func(e Entry) bool { return e.ID == id }); n > 0 {
 		return n
 	}
@@ -96,7 +96,8 @@ func (c *Core) plainPosition(id uint64, now time.Duration) int {
 // exactly counts the pending jobs up to that one, which is there. It returns 0 if all of them stand
 // in line, where counting them by lane is as good, or if there is too much to look through.
 func (c *Core) exactly(now time.Duration, is func(Entry) bool) (n int) {
-	if c.pending == c.inLanes() || c.pending+len(c.runs)+c.keys.len()+c.sets.len() > maxExact {
+	allInLine := c.pending == c.inLanes() && len(c.pausedKinds)+len(c.pausedTasks) == 0
+	if allInLine || c.pending+len(c.runs)+c.keys.len()+c.sets.len() > maxExact {
 		return 0
 	}
 	for e := range c.forecast(now).all() {
@@ -121,6 +122,8 @@ type forecast struct {
 	lines [3][]Entry
 	heads heads
 	keys  map[string]*turns
+	aside []*Job // in line, but of a paused kind: those whose turn has come
+	freed bool   // what stands aside may start
 }
 
 // all yields the jobs in their order. It can be read once.
@@ -183,16 +186,20 @@ func (c *Core) forecast(now time.Duration) *forecast {
 // next is the next to start; it is not ok if nothing is left that would. It is taken to end at
 // once, so that its key goes on to the next job.
 func (f *forecast) next() (e Entry, ok bool) {
-	i := f.heads.next(f.now)
-	if i < 0 {
-		return e, false
+	for i := f.heads.next(f.now); i >= 0; i = f.heads.next(f.now) {
+		e, f.lines[i] = f.lines[i][0], f.lines[i][1:]
+		if j := e.Job; j != nil && !f.freed && f.c.asideOf(j) != nil {
+			f.aside = append(f.aside, j)
+			f.heads.skip(i, f.lines[i])
+			continue
+		}
+		f.heads.start(i, len(f.lines[i]) > 0, f.now)
+		if e.Job != nil && e.Job.Key != "" {
+			f.leaveKey(e.Job.Key)
+		}
+		return e, true
 	}
-	e, f.lines[i] = f.lines[i][0], f.lines[i][1:]
-	f.heads.start(i, len(f.lines[i]) > 0, f.now)
-	if e.Job != nil && e.Job.Key != "" {
-		f.leaveKey(e.Job.Key)
-	}
-	return e, true
+	return e, false
 }
 
 // enter puts a job at the end of its lane. It becomes the first of its priority, if that has none.
@@ -207,7 +214,8 @@ func (f *forecast) enter(j *Job) {
 // release lets into line what stands aside, by its turn: what is of a paused kind or waits for a
 // token. Those with tokens are in line already.
 func (f *forecast) release() {
-	jobs := f.c.tokenless(f.ahead)
+	f.freed = true
+	jobs := append(f.c.tokenless(f.ahead), f.aside...)
 	for _, paused := range []map[string]*aside{f.c.pausedKinds, f.c.pausedTasks} {
 		for _, aside := range paused {
 			jobs = append(jobs, aside.all()...)

@@ -211,8 +211,13 @@ func (l *lane) pop() (Entry, bool) {
 // none.
 func (l *lane) listSince() (time.Duration, bool) {
 	e, ok := l.list.First()
+	return readySince(e), ok
+}
+
+// readySince returns when what stands in line became ready.
+func readySince(e Entry) time.Duration {
 	if e.Job != nil {
-		return e.Job.readyAt, true
+		return e.Job.readyAt
 	}
-	return e.At, ok
+	return e.At
 }

@@ -14,7 +14,7 @@ import (
 // and every worker waits for one. So much is dealt with in one of them, which takes
 // some dozen microseconds.
 const (
-	SlicedJobs  = 64   // records that are changed
+	SlicedJobs  = 64   // records that are changed; a batch of so many is accepted at one moment
 	SlicedReads = 256  // jobs that are only looked at
 	slicedPlain = 4096 // plain jobs that are added
 	fewPlain    = 512  // plain jobs that are added one by one
@@ -66,16 +66,24 @@ func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 			}
 		}
 		n := postSome(e, some, &filled)
-		posted += n
-		switch {
-		case n == len(some):
-		case e.mail.watched && e.collected(core.Func(fns[posted])):
-			posted++
-		default:
-			return posted
+		if n == 0 && e.mail.watched {
+			n = addSome(e, some)
+		}
+		if posted += n; n < len(some) {
+			break
 		}
 	}
 	return posted
+}
+
+// addSome is postSome where the owner has been left too many: that makes room in the mailbox first.
+func addSome[F ~func(context.Context) error](e *Engine, fns []F) (added int) {
+	e.Update(func(c *core.Core, now time.Duration) {
+		for added < len(fns) && e.addPlain(c, core.Func(fns[added]), now) {
+			added++
+		}
+	})
+	return added
 }
 
 // lendSpare moves the chunks that one list has for later to another one, of which one is the
@@ -87,12 +95,12 @@ func (e *Engine) lendSpare(from, to *core.Mailbox) {
 }
 
 // postSome is PostAll for so few that the mailbox is not locked for long: filled has all of
-// them, or nothing. All of them have one date: the clock is read once.
+// them, or nothing. All of them have one date: the clock is read once. A short batch is not torn.
 func postSome[F ~func(context.Context) error](e *Engine, fns []F, filled *core.Mailbox) int {
 	m := &e.mail
 	m.mu.Lock()
 	n := min(m.room, len(fns))
-	if n <= 0 || m.closed {
+	if n <= 0 || m.closed || n < len(fns) && len(fns) <= SlicedJobs {
 		m.mu.Unlock()
 		return 0
 	}

@@ -111,7 +111,7 @@ func (e *Engine) start(w *Worker) {
 func (e *Engine) lend() {
 	c, m := e.core, &e.mail
 	last := len(e.idle) - 1
-	if last < 0 || m.list.Len() > 0 || !m.attended || m.closed || e.wrapped || c.Ready() > 0 || !c.Sharable() || c.Full() {
+	if last < 0 || m.list.Len() > 0 || !m.attended || m.closed || m.watched || e.wrapped || c.Ready() > 0 || !c.Sharable() || c.Full() {
 		return
 	}
 	w := e.idle[last]

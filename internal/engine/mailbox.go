@@ -63,7 +63,7 @@ func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 	if m.room <= 0 || m.closed {
 		closed = m.closed
 		m.mu.Unlock()
-		return !closed && m.watched && e.collected(fn), closed
+		return !closed && m.watched && addSome(e, []core.Func{fn}) > 0, closed
 	}
 	if m.lent != nil && m.attended && m.list.Len() == 0 { // nothing is before it
 		e.handOver(fn, nil)
@@ -84,13 +84,6 @@ func (e *Engine) Post(fn core.Func) (posted, closed bool) {
 	}
 	e.posted(first)
 	return true, false
-}
-
-// collected is Post for a job that comes when the owner has been left too many: that makes room in
-// the mailbox first.
-func (e *Engine) collected(fn core.Func) (posted bool) {
-	_, posted = e.OfferPlain(fn)
-	return posted
 }
 
 // PostJob is Post for a job with a record, which is the owner's affair: that is told at

@@ -24,11 +24,20 @@ func (e *Engine) OfferPlain(fn core.Func) (r Receipt, done bool) {
 
 // acceptPlain is the change that OfferPlain makes.
 func (e *Engine) acceptPlain(c *core.Core, fn core.Func, now time.Duration) (r Receipt) {
+	if e.addPlain(c, fn, now) {
+		r = Receipt{ID: e.mail.lastID, Position: c.PlainPosition(e.mail.lastID, now)}
+	}
+	return r
+}
+
+// addPlain accepts a plain job, in an update, if there is room.
+func (e *Engine) addPlain(c *core.Core, fn core.Func, now time.Duration) (added bool) {
 	if e.mail.closed || c.Room() <= 0 {
-		return r
+		return false
 	}
 	e.mail.lastID++
-	return Receipt{ID: e.mail.lastID, Position: c.Post(fn, e.mail.lastID, now)}
+	c.Post(fn, e.mail.lastID, now)
+	return true
 }
 
 // A Receipt is what an accepted job gets: its ID, and where it stands in line if that was wanted.

@@ -179,7 +179,8 @@ func (a *asker) sleep(now time.Duration) time.Duration {
 	// Helpers that are known to hang need no look: answered wakes the loop if one of them returns.
 	hung := 0
 	for _, q := range a.asked {
-		if q.t.hung {
+		// Not one that hung before, and has been asked anew.
+		if q.t.hung && span.Difference(now, q.began) >= AskLimit {
 			hung++
 		} else if left := span.Difference(span.Sum(q.began, AskLimit), now); left > 0 {
 			d = min(d, left)

@@ -136,7 +136,7 @@ func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Durati
 		t.postponed = append(t.postponed, dueRun{at: at})
 	}
 	s.goOn(c, t, now)
-	if !t.left { // else the rest is being made
+	if !t.lineage.left { // else the rest is being made
 		s.postponeAtMost(t, t.cfg.Missed)
 	}
 }
@@ -178,26 +178,33 @@ func (s *Scheduler) hasRoom(c *core.Core, t *Task) bool { return !t.waits() || c
 func (s *Scheduler) goOn(c *core.Core, t *Task, now time.Duration) {
 	for n := 0; s.mayGoOn(c, t); n++ {
 		if n == goOnAtOnce {
-			s.leave(t)
+			s.leave(t.lineage)
 			return
 		}
-		r := t.postponed[0]
-		t.postponed = t.postponed[1:]
-		if len(t.postponed) == 0 { // the array goes: most tasks have nothing postponed most of the time
-			t.postponed = nil
-		}
-		_ = s.enqueue(c, t, r, now)
+		s.follow(c, t, now)
 	}
 }
 
+// follow makes the first of the runs postponed.
+func (s *Scheduler) follow(c *core.Core, t *Task, now time.Duration) {
+	r := t.postponed[0]
+	t.postponed = t.postponed[1:]
+	if len(t.postponed) == 0 { // the array goes: most tasks have nothing postponed most of the time
+		t.postponed = nil
+	}
+	_ = s.enqueue(c, t, r, now)
+}
+
 // mayGoOn reports whether the first of the runs postponed may be made. What was due first is made
-// first: a run that a pause holds up holds up those behind it, also RunNow's.
+// first: a run that a pause holds up holds up those behind it, also RunNow's. Under AllowOverlap a
+// pause holds them up as jobs: they are being made, and RunNow's must not wait for its end.
 func (s *Scheduler) mayGoOn(c *core.Core, t *Task) bool {
+	overlap := t.cfg.Overlap == AllowOverlap
 	switch {
-	case len(t.postponed) == 0, t.gone, t.paused && !t.postponed[0].manual:
+	case len(t.postponed) == 0, t.gone, t.paused && !t.postponed[0].manual && !overlap:
 		return false
 	}
-	return (t.active == nil || t.cfg.Overlap == AllowOverlap) && s.hasRoom(c, t)
+	return (t.active == nil || overlap) && s.hasRoom(c, t)
 }
 
 // fire makes a run, if the overlap policy lets it, and says why it is skipped if not. It is
@@ -219,8 +226,11 @@ func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) err
 	case CancelPrevious:
 		// The new run is a job at once, beside those that have been cancelled and have not
 		// returned.
-		s.cancelPrevious(c, t, now)
-		return s.enqueue(c, t, r, now)
+		if s.cancelPrevious(c, t, now) {
+			return s.enqueue(c, t, r, now)
+		}
+		t.postponed = append(t.postponed, r)
+		return nil
 	case QueueOverlap: // of several that come due meanwhile the first waits
 		if len(t.postponed) == 0 {
 			t.postponed = append(t.postponed, r)
@@ -337,6 +347,7 @@ func (s *Scheduler) continuePostponed(c *core.Core, now time.Duration) {
 // accepted, so nothing is asked any more. Finish has to be called before, and the queue closed:
 // after HandBack nothing may come due. All is done in one tick, in the order in which tasks were registered.
 func (s *Scheduler) HandBack() {
+	s.finish() // the loop may have been stopped before it had
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Sorted, so that the report does not depend on the order of a map.

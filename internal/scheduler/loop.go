@@ -32,7 +32,8 @@ func (s *Scheduler) Serve(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		// All that is due is taken before it sleeps, in portions, between which other calls get mu.
-		for more := true; more; {
+		// A very short interval brings more each time.
+		for more := true; more && ctx.Err() == nil; {
 			s.finish()
 			more = s.collect()
 		}

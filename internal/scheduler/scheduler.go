@@ -111,7 +111,7 @@ type Scheduler struct {
 	// Guarded by the engine's state:
 	waitList   []*Task     // a run of theirs has ended, or a pause has; seen to at the end of the tick
 	free       []*Run      // to be used again, at most maxFree, all zero
-	unfinished []*Task     // what they have to do takes several steps; see finish
+	unfinished []*lineage  // what they have to do takes several steps; see finish
 	leaves     atomic.Bool // there are such; written in ticks, read by the loop
 
 	Background background.Group // goroutines that foreign code keeps; it has a lock of its own, taken last
@@ -228,8 +228,10 @@ func (s *Scheduler) Unschedule(name string) error {
 // change makes a change to the task of that name, which both mu and the state guard. do is called
 // in a tick, on the owner's goroutine if one runs; mu is held for it by the caller. If rules of
 // the engine are broken it may not be called, and there is no error. The loop is woken, as do may
-// have changed when it is to look next. The error is errs.ErrNotFound if there is no such task.
+// have changed when it is to look next; what takes several steps is done when change returns. The
+// error is errs.ErrNotFound if there is no such task.
 func (s *Scheduler) change(name string, do func(t *Task, c *core.Core, now time.Duration)) error {
+	defer s.finish()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tasks[name]

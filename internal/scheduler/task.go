@@ -47,10 +47,6 @@ type Task struct {
 	postponed []dueRun       // runs that wait for another to settle, the oldest first; nil if there are none
 	lineage   *lineage       // of the task and those that it replaced, for their runs; nil once it is replaced
 
-	// as those, of what is done in several steps:
-	cancelUpTo uint64 // runs up to that ID are being cancelled; 0: none are
-	left       bool   // it is in Scheduler.unfinished
-
 	// written under both guards, read under one of them; hasNext and late are guarded by
 	// Scheduler.mu alone
 	heir    *heir // that has replaced it; nil unless gone, and of one that was unscheduled
@@ -63,8 +59,13 @@ type Task struct {
 }
 
 // A lineage has the task that the runs of one are those of now, of which it was the first or an
-// heir: so that a task is replaced at once, however many runs it has.
-type lineage struct{ task *Task }
+// heir: so that a task is replaced at once, however many runs it has. It has what is done with them
+// in several steps, too, and is guarded by the engine's state.
+type lineage struct {
+	task       *Task  // the last one, also if that is gone
+	cancelUpTo uint64 // runs up to that ID are being cancelled; 0: none are
+	left       bool   // it is in Scheduler.unfinished
+}
 
 // A wallTask is what a task has whose schedule is not Every.
 type wallTask struct {
@@ -128,7 +129,7 @@ func (t *Task) takeOver(old *Task) {
 	// The end of runs is the heir's: the overlap policy counts them as its own.
 	t.lineage = old.lineage
 	t.lineage.task = t
-	t.active, t.waiting, t.postponed, t.cancelUpTo = old.active, old.waiting, old.postponed, old.cancelUpTo
+	t.active, t.waiting, t.postponed = old.active, old.waiting, old.postponed
 	old.active, old.waiting, old.postponed, old.history, old.lineage = nil, nil, nil, nil, nil
 }
 

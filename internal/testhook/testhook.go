@@ -41,6 +41,6 @@ type Queue interface {
 
 // Recorder is told of what was accepted, on the goroutine of the caller.
 type Recorder struct {
-	Accepted func(id uint64)
+	Accepted func()                                    // one or more jobs, by one call
 	Payload  func(id uint64, kind string, payload any) // of a typed kind, besides
 }

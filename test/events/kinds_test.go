@@ -41,7 +41,11 @@ func eventful(t *testing.T, opts ...dray.Option) {
 	}
 	retries := []dray.JobOption{dray.WithMaxAttempts(2), dray.WithBackoff(dray.Constant(time.Second))}
 	require.NoError(t, q.Start())
-	add(kit.Nop)
+	for range 100 { // by each of the ways that a job can take to an idle worker
+		add(kit.Nop)
+		_, err := dray.Run(context.Background(), q, kit.One)
+		require.NoError(t, err)
+	}
 	add(draytest.Slow(time.Millisecond), dray.WithKey("k"))
 	add(kit.Fail, retries...)
 	add(draytest.Exiting())

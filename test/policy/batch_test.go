@@ -257,3 +257,46 @@ func BenchmarkEnqueueBatch(b *testing.B) {
 		}
 	}
 }
+
+// Up to 64 jobs are accepted at one moment, whatever others do: by whichever way they are enqueued, no
+// job of another batch is between them.
+func TestShortBatchesAreNotTorn(t *testing.T) {
+	observed := dray.WithObserver(func(dray.Event) {}, dray.JobEnqueued)
+	for name, opts := range map[string][]dray.Option{
+		"plain": nil, "observed": {observed}, "just enough room": {dray.WithCapacity(3000 * (3 + 64))},
+		"with records": {dray.WithTimeout(time.Hour)}, "with records, observed": {dray.WithTimeout(time.Hour), observed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q, err := dray.New(append([]dray.Option{dray.WithCapacity(dray.Unbounded), dray.WithWorkers(1)}, opts...)...)
+			require.NoError(t, err)
+			defer q.Close()
+			require.NoError(t, q.Start())
+			require.NoError(t, q.Pause())
+			var (
+				order     []int // sizes of the batches of the jobs; written by the one worker, read after Shutdown
+				producers sync.WaitGroup
+			)
+			for _, size := range []int{3, 64} {
+				batch := slices.Repeat([]dray.Func{func(context.Context) error { order = append(order, size); return nil }}, size)
+				producers.Go(func() {
+					for range 3000 {
+						if n, err := q.EnqueueBatch(context.Background(), batch); n != size || err != nil {
+							t.Error(n, err)
+							return
+						}
+					}
+				})
+			}
+			producers.Wait()
+			require.NoError(t, q.Resume())
+			_, err = q.Shutdown(context.Background())
+			require.NoError(t, err)
+			require.Len(t, order, 3000*(3+64))
+			for i := 0; i < len(order); i += order[i] {
+				for _, size := range order[i:min(i+order[i], len(order))] {
+					require.Equal(t, order[i], size, "job %d of a batch that begins at %d", size, i)
+				}
+			}
+		})
+	}
+}

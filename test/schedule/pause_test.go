@@ -3,6 +3,7 @@ package schedule_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -147,5 +148,34 @@ func TestPauseWhileHung(t *testing.T) {
 		pass(20 * time.Second)
 		require.Equal(t, int64(2), ran.Load())
 		require.Equal(t, uint64(2), info(t, q, "x").Due)
+	})
+}
+
+// A preview of a paused task has the times after now, as what came due in between is missed.
+func TestPreviewOfAPausedTask(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		oddStart()
+		q := started(t)
+		s := q.Scheduler()
+		begun := time.Now()
+		require.NoError(t, s.Schedule("every", dray.Every(10*time.Second), kit.Nop))
+		require.NoError(t, s.Schedule("foreign", foreign(minutes), kit.Nop))
+		for _, name := range []string{"every", "foreign"} {
+			require.NoError(t, s.Pause(name))
+		}
+		for _, name := range []string{"every", "foreign"} {
+			before, err := s.Preview(name, 20)
+			require.NoError(t, err)
+			time.Sleep(95 * time.Second)
+			got, err := s.Preview(name, 3)
+			require.NoError(t, err)
+			want := slices.DeleteFunc(before, func(at time.Time) bool { return at.Before(time.Now()) })[:3]
+			require.Equal(t, want, got, "%s, scheduled at %v", name, begun)
+			require.NoError(t, s.Resume(name))
+			synctest.Wait()
+			got, err = s.Preview(name, 3)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
 	})
 }
