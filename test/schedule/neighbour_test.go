@@ -10,6 +10,7 @@ import (
 	"github.com/a622d8ee/dray"
 	"github.com/a622d8ee/dray/draytest"
 	"github.com/a622d8ee/dray/test/kit"
+	"github.com/a622d8ee/dray/test/virtual"
 )
 
 // fullSeconds is a schedule of another library: each full second.
@@ -25,7 +26,7 @@ func TestSlowSchedules(t *testing.T) {
 			asked, late := 0, 0
 			require.NoError(t, s.Schedule("slow", foreign(func(after time.Time) time.Time {
 				if asked++; asked > 1 {
-					time.Sleep(takes)
+					virtual.Sleep(takes)
 				}
 				return fullSeconds(after)
 			}), kit.Nop))
@@ -36,12 +37,12 @@ func TestSlowSchedules(t *testing.T) {
 				}
 				return nil
 			}))
-			time.Sleep(time.Hour)
+			kit.Elapse(time.Hour)
 			require.Zero(t, late)
 			i := info(t, q, "other")
 			require.Equal(t, []uint64{3600, 3600, 0}, []uint64{i.Due, i.Runs, i.Skipped})
 			require.NoError(t, q.Close())
-			time.Sleep(time.Hour)
+			kit.Elapse(time.Hour)
 		})
 	}
 }
@@ -57,7 +58,7 @@ func TestScheduleThatIsSlowAndThenHangs(t *testing.T) {
 			require.NoError(t, s.Schedule("slow", foreign(func(after time.Time) time.Time {
 				switch asked++; asked {
 				case 2:
-					time.Sleep(takes)
+					virtual.Sleep(takes)
 				case 3:
 					<-release
 				}
@@ -67,7 +68,7 @@ func TestScheduleThatIsSlowAndThenHangs(t *testing.T) {
 			require.NoError(t, s.Schedule("other", foreign(func(after time.Time) time.Time {
 				return after.Truncate(3 * time.Second).Add(3 * time.Second)
 			}), other))
-			time.Sleep(time.Hour + time.Second)
+			kit.Elapse(time.Hour + time.Second)
 			require.EqualValues(t, 1200, ran.Load())
 		})
 	}
