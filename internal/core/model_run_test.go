@@ -90,7 +90,12 @@ type starts map[Priority]time.Duration
 // higher, and again. Of equals the lower one has it, as it has waited for that, but
 // one job is passed by no more than one of each lower priority.
 func (m *model) first(firsts []*mjob, last starts) (best *mjob) {
-	since := func(j *mjob) time.Duration { return max(j.pending, last[j.Priority]) }
+	since := func(j *mjob) time.Duration {
+		if j.state != Pending { // in order: it has just come due
+			return m.now
+		}
+		return max(j.pending, last[j.Priority])
+	}
 	rank := func(j *mjob) int { return min(int(j.Priority)+int((m.now-since(j))/time.Minute), int(High)) }
 	for n, j := range firsts {
 		passed := slices.ContainsFunc(firsts[:n], func(o *mjob) bool { return rank(o) == rank(j) && last[j.Priority] > since(o) })
@@ -165,15 +170,20 @@ func (m *model) order() (jobs []*mjob) {
 		lanes[j.Priority] = append(lanes[j.Priority], j)
 	}
 	play()
+	var moment time.Duration // what is due at one comes into line together
 	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime) {
+		if j.runAt != moment {
+			play()
+		}
+		moment = j.runAt
 		if j.Key != "" && !j.keyed {
 			behind = append(behind, j)
 			follow(j.Key)
 		} else {
 			lanes[j.Priority] = append(lanes[j.Priority], j)
 		}
-		play()
 	}
+	play()
 	return jobs
 }
 

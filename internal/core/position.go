@@ -129,16 +129,19 @@ type forecast struct {
 // all yields the jobs in their order. It can be read once.
 func (f *forecast) all() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		more := f.play(yield)
-		if more {
-			f.release()
-			more = f.play(yield)
+		if !f.play(yield) {
+			return
 		}
+		f.release()
+		var moment time.Duration // what is due at one comes into line together
 		for _, j := range f.c.waiting.All() {
-			if more = more && (!f.wake(j) || f.play(yield)); !more {
+			if j.RunAt != moment && !f.play(yield) {
 				return
 			}
+			f.wake(j)
+			moment = j.RunAt
 		}
+		f.play(yield)
 	}
 }
 
@@ -206,7 +209,11 @@ func (f *forecast) next() (e Entry, ok bool) {
 func (f *forecast) enter(j *Job) {
 	i := High - j.Priority
 	if len(f.lines[i]) == 0 {
-		f.heads.head(int(i), j.readyAt)
+		ready := j.readyAt
+		if j.State != Pending { // it becomes ready when it is due, and has not aged then
+			ready = f.now
+		}
+		f.heads.head(int(i), ready)
 	}
 	f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
 }
@@ -228,8 +235,8 @@ func (f *forecast) release() {
 }
 
 // wake is the time that j waits for. It enters its line or, if others of its key are before it,
-// gets behind them: then it reports false.
-func (f *forecast) wake(j *Job) (enters bool) {
+// gets behind them.
+func (f *forecast) wake(j *Job) {
 	if j.Key != "" {
 		t := f.keys[j.Key]
 		if t == nil { // so of those with a place only some that wait for their time are left
@@ -239,13 +246,12 @@ func (f *forecast) wake(j *Job) (enters bool) {
 		if !j.keyed {
 			if len(t.queue) > 0 || t.taken >= j.KeyLimit {
 				t.queue = append(t.queue, j)
-				return false
+				return
 			}
 			t.taken++
 		}
 	}
 	f.enter(j)
-	return true
 }
 
 // leaveKey lets those behind a job of the key into their lanes, as Core.promote does. A key behind

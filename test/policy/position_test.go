@@ -104,3 +104,54 @@ func TestPositionsOfWhatIsHeldBack(t *testing.T) {
 		}, listed)
 	})
 }
+
+// What waits for its time is listed in the order in which it will start, also where several are due at
+// one moment, and what is of a paused kind behind all that are due, before its turn has come, too.
+func TestJobsListsWhatWaitsByItsStart(t *testing.T) {
+	for seed := range int64(200) {
+		bubble(t, fmt.Sprint(seed), func(t *testing.T) {
+			r := rand.New(rand.NewSource(seed))
+			q := start(t, dray.WithWorkers(1))
+			started := []dray.ID{}
+			note := func(ctx context.Context) error {
+				j, _ := dray.JobFrom(ctx)
+				started = append(started, j.ID)
+				return nil
+			}
+			kind, err := dray.Handle(q, "paused", func(ctx context.Context, _ int) error { return note(ctx) })
+			require.NoError(t, err)
+			require.NoError(t, q.Pause())
+			require.NoError(t, q.PauseKind("paused"))
+			for range 12 {
+				priority := []dray.Priority{dray.Low, dray.Normal, dray.High}[r.Intn(3)]
+				var receipt dray.Receipt
+				switch r.Intn(3) {
+				case 0:
+					receipt, err = kind.EnqueueSync(t.Context(), 0, dray.WithPriority(priority))
+				case 1:
+					receipt, err = q.EnqueueSync(t.Context(), note, dray.WithPriority(priority))
+				default:
+					err = q.Enqueue(t.Context(), note, dray.WithPriority(priority), dray.WithDelay(time.Duration(1+r.Intn(3))*10*time.Second))
+				}
+				require.NoError(t, err)
+				if receipt.ID > 0 {
+					require.Equal(t, receipt.Position, 1+slices.Index(pendingOf(q), receipt.ID))
+				}
+			}
+			want := []dray.ID{}
+			for j := range q.Jobs() {
+				want = append(want, j.ID)
+			}
+			require.NoError(t, q.Resume())
+			synctest.Wait()
+			n := len(started)
+			require.Equal(t, want[:n], started, "what may start")
+			paused := q.Stats().Pending
+			require.NoError(t, q.ResumeKind("paused"))
+			synctest.Wait()
+			require.Len(t, started, n+paused)
+			time.Sleep(time.Minute)
+			require.Equal(t, want[n+paused:], started[n+paused:], "what waits for its time")
+		})
+	}
+}
