@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -198,6 +199,7 @@ func TestTasksWhileOneIsReplaced(t *testing.T) {
 				ended <- errors.Join(err, errors.New("no more tasks are replaced"))
 				return
 			}
+			runtime.Gosched() // or, on one processor, each step of Tasks waits for a time slice of this
 		}
 	}()
 	for range 200 {
