@@ -112,10 +112,10 @@ func TestJobsListsWhatWaitsByItsStart(t *testing.T) {
 		bubble(t, fmt.Sprint(seed), func(t *testing.T) {
 			r := rand.New(rand.NewSource(seed))
 			q := start(t, dray.WithWorkers(1))
-			started := []dray.ID{}
+			var started kit.Record[dray.ID]
 			note := func(ctx context.Context) error {
 				j, _ := dray.JobFrom(ctx)
-				started = append(started, j.ID)
+				started.Add(j.ID)
 				return nil
 			}
 			kind, err := dray.Handle(q, "paused", func(ctx context.Context, _ int) error { return note(ctx) })
@@ -144,14 +144,15 @@ func TestJobsListsWhatWaitsByItsStart(t *testing.T) {
 			}
 			require.NoError(t, q.Resume())
 			synctest.Wait()
-			n := len(started)
-			require.Equal(t, want[:n], started, "what may start")
+			n := len(started.All())
+			require.Equal(t, want[:n], append([]dray.ID{}, started.All()...), "what may start")
 			paused := q.Stats().Pending
 			require.NoError(t, q.ResumeKind("paused"))
 			synctest.Wait()
-			require.Len(t, started, n+paused)
+			require.Len(t, started.All(), n+paused)
 			time.Sleep(time.Minute)
-			require.Equal(t, want[n+paused:], started[n+paused:], "what waits for its time")
+			synctest.Wait()
+			require.Equal(t, want[n+paused:], started.All()[n+paused:], "what waits for its time")
 		})
 	}
 }
