@@ -53,7 +53,7 @@ func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 	var filled core.Mailbox
 	atOnce := slicedPlain
 	if e.mail.watched {
-		atOnce = maxRecords
+		atOnce = SlicedJobs
 	} else if len(fns) > fewPlain {
 		e.lendSpare(&e.mail.list, &filled)
 		defer e.lendSpare(&filled, &e.mail.list)

@@ -327,7 +327,7 @@ func TestCatchingUpHoldsUpNobody(t *testing.T) {
 		for i := range 100 {
 			require.NoError(t, s.Schedule(fmt.Sprint("week", i), slow, fn, dray.WithLastRun(now.Add(-7*24*time.Hour))))
 		}
-		require.NoError(t, s.Schedule("other", foreign(func(after time.Time) time.Time { return after.Truncate(time.Second).Add(time.Second) }), note))
+		require.NoError(t, s.Schedule("other", foreign(everySecond), note))
 		pass(time.Minute)
 		require.NoError(t, s.Pause("other"))
 		require.Len(t, late, 60)

@@ -13,9 +13,6 @@ import (
 	"github.com/a622d8ee/dray/test/virtual"
 )
 
-// fullSeconds is a schedule of another library: each full second.
-func fullSeconds(after time.Time) time.Time { return after.Truncate(time.Second).Add(time.Second) }
-
 // A schedule that takes longer than its interval, each time, keeps no other from its times.
 func TestSlowSchedules(t *testing.T) {
 	for _, takes := range []time.Duration{20 * time.Millisecond, 999 * time.Millisecond, 1300 * time.Millisecond, 2010 * time.Millisecond, 30 * time.Second} {
@@ -28,9 +25,9 @@ func TestSlowSchedules(t *testing.T) {
 				if asked++; asked > 1 {
 					virtual.Sleep(takes)
 				}
-				return fullSeconds(after)
+				return everySecond(after)
 			}), kit.Nop))
-			require.NoError(t, s.Schedule("other", foreign(fullSeconds), func(ctx context.Context) error {
+			require.NoError(t, s.Schedule("other", foreign(everySecond), func(ctx context.Context) error {
 				_, due, _ := dray.TaskFrom(ctx)
 				if time.Since(due) > 50*time.Millisecond {
 					late++
@@ -62,7 +59,7 @@ func TestScheduleThatIsSlowAndThenHangs(t *testing.T) {
 				case 3:
 					<-release
 				}
-				return fullSeconds(after)
+				return everySecond(after)
 			}), kit.Nop))
 			other, ran := counter()
 			require.NoError(t, s.Schedule("other", foreign(func(after time.Time) time.Time {

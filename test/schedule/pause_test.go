@@ -157,7 +157,6 @@ func TestPreviewOfAPausedTask(t *testing.T) {
 		oddStart()
 		q := started(t)
 		s := q.Scheduler()
-		begun := time.Now()
 		require.NoError(t, s.Schedule("every", dray.Every(10*time.Second), kit.Nop))
 		require.NoError(t, s.Schedule("foreign", foreign(minutes), kit.Nop))
 		for _, name := range []string{"every", "foreign"} {
@@ -170,7 +169,7 @@ func TestPreviewOfAPausedTask(t *testing.T) {
 			got, err := s.Preview(name, 3)
 			require.NoError(t, err)
 			want := slices.DeleteFunc(before, func(at time.Time) bool { return at.Before(time.Now()) })[:3]
-			require.Equal(t, want, got, "%s, scheduled at %v", name, begun)
+			require.Equal(t, want, got, name)
 			require.NoError(t, s.Resume(name))
 			synctest.Wait()
 			got, err = s.Preview(name, 3)
