@@ -215,6 +215,11 @@ func (i inside) Started() bool {
 	return i.q.lifecycle.serving
 }
 
+func (i inside) Held() (held bool) {
+	i.q.engine.Update(func(c *core.Core, _ time.Duration) { held = c.Held() })
+	return held
+}
+
 func (i inside) Closing() bool {
 	i.q.lifecycle.mu.Lock()
 	defer i.q.lifecycle.mu.Unlock()

@@ -157,7 +157,7 @@ func describe(j dray.JobInfo) string {
 // Drain waits until every job of a running queue has settled, retries and delayed ones
 // included, and returns the books. In a bubble that takes no time; outside it takes as long as
 // it takes. It fails the test at once if jobs wait that nothing would start: in a queue that is
-// paused, closed, or was not started.
+// paused, closed, or was not started, or where all that is left is of paused kinds and tasks.
 //
 // Runs of periodic tasks are jobs like others, so it ends at a moment at which none is under
 // way. A task whose runs leave no such moment keeps it from ending: remove it before
@@ -175,7 +175,7 @@ func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 			idle = true
 			time.Sleep(time.Microsecond)
 			continue
-		case s.Paused && s.Pending > 0 || !testhook.Inside(q).Started():
+		case s.Paused && s.Pending > 0 || !testhook.Inside(q).Started() || testhook.Inside(q).Held():
 			t.Fatalf("draytest: Drain: nothing will start the jobs that wait: %s", list(q))
 		}
 		idle = false

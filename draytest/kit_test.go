@@ -256,6 +256,40 @@ func TestDrain(t *testing.T) {
 	})
 }
 
+// What is left of paused kinds and tasks nothing will start; what others have to do is waited for.
+func TestDrainOfPausedKinds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := draytest.New(t, dray.WithPeriodic("task", dray.Every(time.Minute), nop))
+		k, err := dray.Handle(q, "mail", func(context.Context, string) error { return nil },
+			dray.WithRateLimit(hourly{}), dray.WithMaxAttempts(2))
+		require.NoError(t, err)
+		drain := func() string { return try(func(t testing.TB) { draytest.Drain(t, q) }) }
+		time.Sleep(time.Second)
+
+		require.NoError(t, q.PauseKind("mail"))
+		require.Empty(t, drain(), "none waits")
+		for _, opts := range [][]dray.JobOption{{dray.WithLabel("first"), dray.WithKey("key")}, {dray.WithDelay(time.Minute)}} {
+			require.NoError(t, k.Enqueue(t.Context(), "", opts...))
+		}
+		require.NoError(t, q.Enqueue(t.Context(), nop, dray.WithKey("key"), dray.WithLabel("behind it")))
+		require.NoError(t, q.Enqueue(t.Context(), draytest.Slow(time.Hour)))
+		start := time.Now()
+		require.Regexp(t, "nothing will start .*first.*behind it", drain())
+		require.InDelta(t, time.Hour, time.Since(start), float64(time.Minute), "the slow one")
+		require.NoError(t, q.ResumeKind("mail"))
+		require.Empty(t, drain())
+
+		require.NoError(t, q.Scheduler().Pause("task"))
+		require.NoError(t, q.Scheduler().RunNow("task"))
+		require.Empty(t, drain(), "asked for")
+	})
+}
+
+// hourly is a limiter with a token an hour after each was asked for.
+type hourly struct{}
+
+func (hourly) Wait(ctx context.Context) error { return draytest.Slow(time.Hour)(ctx) }
+
 // Runs that leave gaps are never in step with the looks at the queue.
 func TestDrainBesideATask(t *testing.T) {
 	for _, c := range []struct{ every, takes time.Duration }{

@@ -56,6 +56,19 @@ func (c *Core) PauseTask(task string) bool { return pauseIn(c.pausedTasks, task)
 // ResumeTask is ResumeKind for the runs of a periodic task.
 func (c *Core) ResumeTask(task string) bool { return c.resumeIn(c.pausedTasks, task) }
 
+// Held reports whether jobs wait and nothing goes on until a paused kind or task is resumed.
+func (c *Core) Held() bool {
+	if len(c.pausedKinds)+len(c.pausedTasks) == 0 || c.running+c.waiting.Len()+c.inLanes() > 0 {
+		return false
+	}
+	for _, l := range c.limits.all() {
+		if l.waiting > 0 {
+			return false
+		}
+	}
+	return c.pending > 0
+}
+
 // resumeIn undoes pauseIn, and moves what stood aside to the fronts of the lanes. It stays
 // setAside: see unset.
 func (c *Core) resumeIn(paused map[string]*aside, name string) (changed bool) {

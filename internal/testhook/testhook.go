@@ -35,6 +35,9 @@ type Queue interface {
 	RunNext() bool
 	// Started reports whether the queue's own workers run.
 	Started() bool
+	// Held reports whether jobs wait that nothing will start until a paused kind or task is
+	// resumed, and no others run or wait.
+	Held() bool
 	// Closing reports whether a call has begun to shut the queue down.
 	Closing() bool
 }
