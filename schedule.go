@@ -63,7 +63,7 @@ func preview(when Schedule, after time.Time, n int, dst DST) []time.Time {
 			break
 		}
 		times = append(times, next)
-		after = next
+		after = next.In(after.Location()) // schedules may go by it
 	}
 	return times
 }

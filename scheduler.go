@@ -134,19 +134,19 @@ func (s *Scheduler) Resume(name string) error { return s.tasks.Resume(name) }
 // schedule on the caller's goroutine. It returns [ErrNotFound] if there is no task
 // of that name.
 func (s *Scheduler) Preview(name string, n int) ([]time.Time, error) {
-	when, dst, next, err := s.tasks.Next(name)
+	when, o, next, err := s.tasks.Next(name)
 	if err != nil || next.IsZero() || n <= 0 {
 		return nil, err
 	}
 	if now := s.queue.clock.Now(); next.Before(now) { // it is paused: what came due is missed
 		interval, ok := when.(calendar.Every)
 		if !ok {
-			return preview(when, now.In(next.Location()), n, DST(dst)), nil
+			return preview(when, now.In(o.Zone()), n, DST(o.DST)), nil
 		}
 		d := time.Duration(interval)
 		next = next.Add(now.Sub(next).Truncate(d) + d)
 	}
-	return append([]time.Time{next}, preview(when, next, n-1, DST(dst))...), nil
+	return append([]time.Time{next}, preview(when, next.In(o.Zone()), n-1, DST(o.DST))...), nil
 }
 
 // PeriodicInfo is a periodic task as it was at one moment. Its books balance:

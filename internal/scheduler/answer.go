@@ -26,12 +26,17 @@ type dueResult struct {
 // whether there is more to ask.
 func (q *question) ask(s *Scheduler) {
 	t, r := q.t, &q.result
-	// One look at the clock for the slice: what comes due while it lasts is found by the next, or
-	// later.
-	begin, now := time.Now(), s.clock.Named(s.look().Wall)
-	// The clock was set back: nothing is known to be due, and only what comes from now on counts.
+	// What comes due while the slice lasts is found by the next, or later; or it is due for a task that
+	// replaces this one meanwhile.
+	begin, now := time.Now(), q.now
+	// The clock was set back, or the task has come a moment late: nothing is known to be due, and only
+	// what comes from then on counts.
 	if q.known.total == 0 {
-		r.next, r.err = s.host.Ask(t.cal.when, t.in(now), t.cfg.DST)
+		from := now
+		if !q.from.IsZero() {
+			from = q.from
+		}
+		r.next, r.err = s.host.Ask(t.cal.when, t.in(from), t.cfg.DST)
 		r.done = true
 		return
 	}
@@ -59,7 +64,7 @@ func (q *question) ask(s *Scheduler) {
 			r.next, r.done = time.Time{}, true
 			return
 		}
-		r.next, r.err = s.host.Ask(t.cal.when, r.next, t.cfg.DST)
+		r.next, r.err = s.host.Ask(t.cal.when, t.in(r.next), t.cfg.DST)
 		// If known is made before the answer is used, the task goes on from here.
 		if r.total == 1 {
 			r.first = r.next
@@ -115,12 +120,9 @@ func (r *dueResult) add(late time.Duration, keep int) {
 // is armed again if it has a next run.
 func (s *Scheduler) answered(q *question) {
 	t, r := q.t, &q.result
+	s.watch(s.look()) // what it has answered may be from before a jump, and what follows is from after it
 	t.asking = nil
-	if t.current() == nil {
-		if t.heir != nil { // else Unschedule has told it
-			s.takeDueOf(q, false)
-			s.handOver()
-		}
+	if t.current() == nil { // Unschedule has told it
 		return
 	}
 	// Kept, as it is cleared next: what a schedule that hung says was due was missed.
@@ -133,7 +135,7 @@ func (s *Scheduler) answered(q *question) {
 	next := r.next
 	switch {
 	case q.known.total == 0: // there is nothing but the next one
-	case t.paused || s.isStopped(): // it is asked again, and what is due by then is missed
+	case t.paused && !q.again || s.isStopped(): // it is asked again, and what is due by then is missed
 		next = q.known.newest.Named
 		if q.made {
 			next = r.first
@@ -142,14 +144,21 @@ func (s *Scheduler) answered(q *question) {
 			r.err = nil
 		}
 	default:
-		s.takeDueOf(q, hung)
+		s.takeDueOf(q, hung || t.paused)
+	}
+	if q.again && r.err == nil {
+		t.reset = true
+		s.ask(t)
+		s.handOver()
+		s.poke()
+		return
 	}
 	t.reset = false
 	// The run is in s.due and next is the one after it: between the two nothing can panic.
 	s.setNext(t, next)
 	// While the schedule was asked more may have come due; of one that hung that was missed as
 	// well.
-	t.late = t.hasNext && hung && t.key() <= s.look().Wall
+	t.late = t.hasNext && hung && t.next <= s.look().Wall
 	if r.err != nil {
 		s.underBoth(func() { t.lastErr, t.broken = r.err, true })
 	}
@@ -157,6 +166,7 @@ func (s *Scheduler) answered(q *question) {
 		s.host.Unscheduled(t.name)
 	}
 	s.arm(t)
+	s.forget(t)
 	s.handOver()
 	s.poke()
 }

@@ -39,11 +39,14 @@ const (
 type question struct {
 	t *Task // immutable
 
-	// guarded by Scheduler.mu; a helper that has the question reads known, keep and until without
-	// it, as they are not changed meanwhile
+	// guarded by Scheduler.mu; a helper that has the question reads known, from, keep, now and until
+	// without it, as they are not changed meanwhile
 	known dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is
 	made  bool          // known has become a run
+	again bool          // another question follows, as the clock was set back
+	from  time.Time     // what it is asked with if nothing is known; zero: now
 	keep  int           // how many of the newest runs can matter
+	now   time.Time     // when a helper was last given it: what is due by then is looked for
 	until time.Time     // runs that are due later are another task's; zero if none are
 	began time.Duration // when a helper was last given it, or it began to wait for one; by the monotonic clock
 
@@ -125,7 +128,7 @@ func (a *asker) take(now time.Duration) *question {
 func (s *Scheduler) makeKnown(q *question) {
 	// During a pause nothing is made; of a task that was unscheduled, Unschedule has told of the
 	// run.
-	if q.known.total == 0 || q.made || q.t.paused || q.t.gone && q.t.heir == nil {
+	if q.known.total == 0 || q.made || q.t.paused || q.t.current() == nil {
 		return
 	}
 	q.made = true
@@ -248,7 +251,9 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 	if a.unasked() == 0 || s.isStopped() {
 		return nil
 	}
-	q := a.take(s.look().Mono)
+	now := s.look()
+	q := a.take(now.Mono)
+	q.now = s.clock.Named(now.Wall)
 	// Each time anew: the task may have been replaced since the question was made, or was last
 	// asked.
 	q.keep = q.t.keeps()

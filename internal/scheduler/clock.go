@@ -44,8 +44,10 @@ const (
 	watchInterval = time.Minute
 
 	// jumpTolerance is more than a clock is slewed by in a watchInterval (30 ms at
-	// the 500 ppm of NTP), and less than clocks are set by.
+	// the 500 ppm of NTP), and less than clocks are set by. In a longer time, in which the clocks
+	// were not watched, one of slewing is allowed for besides.
 	jumpTolerance = time.Second
+	slewing       = 1000
 
 	// repeatWithin is how far the clock may be set back and still be trusted to
 	// have been right before: its times are then not repeated. Beyond, it was wrong
@@ -53,21 +55,26 @@ const (
 	repeatWithin = 3 * time.Hour
 )
 
-// watch compares the clocks, and has those tasks asked anew that a clock set back
-// concerns. One set forward needs no more than the policy for missed runs, which
-// applies to whatever came due. It costs a look at all tasks only if the clock was set back.
+// watch compares the clocks, and has those tasks asked anew that a clock set back concerns, paused
+// ones, too. One set forward needs no more than the policy for missed runs, which applies to
+// whatever came due. It costs a look at all tasks only if the clock was set back.
 func (s *Scheduler) watch(now clock.Reading) {
 	if now == s.looked {
 		return
 	}
-	// By how much more the wall clock has gone on than the monotonic one since the last look; and
-	// how long ago that was.
-	by, slept := now.Wall-s.looked.Wall-(now.Mono-s.looked.Mono), now.Mono-s.looked.Mono
+	// How long ago the last look was; what the wall clock would show if nobody had set it since; and
+	// by how much it was set.
+	slept := now.Mono - s.looked.Mono
+	unset := s.looked.Wall + slept
+	by := now.Wall - unset
 	s.looked = now
-	if by.Abs() <= jumpTolerance || s.calendar.armed == 0 {
+	if back := s.reached - now.Wall; back < 0 || back > repeatWithin+jumpTolerance {
+		s.reached = now.Wall
+	}
+	if by.Abs() <= jumpTolerance+slept/slewing || s.named == 0 {
 		return
 	}
-	s.grace = slept // what was due in that time was not jumped over, but overslept
+	s.grace = min(slept, watchInterval) // what was due in that time was not jumped over, but overslept
 	s.host.ClockJumped(by)
 	if by > 0 {
 		return
@@ -75,23 +82,50 @@ func (s *Scheduler) watch(now clock.Reading) {
 	// A task that is not asked anew keeps its next run, and waits until the clock has caught up
 	// with it.
 	for _, t := range s.tasks {
-		if t.repeats(by) {
-			s.disarm(t)
-			t.reset = true
-			s.ask(t)
+		s.setBack(t, by, unset)
+	}
+	for _, found := range s.replaced {
+		for _, t := range found {
+			s.setBack(t, by, unset)
 		}
 	}
 }
 
+// setBack has t asked anew, from now on, if it is to repeat the times between which the clock was set
+// back. A run that had come due by then, and that jitter delays, is made at once, as the clock no
+// longer says when its jitter ends. If a question is under way its answer counts, as it was asked
+// when the run was due, and another one follows.
+func (s *Scheduler) setBack(t *Task, by, unset time.Duration) {
+	if !t.repeats(by) {
+		return
+	}
+	again := true
+	if t.asking == nil {
+		again = t.next <= unset // it had come due
+		t.reset = !again
+		s.disarm(t)
+		s.ask(t)
+	}
+	t.asking.again = again && !t.gone
+}
+
 // repeats reports whether the times between which the clock was set back are to count again for
-// t. Those of At never do: they are given one by one, to run once each. If a question is under
-// way its answer counts, as it was asked when the run was due.
+// t. Those of At never do: they are given one by one, to run once each.
 func (t *Task) repeats(by time.Duration) bool {
-	if t.cal == nil || !t.hasNext || t.asking != nil {
+	if t.cal == nil || !t.hasNext {
 		return false
 	}
 	_, once := t.cal.when.(calendar.At)
 	return !once && (by < -repeatWithin-jumpTolerance || t.repeatsFolds())
+}
+
+// upTo returns by when, on its own clock, what comes due of t has: by now, or by the time that the
+// wall clock had reached before it was set back by little, as that is not repeated.
+func (t *Task) upTo(now clock.Reading, reached time.Duration) time.Duration {
+	if t.cal == nil || t.repeatsFolds() {
+		return t.nowOf(now)
+	}
+	return max(now.Wall, reached)
 }
 
 // repeatsFolds reports whether a time that exists twice runs twice, by an option of

@@ -37,6 +37,7 @@ func (d *dueRuns) add(last DueTime, n uint64, c *clock.Clock) {
 type dueRun struct {
 	at     DueTime
 	manual bool // by RunNow, so that a pause does not concern it
+	inTime bool // it is no missed one, and was due alone
 }
 
 // What others have to wait for is done in steps of the engine of a bounded length.
@@ -83,10 +84,7 @@ func (s *Scheduler) handOver() {
 func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 	// Runs that an old registration had due are made by the new one, by its policies.
 	t := d.t.current()
-	if t == nil {
-		if d.total > 0 { // else Unschedule has told it
-			s.emitSkipped(d.t, d.newest, d.total, core.ErrCancelled)
-		}
+	if t == nil { // Unschedule has told it
 		return
 	}
 	all := d.all
@@ -97,7 +95,8 @@ func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 	t.due += d.total
 	// As many as would be made up for if all were missed; they are the newest.
 	keep := min(t.cfg.Missed, len(all))
-	if !d.missed && !t.paused && d.late <= lateAfter+d.grace { // paused: a task that has taken the run over since
+	inTime := !d.missed && !t.paused && d.late <= lateAfter+d.grace // paused: a task that has taken the run over since
+	if inTime {
 		keep = max(keep, 1)
 	}
 	// The newest of those that are skipped stands for all in the event.
@@ -117,7 +116,7 @@ func (s *Scheduler) makeDue(c *core.Core, d dueRuns, now time.Duration) {
 		return
 	}
 	for _, at := range all {
-		_ = s.fire(c, t, dueRun{at: at}, now) // it is counted as what it is
+		_ = s.fire(c, t, dueRun{at: at, inTime: inTime}, now) // it is counted as what it is
 	}
 }
 
@@ -129,7 +128,7 @@ func (s *Scheduler) miss(t *Task, last DueTime, n uint64) {
 
 // makeUp makes several runs, behind those of an earlier time that are still to be made: at once if
 // they may overlap, as far as there is room, and else one after the other. Of those that then wait
-// the newest stay. So at most Options.Missed wait, besides those of RunNow.
+// the newest stay. So at most Options.Missed wait, besides those of RunNow and one that was in time.
 func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Duration) {
 	t.postponed = slices.Grow(t.postponed, len(all))
 	for _, at := range all {
@@ -141,13 +140,13 @@ func (s *Scheduler) makeUp(c *core.Core, t *Task, all []DueTime, now time.Durati
 	}
 }
 
-// postponeAtMost drops the oldest of the runs postponed that are not RunNow's, down to limit: these
-// take no place among the missed ones. What it drops counts as missed.
+// postponeAtMost drops the oldest of the runs postponed that are made up for, down to limit. RunNow's
+// take no place among these, nor does the one that was in time. What it drops counts as missed.
 func (s *Scheduler) postponeAtMost(t *Task, limit int) {
-	// How many there are beyond the limit; what RunNow has postponed is not counted.
+	// How many there are beyond the limit.
 	over := -limit
 	for _, r := range t.postponed {
-		if !r.manual {
+		if !r.manual && !r.inTime {
 			over++
 		}
 	}
@@ -157,7 +156,7 @@ func (s *Scheduler) postponeAtMost(t *Task, limit int) {
 	var last DueTime
 	dropped := uint64(0)
 	t.postponed = slices.DeleteFunc(t.postponed, func(r dueRun) bool {
-		if dropped == uint64(over) || r.manual {
+		if dropped == uint64(over) || r.manual || r.inTime {
 			return false
 		}
 		dropped++
@@ -218,11 +217,14 @@ func (s *Scheduler) fire(c *core.Core, t *Task, r dueRun, now time.Duration) err
 	}
 	switch t.cfg.Overlap {
 	case AllowOverlap:
-		if s.mayGoOn(c, t) { // those before it are being made, in several steps
-			t.postponed = append(t.postponed, r)
-			return nil
+		if len(t.postponed) == 0 || !s.mayGoOn(c, t) {
+			return s.enqueue(c, t, r, now)
 		}
-		return s.enqueue(c, t, r, now)
+		t.postponed = append(t.postponed, r) // behind those that were due before it
+		if !t.lineage.left {                 // else these are being made, in several steps
+			s.goOn(c, t, now)
+		}
+		return nil
 	case CancelPrevious:
 		// The new run is a job at once, beside those that have been cancelled and have not
 		// returned.

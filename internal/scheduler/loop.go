@@ -68,7 +68,6 @@ func (s *Scheduler) adopt() {
 		return
 	}
 	s.begun = true
-	s.looked = now
 	// The intervals of tasks without LastRun begin now, so that the time before the first start
 	// counts for nothing. Those with it count from there, and calendar tasks have their next run
 	// anyway.
@@ -146,6 +145,7 @@ func (s *Scheduler) takeDue(now clock.Reading) (some bool) {
 		// A task that was replaced goes on until its last run before that is found.
 		if t.gone && !t.runsForHeir() {
 			s.intervals.drop(t)
+			s.forget(t)
 		} else {
 			// The entry is still the first one. To move it costs less than Drop and Add.
 			s.intervals.queue.Postpone(t.key())

@@ -76,6 +76,14 @@ type Options struct {
 	Own      any            // the host's
 }
 
+// Zone is the location which the schedule is asked with.
+func (o *Options) Zone() *time.Location {
+	if o.Location == nil {
+		return time.Local
+	}
+	return o.Location
+}
+
 // A Scheduler has the tasks of one queue. All methods may be called concurrently, if
 // they do not say otherwise.
 //
@@ -103,7 +111,10 @@ type Scheduler struct {
 	dueHead     int                // also moved in a tick, for a call that holds mu
 	asker       asker              // the questions to schedules, and the helpers
 	wordHelpers int                // goroutines that ask schedules for their words, at most maxHelpers
-	looked      clock.Reading      // when the loop last compared the clocks
+	replaced    map[string][]*Task // by name: those that were replaced, and of which runs are still to be found for the heir
+	named       int                // calendar tasks in tasks
+	looked      clock.Reading      // when the clocks were last compared; they are while there are calendar tasks
+	reached     time.Duration      // what the wall clock had shown at most by then, but for what it was set back by for good
 	grace       time.Duration      // how late calendar runs may be besides that are taken now, as a jump was noticed late
 	begun       bool               // has served before; until then no interval has begun
 	stopped     bool               // nothing comes due, until it serves again
@@ -121,7 +132,10 @@ type Scheduler struct {
 // what the engine calls at the end of a tick, so an engine has one scheduler. Until Serve is
 // called nothing comes due, but tasks may be registered, and RunNow makes jobs.
 func New(h Host, e *engine.Engine, c *clock.Clock) *Scheduler {
-	s := &Scheduler{host: h, engine: e, clock: c, wakeup: make(chan struct{}, 1), tasks: make(map[string]*Task)}
+	s := &Scheduler{
+		host: h, engine: e, clock: c, wakeup: make(chan struct{}, 1),
+		tasks: make(map[string]*Task), replaced: make(map[string][]*Task),
+	}
 	e.Update(func(*core.Core, time.Duration) { e.AfterUpdate(s.continuePostponed) })
 	return s
 }
@@ -137,10 +151,10 @@ func (s *Scheduler) Schedule(name string, when calendar.Schedule, fn core.Func, 
 		}
 	}
 	for {
-		replaces := s.has(name)
+		replaces, reached := s.has(name)
 		t := &Task{name: name, fn: fn, cfg: o, lineage: new(lineage)}
 		t.lineage.task = t
-		if err := s.begin(t, when, replaces); err != nil {
+		if err := s.begin(t, when, replaces, reached); err != nil {
 			return err
 		}
 		if done, err := s.register(t, replaces); done {
@@ -149,11 +163,13 @@ func (s *Scheduler) Schedule(name string, when calendar.Schedule, fn core.Func, 
 	}
 }
 
-// has reports whether there is a task of that name. The answer may be outdated when it is returned.
-func (s *Scheduler) has(name string) bool {
+// has reports whether there is a task of that name, and what the wall clock has reached. The answer
+// may be outdated when it is returned.
+func (s *Scheduler) has(name string) (is bool, reached time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.tasks[name] != nil
+	s.watch(s.look())
+	return s.tasks[name] != nil, s.reached
 }
 
 // register lets t take its place. It reports false if t was not made for that one, as
@@ -171,11 +187,16 @@ func (s *Scheduler) register(t *Task, replaces bool) (done bool, err error) {
 	s.count++
 	// of a replacement too: it stands behind all that are there
 	t.seq, t.place = s.count, s.count
+	now := s.look()
+	s.watch(now) // a jump before concerns none that comes after it
 	if old := s.tasks[name]; old != nil {
 		t.place = old.place
-		s.replace(old, t)
+		s.replace(old, t, now)
 	}
 	s.tasks[name] = t
+	if t.cal != nil {
+		s.named++
+	}
 	s.listed.Put(sorted.Key{Minor: t.place}, t)
 	s.arm(t)
 	s.handOver()
@@ -206,9 +227,16 @@ func (s *Scheduler) Unschedule(name string) error {
 	}
 	delete(s.tasks, name)
 	s.listed.Delete(sorted.Key{Minor: t.place})
-	// What is due is taken before the task is gone: makeDue would tell it as skipped a second time.
+	if t.cal != nil {
+		s.named--
+	}
+	// What is due is taken before the task is gone, also of those that it has replaced.
 	dropped := s.takeUncounted(t)
 	s.disarm(t)
+	for _, old := range s.replaced[name] {
+		s.disarm(old)
+	}
+	delete(s.replaced, name)
 	s.engine.Update(func(c *core.Core, _ time.Duration) {
 		for _, r := range t.postponed {
 			dropped.add(r.at, 1, s.clock)
@@ -238,6 +266,7 @@ func (s *Scheduler) change(name string, do func(t *Task, c *core.Core, now time.
 	if t == nil {
 		return errs.ErrNotFound
 	}
+	s.watch(s.look())
 	s.engine.Update(func(c *core.Core, now time.Duration) { do(t, c, now) })
 	s.poke()
 	return nil
@@ -283,24 +312,23 @@ func (s *Scheduler) Resume(name string) error {
 		c.ResumeTask(name)
 		s.wait(t)
 		// If a run came due during the pause, all that are due by now are missed, even one that
-		// is less than lateAfter late. If a question is under way this has no effect, as its
+		// is less than lateAfter late, or that jitter still delays. If a question is under way this has no effect, as its
 		// answer sets late anew.
-		t.late = t.hasNext && t.key() <= t.nowOf(s.look())
+		t.late = t.hasNext && t.next <= t.nowOf(s.look())
 		s.arm(t)
 	})
 }
 
-// Next returns the schedule of a task, how it is to be asked, and when it is due next, as if it
-// were not paused; zero if never, or if the schedule hangs. It asks nothing, as the schedule
-// may block.
-func (s *Scheduler) Next(name string) (when calendar.Schedule, dst calendar.DST, next time.Time, err error) {
+// Next returns the schedule of a task, its options, and when it is due next, as if it were not
+// paused; zero if never, or if the schedule hangs. It asks nothing, as the schedule may block.
+func (s *Scheduler) Next(name string) (when calendar.Schedule, o *Options, next time.Time, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tasks[name]
 	if t == nil {
-		return nil, 0, time.Time{}, errs.ErrNotFound
+		return nil, nil, time.Time{}, errs.ErrNotFound
 	}
-	return t.schedule(), t.cfg.DST, t.nextOf(s.clock.Reference()), nil
+	return t.schedule(), t.cfg, t.nextOf(s.clock.Reference()), nil
 }
 
 // Info is a task as it was at one moment: dray.PeriodicInfo has what the fields are, and is

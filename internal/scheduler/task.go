@@ -136,7 +136,7 @@ func (t *Task) takeOver(old *Task) {
 // begin sets the first run. A task that replaces another one makes up for nothing. It is called
 // before t is registered, so that no guard is needed, and calls the schedule on the caller's
 // goroutine. An error is that of the schedule, or that there is no run ahead.
-func (s *Scheduler) begin(t *Task, when calendar.Schedule, replaces bool) error {
+func (s *Scheduler) begin(t *Task, when calendar.Schedule, replaces bool, reached time.Duration) error {
 	now := s.look()
 	since := s.clock.Named(now.Wall) // from when on runs count; a LastRun that is ahead counts as now
 	if last := t.cfg.LastRun; !last.IsZero() && last.Before(since) {
@@ -153,14 +153,14 @@ func (s *Scheduler) begin(t *Task, when calendar.Schedule, replaces bool) error 
 			t.next = span.Sum(now.Mono, t.period-late%t.period)
 		}
 	} else {
-		if replaces {
-			since = s.clock.Named(now.Wall)
-		}
 		if z, ok := when.(*calendar.Zoned); ok {
 			// A copy: the same schedule may be given to several tasks, with other rules.
 			when = z.With(t.cfg.DST)
 		}
 		t.cal = &wallTask{when: when}
+		if replaces {
+			since = s.clock.Named(t.upTo(now, reached))
+		}
 		next, err := s.host.Ask(when, t.in(since), t.cfg.DST)
 		if err != nil {
 			return err
@@ -172,18 +172,13 @@ func (s *Scheduler) begin(t *Task, when calendar.Schedule, replaces bool) error 
 		s.setNext(t, next)
 	}
 	// What came due between LastRun and now was missed, also if that was less than lateAfter ago.
-	t.late = !t.cfg.LastRun.IsZero() && t.key() <= t.nowOf(now)
+	t.late = !t.cfg.LastRun.IsZero() && t.next <= t.nowOf(now)
 	return nil
 }
 
 // in puts a time into the task's zone, to ask the schedule with: schedules of other libraries may
-// go by the zone of the time that they are given.
-func (t *Task) in(at time.Time) time.Time {
-	if t.cfg.Location != nil {
-		return at.In(t.cfg.Location)
-	}
-	return at
-}
+// go by the zone of the time that they are given, and answer in another one.
+func (t *Task) in(at time.Time) time.Time { return at.In(t.cfg.Zone()) }
 
 // setNext takes over what the schedule of a calendar task gave; zero is never again. The task must
 // not be armed: its entry among the timers, if there is one, is that of the run before.
@@ -305,9 +300,6 @@ func (s *Scheduler) arm(t *Task) {
 		return
 	}
 	tt := s.timersOf(t)
-	if s.begun && t.cal != nil && tt.armed == 0 {
-		s.looked = s.look() // the clock was not watched up to here: a jump before concerns no task
-	}
 	// After a pause the entry may still be where it was: then it stands again, at no cost.
 	if !t.stale {
 		tt.queue.Add(t.key(), t)
