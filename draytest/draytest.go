@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/span"
 	"github.com/a622d8ee/dray/internal/testhook"
 )
 
@@ -157,7 +158,9 @@ func describe(j dray.JobInfo) string {
 // Drain waits until every job of a running queue has settled, retries and delayed ones
 // included, and returns the books. In a bubble that takes no time; outside it takes as long as
 // it takes. It fails the test at once if jobs wait that nothing would start: in a queue that is
-// paused, closed, or was not started, or where all that is left is of paused kinds and tasks.
+// paused, closed, or was not started, where all that is left is of paused kinds and tasks, or where
+// all that is left is more than 146 years ahead, which is never. A queue that a supervisor is about
+// to start again is not running either: let its backoff pass before.
 //
 // Runs of periodic tasks are jobs like others, so it ends at a moment at which none is under
 // way. A task whose runs leave no such moment keeps it from ending: remove it before
@@ -179,20 +182,24 @@ func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 			t.Fatalf("draytest: Drain: nothing will start the jobs that wait: %s", list(q))
 		}
 		idle = false
-		pass(q, s, time.Since(begin), n)
+		pass(t, q, s, time.Since(begin), n)
 	}
 }
 
 // pass waits for a part of the time that is still needed, for the nth time. While jobs run or wait
 // in line that is not known: then it looks again after an eighth of what it has waited or less,
 // and never in step with a task that has a run under way each time. If all wait for their time it
-// is that of the first.
-func pass(q *dray.Queue, s dray.Stats, waited time.Duration, n int) {
+// is that of the first, which may be never.
+func pass(t testing.TB, q *dray.Queue, s dray.Stats, waited time.Duration, n int) {
+	t.Helper()
 	_, part := math.Modf(float64(n) * math.Phi)                              // spread evenly, without a period
 	d := time.Duration((1 + part) / 2 * float64(min(waited/8, time.Second))) // finds the end of a long wait early enough
 	d = max(d, time.Microsecond)
 	if s.Pending+s.Running == 0 {
-		if due := nextDue(q); due > 0 {
+		switch due := nextDue(q); {
+		case due >= span.Never: // the queue's timers do not reach so far, and the runtime's break
+			t.Fatalf("draytest: Drain: the jobs that wait never come due: %s", list(q))
+		case due > 0:
 			d = due
 		}
 	}
@@ -211,7 +218,7 @@ func nextDue(q *dray.Queue) time.Duration {
 	if first.IsZero() {
 		return 0
 	}
-	return time.Until(first) - skewOf(q)
+	return span.Difference(time.Until(first), skewOf(q))
 }
 
 // RequireSettled fails the test, naming them, if there are jobs that have not
