@@ -226,11 +226,31 @@ func (i inside) Closing() bool {
 	return i.q.lifecycle.closing
 }
 
-// RunNext lends a worker to the queue for one attempt, which it claims here, so
-// that the doors stay closed to all others.
-func (i inside) RunNext() bool {
-	if i.Started() {
-		panic("dray: the queue runs its jobs itself")
-	}
-	return i.q.engine.RunNext()
+func (i inside) WasStarted() bool {
+	i.q.lifecycle.mu.Lock()
+	defer i.q.lifecycle.mu.Unlock()
+	return i.q.lifecycle.launched()
 }
+
+func (i inside) RunNext() bool {
+	run := i.lend()
+	if run == nil {
+		return false
+	}
+	run()
+	return true
+}
+
+// lend has the queue lend a worker. That closes its doors again, so the start of the queue, which
+// opens them for good, must not fall between the look whether it was started and the claim.
+func (i inside) lend() (run func()) {
+	i.q.lifecycle.mu.Lock()
+	defer i.q.lifecycle.mu.Unlock()
+	if i.q.lifecycle.launched() {
+		return nil
+	}
+	return i.q.engine.Lend()
+}
+
+// launched reports whether the queue was ever started. It is called under mu.
+func (l *lifecycle) launched() bool { return l.ended != nil }

@@ -31,8 +31,10 @@ type Queue interface {
 	// ahead of the machine's by what f returns. Call it before the queue is used.
 	Skew(f func() time.Duration)
 	// RunNext runs the next attempt that may start now, and returns when it has
-	// ended; false if there is none. It panics if the queue has been started.
+	// ended; false if there is none, and once the queue has been started.
 	RunNext() bool
+	// WasStarted reports whether the queue's own workers run, or ever did.
+	WasStarted() bool
 	// Started reports whether the queue's own workers run.
 	Started() bool
 	// Held reports whether jobs wait that nothing will start until a paused kind or task is
