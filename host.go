@@ -28,6 +28,8 @@ type host struct {
 	pooled  bool                 // immutable: nothing runs later
 	calls   sync.Pool            // of *call, for Run
 	told    atomic.Bool          // something since the last QueueStopped; set by all that tell, cleared by the owner
+
+	recorder *testhook.Recorder // immutable once the queue is used; nil but for the test kit
 }
 
 // newHost returns the host of an engine of that sort; the middleware around every job is
@@ -254,3 +256,27 @@ func (i inside) lend() (run func()) {
 
 // launched reports whether the queue was ever started. It is called under mu.
 func (l *lifecycle) launched() bool { return l.ended != nil }
+
+// accepted is called at the end of each call by which jobs may have been accepted.
+func (h *host) accepted() {
+	if h.runsInline() {
+		h.recorder.Accepted()
+	}
+}
+
+// runsInline reports whether accepted jobs are to be run by the call that accepts them.
+func (h *host) runsInline() bool { return h.recorder != nil && h.recorder.Accepted != nil }
+
+// A payload is that of a job of a kind, for the test kit: in the place of the one who waits for
+// the job's end, as he is told of its acceptance.
+type payload struct {
+	recorder *testhook.Recorder
+	kind     string
+	value    any
+}
+
+// Accepted is told the ID, in a tick or under the mailbox's lock.
+func (p payload) Accepted(id uint64) { p.recorder.Payload(id, p.kind, p.value) }
+
+// Settled is there for the engine.
+func (payload) Settled(engine.Outcome) {}

@@ -13,7 +13,6 @@ import (
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
-	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // A Queue runs jobs in the order in which they are enqueued, on a bounded set of
@@ -23,10 +22,9 @@ import (
 // A queue is made by [New]; the zero value is not usable.
 type Queue struct {
 	*host
-	scheduler *Scheduler         // immutable
-	tree      *Supervisor        // immutable: owner, pool, scheduler
-	jobs      policy             // immutable: the queue's defaults
-	recorder  *testhook.Recorder // immutable once the queue is used; nil but for the test kit
+	scheduler *Scheduler  // immutable
+	tree      *Supervisor // immutable: owner, pool, scheduler
+	jobs      policy      // immutable: the queue's defaults
 
 	kindsMu sync.RWMutex
 	kinds   map[string]policy // registered with Handle: their defaults
@@ -131,13 +129,6 @@ func (q *Queue) enqueue(
 		q.accepted()
 	}
 	return r, err
-}
-
-// accepted is called at the end of each call by which jobs may have been accepted.
-func (q *Queue) accepted() {
-	if q.recorder != nil {
-		q.recorder.Accepted()
-	}
 }
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
@@ -341,14 +332,12 @@ func (k *Kind[T]) EnqueueBatch(ctx context.Context, vs []T, opts ...JobOption) (
 	for i, v := range vs {
 		fns[i] = func(ctx context.Context) error { return k.fn(ctx, v) }
 	}
-	return k.queue.enqueueBatch(ctx, fns, k.jobs, opts, func(i int, id uint64) {
-		k.queue.recorder.Payload(id, k.jobs.kind, vs[i])
-	})
+	return k.queue.enqueueBatch(ctx, fns, k.jobs, opts, func(i int) engine.Completion { return k.payload(vs[i]) })
 }
 
-// enqueueBatch is enqueue for several. The test kit has those of a kind noted.
+// enqueueBatch is enqueue for several. For those of a kind the test kit is told what payloadOf returns.
 func (q *Queue) enqueueBatch(
-	ctx context.Context, fns []Func, p policy, opts []JobOption, note func(i int, id uint64),
+	ctx context.Context, fns []Func, p policy, opts []JobOption, payloadOf func(i int) engine.Completion,
 ) (accepted int, err error) {
 	p, err = p.with(opts)
 	if err != nil {
@@ -360,19 +349,15 @@ func (q *Queue) enqueueBatch(
 	jobs := make([]*core.Job, len(fns))
 	for i, fn := range fns {
 		jobs[i] = q.newJob(ctx, fn, &p)
+		if q.recorder != nil && payloadOf != nil {
+			jobs[i].Ref = payloadOf(i)
+		}
 	}
 	o, err := q.offerOf(ctx)
 	if err != nil {
 		return 0, err
 	}
 	accepted, err = q.engine.OfferAll(o, jobs)
-	if q.recorder != nil && note != nil {
-		for i, j := range jobs[:accepted] {
-			if j.ID > 0 { // else another job has its unique key
-				note(i, j.ID)
-			}
-		}
-	}
 	q.accepted()
 	return accepted, withdrawn(ctx, err)
 }

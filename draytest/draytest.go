@@ -60,16 +60,17 @@ type kit struct {
 
 	skew *atomic.Int64 // immutable: by how much the wall clock was set, in ns; see SetClock
 
-	mu sync.Mutex
-	// Guarded by mu:
-	offers  []offer         // in the order in which they were accepted, of all kinds
-	seen    map[uint64]bool // IDs of offers
-	workers map[string]bool // goroutines that have run jobs
+	offersMu sync.Mutex // one of its own, held for no longer than a copy takes: all that enqueue may wait for it
+	offers   []offer    // guarded by offersMu: of all kinds, in no order
+
+	workersMu sync.Mutex
+	workers   map[string]bool // guarded by workersMu: goroutines that have run jobs
 }
 
 // An offer is an accepted job of a kind. It is kept whatever becomes of the job, for as long as
 // the test runs.
 type offer struct {
+	id      uint64 // grows in the order of acceptance
 	kind    string
 	payload any
 }
@@ -80,7 +81,7 @@ type offer struct {
 // goroutines behind: see Leaks.
 func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	t.Helper()
-	k := newKit(t, func() {}, opts)
+	k := newKit(t, nil, opts)
 	if err := k.q.Start(); err != nil {
 		t.Fatalf("draytest: %v", err)
 	}
@@ -88,12 +89,12 @@ func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	return k.q
 }
 
-// newKit makes a queue, which is not started. accepted is called when jobs may have been accepted, on
-// the goroutine of the call that enqueues them. The kit's middleware is the outermost, so that it
+// newKit makes a queue, which is not started. accepted, if it is not nil, is called when jobs may have
+// been accepted, on the goroutine of the call that enqueues them. The kit's middleware is the outermost, so that it
 // knows of all goroutines that run jobs, also where another middleware does not call next.
 func newKit(t testing.TB, accepted func(), opts []dray.Option) *kit {
 	t.Helper()
-	k := &kit{t: t, skew: new(atomic.Int64), seen: make(map[uint64]bool), workers: make(map[string]bool)}
+	k := &kit{t: t, skew: new(atomic.Int64), workers: make(map[string]bool)}
 	q, err := dray.New(slices.Concat([]dray.Option{dray.WithMiddleware(k.noteWorker)}, opts)...)
 	if err != nil {
 		t.Fatalf("draytest: %v", err)
@@ -108,15 +109,11 @@ func newKit(t testing.TB, accepted func(), opts []dray.Option) *kit {
 	return k
 }
 
-// note keeps a payload, unless it came to nothing because a job with its unique key was there:
-// then the ID is that job's, and was seen.
+// note keeps a payload. It is called as the job is accepted, with the queue locked.
 func (k *kit) note(id uint64, kind string, payload any) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.seen[id] {
-		k.seen[id] = true
-		k.offers = append(k.offers, offer{kind, payload})
-	}
+	k.offersMu.Lock()
+	defer k.offersMu.Unlock()
+	k.offers = append(k.offers, offer{id, kind, payload})
 }
 
 // end shuts the queue down and looks at what it leaves. It is called once, at the end of the

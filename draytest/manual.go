@@ -22,7 +22,7 @@ type Manual struct {
 // started. At its end the test does not fail for jobs that wait.
 func NewManual(t testing.TB, opts ...dray.Option) *Manual {
 	t.Helper()
-	k := newKit(t, func() {}, opts)
+	k := newKit(t, nil, opts)
 	t.Cleanup(func() { t.Helper(); k.end(false) })
 	return &Manual{k.q, t}
 }

@@ -44,8 +44,12 @@ type Queue interface {
 	Closing() bool
 }
 
-// Recorder is told of what was accepted, on the goroutine of the caller.
+// Recorder is told of what was accepted.
 type Recorder struct {
-	Accepted func()                                    // one or more jobs, by one call
-	Payload  func(id uint64, kind string, payload any) // of a typed kind, besides
+	// Accepted is called at the end of each call by which jobs may have been accepted, on the
+	// goroutine of the caller; nil if nothing is to happen there.
+	Accepted func()
+	// Payload is told of each job of a typed kind at the moment of its acceptance. The queue is
+	// locked then, so it may do nothing but keep what it is told.
+	Payload func(id uint64, kind string, payload any)
 }
