@@ -264,17 +264,20 @@ func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
 // the empty key. Very many are cancelled a few at a time, so that no other call has to wait:
 // meanwhile others may start, and end otherwise. It looks at no other jobs.
 func (q *Queue) CancelKey(key string) int {
+	defer q.accepted() // completions of groups
 	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKey(key, s, now) })
 }
 
 // CancelKind is [Queue.CancelKey] for all jobs of a kind, registered here or only
 // restored. It returns 0 for a kind of which there are none.
 func (q *Queue) CancelKind(kind string) int {
+	defer q.accepted() // completions of groups
 	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKind(kind, s, now) })
 }
 
 // cancel is Queue.Cancel.
 func (h *host) cancel(id ID) error {
+	defer h.accepted() // the completion of the job's group
 	found := false
 	h.update(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
 	if !found {
@@ -357,7 +360,22 @@ func (q *Queue) enqueueBatch(
 	if err != nil {
 		return 0, err
 	}
-	accepted, err = q.engine.OfferAll(o, jobs)
-	q.accepted()
+	accepted, err = q.offerAll(o, jobs)
 	return accepted, withdrawn(ctx, err)
+}
+
+// offerAll is OfferAll for calls that have to wait for room, too, where these run the jobs themselves:
+// nothing else would make room.
+func (q *Queue) offerAll(o engine.Offer, jobs []*core.Job) (accepted int, err error) {
+	part := len(jobs)
+	if q.runsInline() && q.engine.Blocks() {
+		part = 1
+	}
+	for accepted < len(jobs) && err == nil {
+		var n int
+		n, err = q.engine.OfferAll(o, jobs[accepted:min(accepted+part, len(jobs))])
+		accepted += n
+		q.accepted()
+	}
+	return accepted, err
 }

@@ -122,3 +122,54 @@ func TestManualOfAQueueThatRan(t *testing.T) {
 		}), "was started")
 	})
 }
+
+// The end of a group is followed by its completion job, whatever call brought it about.
+func TestInlineCompletions(t *testing.T) {
+	q := draytest.NewInline(t)
+	k, err := dray.Handle(q, "kind", func(context.Context, int) error { return nil })
+	require.NoError(t, err)
+	later := dray.WithDelay(time.Hour)
+	submit := func(g *dray.Group) *dray.Task[int] {
+		task, err := dray.Submit(t.Context(), q, func(context.Context) (int, error) { return 0, nil },
+			dray.WithGroup(g), later, dray.WithKey("key"))
+		require.NoError(t, err)
+		g.Close()
+		return task
+	}
+	for name, end := range map[string]func(*dray.Group){
+		"Queue.Cancel": func(g *dray.Group) { require.NoError(t, q.Cancel(submit(g).ID())) },
+		"Task.Cancel":  func(g *dray.Group) { require.NoError(t, submit(g).Cancel()) },
+		"CancelKey":    func(g *dray.Group) { submit(g); require.Equal(t, 1, q.CancelKey("key")) },
+		"CancelKind": func(g *dray.Group) {
+			require.NoError(t, k.Enqueue(t.Context(), 1, dray.WithGroup(g), later))
+			g.Close()
+			require.Equal(t, 1, q.CancelKind("kind"))
+		},
+	} {
+		ran := false
+		g, err := dray.NewGroup(q, dray.WithCompletion(func(context.Context, error) error { ran = true; return nil }))
+		require.NoError(t, err)
+		end(g)
+		require.True(t, ran, name)
+	}
+}
+
+// A batch that has to wait for room gets it from the jobs that were accepted before.
+func TestInlineBatchThatWaitsForRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := draytest.NewInline(t, dray.WithCapacity(2), dray.WithOverflow(dray.Block))
+		ran := 0
+		k, err := dray.Handle(q, "kind", func(context.Context, int) error { ran++; return nil })
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		n, err := k.EnqueueBatch(ctx, []int{1, 2, 3, 4, 5})
+		require.NoError(t, err)
+		require.Equal(t, []int{5, 5}, []int{n, ran})
+		require.Equal(t, []int{1, 2, 3, 4, 5}, draytest.Enqueued[int](t, q, "kind"))
+	})
+	q := draytest.NewInline(t, dray.WithCapacity(2))
+	n, err := q.EnqueueBatch(t.Context(), []dray.Func{nop, nop, nop})
+	require.ErrorIs(t, err, dray.ErrQueueFull, "which is one call, as in production")
+	require.Equal(t, 2, n)
+}

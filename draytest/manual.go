@@ -52,12 +52,15 @@ func (m *Manual) All() (attempts int) {
 }
 
 // NewInline returns a queue that runs each job before the call returns that
-// enqueued it, on one worker. Jobs are run later in these cases:
+// enqueued it, on one worker; the completion job of a group before the call returns
+// that completed the group. Jobs are run later in these cases:
 //
 //   - one that a job enqueues: after that job;
+//   - one of a batch: when all of them are accepted or refused, but under [dray.Block] at once, so that
+//     there is room for the next;
 //   - one that another goroutine enqueues while a job runs: by the goroutine that runs this one;
 //   - one that is delayed or retried, or was enqueued while the queue or its kind was paused: by the
-//     first call that enqueues jobs after its time;
+//     first call that enqueues or cancels jobs after its time;
 //   - one with a rate limit ([dray.WithRateLimit]): by the first such call after there is a token. A
 //     limiter is asked on a goroutine of its own, and it is not told when it answers. To test a limit
 //     take a queue of [New], and [Drain].
