@@ -28,6 +28,8 @@ type host struct {
 	pooled  bool                 // immutable: nothing runs later
 	calls   sync.Pool            // of *call, for Run
 	told    atomic.Bool          // something since the last QueueStopped; set by all that tell, cleared by the owner
+
+	recorder *testhook.Recorder // immutable once the queue is used; nil but for the test kit
 }
 
 // newHost returns the host of an engine of that sort; the middleware around every job is
@@ -226,11 +228,55 @@ func (i inside) Closing() bool {
 	return i.q.lifecycle.closing
 }
 
-// RunNext lends a worker to the queue for one attempt, which it claims here, so
-// that the doors stay closed to all others.
-func (i inside) RunNext() bool {
-	if i.Started() {
-		panic("dray: the queue runs its jobs itself")
-	}
-	return i.q.engine.RunNext()
+func (i inside) WasStarted() bool {
+	i.q.lifecycle.mu.Lock()
+	defer i.q.lifecycle.mu.Unlock()
+	return i.q.lifecycle.launched()
 }
+
+func (i inside) RunNext() bool {
+	run := i.lend()
+	if run == nil {
+		return false
+	}
+	run()
+	return true
+}
+
+// lend has the queue lend a worker. That closes its doors again, so the start of the queue, which
+// opens them for good, must not fall between the look whether it was started and the claim.
+func (i inside) lend() (run func()) {
+	i.q.lifecycle.mu.Lock()
+	defer i.q.lifecycle.mu.Unlock()
+	if i.q.lifecycle.launched() {
+		return nil
+	}
+	return i.q.engine.Lend()
+}
+
+// launched reports whether the queue was ever started. It is called under mu.
+func (l *lifecycle) launched() bool { return l.ended != nil }
+
+// accepted is called at the end of each call by which jobs may have been accepted.
+func (h *host) accepted() {
+	if h.runsInline() {
+		h.recorder.Accepted()
+	}
+}
+
+// runsInline reports whether accepted jobs are to be run by the call that accepts them.
+func (h *host) runsInline() bool { return h.recorder != nil && h.recorder.Accepted != nil }
+
+// A payload is that of a job of a kind, for the test kit: in the place of the one who waits for
+// the job's end, as he is told of its acceptance.
+type payload struct {
+	recorder *testhook.Recorder
+	kind     string
+	value    any
+}
+
+// Accepted is told the ID, in a tick or under the mailbox's lock.
+func (p payload) Accepted(id uint64) { p.recorder.Payload(id, p.kind, p.value) }
+
+// Settled is there for the engine.
+func (payload) Settled(engine.Outcome) {}

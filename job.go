@@ -10,6 +10,7 @@ import (
 
 	"github.com/a622d8ee/dray/internal/clock"
 	"github.com/a622d8ee/dray/internal/core"
+	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
 )
 
@@ -274,9 +275,13 @@ func (k *Kind[T]) enqueue(ctx context.Context, v T, opts []JobOption, placed boo
 		return Receipt{}, err
 	}
 	fn := func(ctx context.Context) error { return k.fn(ctx, v) }
-	r, err := k.queue.enqueue(ctx, fn, &k.jobs, placed, nil, opts)
-	if w := k.queue.recorder; w != nil && err == nil {
-		w.Payload(uint64(r.ID), k.jobs.kind, v)
+	return k.queue.enqueue(ctx, fn, &k.jobs, placed, k.payload(v), opts)
+}
+
+// payload returns what is told of the acceptance of a job with payload v; nil but for the test kit.
+func (k *Kind[T]) payload(v T) engine.Completion {
+	if k.queue.recorder == nil {
+		return nil
 	}
-	return r, err
+	return payload{k.queue.recorder, k.jobs.kind, v}
 }

@@ -13,7 +13,6 @@ import (
 	"github.com/a622d8ee/dray/internal/core"
 	"github.com/a622d8ee/dray/internal/engine"
 	"github.com/a622d8ee/dray/internal/errs"
-	"github.com/a622d8ee/dray/internal/testhook"
 )
 
 // A Queue runs jobs in the order in which they are enqueued, on a bounded set of
@@ -23,10 +22,9 @@ import (
 // A queue is made by [New]; the zero value is not usable.
 type Queue struct {
 	*host
-	scheduler *Scheduler         // immutable
-	tree      *Supervisor        // immutable: owner, pool, scheduler
-	jobs      policy             // immutable: the queue's defaults
-	recorder  *testhook.Recorder // immutable once the queue is used; nil but for the test kit
+	scheduler *Scheduler  // immutable
+	tree      *Supervisor // immutable: owner, pool, scheduler
+	jobs      policy      // immutable: the queue's defaults
 
 	kindsMu sync.RWMutex
 	kinds   map[string]policy // registered with Handle: their defaults
@@ -131,13 +129,6 @@ func (q *Queue) enqueue(
 		q.accepted()
 	}
 	return r, err
-}
-
-// accepted is called at the end of each call by which jobs may have been accepted.
-func (q *Queue) accepted() {
-	if q.recorder != nil {
-		q.recorder.Accepted()
-	}
 }
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
@@ -273,17 +264,20 @@ func (q *Queue) Cancel(id ID) error { return q.cancel(id) }
 // the empty key. Very many are cancelled a few at a time, so that no other call has to wait:
 // meanwhile others may start, and end otherwise. It looks at no other jobs.
 func (q *Queue) CancelKey(key string) int {
+	defer q.accepted() // completions of groups
 	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKey(key, s, now) })
 }
 
 // CancelKind is [Queue.CancelKey] for all jobs of a kind, registered here or only
 // restored. It returns 0 for a kind of which there are none.
 func (q *Queue) CancelKind(kind string) int {
+	defer q.accepted() // completions of groups
 	return q.engine.CancelAll(func(c *core.Core, s *core.Span, now time.Duration) int { return c.CancelKind(kind, s, now) })
 }
 
 // cancel is Queue.Cancel.
 func (h *host) cancel(id ID) error {
+	defer h.accepted() // the completion of the job's group
 	found := false
 	h.update(func(c *core.Core, now time.Duration) { found = c.Cancel(uint64(id), now) })
 	if !found {
@@ -341,14 +335,12 @@ func (k *Kind[T]) EnqueueBatch(ctx context.Context, vs []T, opts ...JobOption) (
 	for i, v := range vs {
 		fns[i] = func(ctx context.Context) error { return k.fn(ctx, v) }
 	}
-	return k.queue.enqueueBatch(ctx, fns, k.jobs, opts, func(i int, id uint64) {
-		k.queue.recorder.Payload(id, k.jobs.kind, vs[i])
-	})
+	return k.queue.enqueueBatch(ctx, fns, k.jobs, opts, func(i int) engine.Completion { return k.payload(vs[i]) })
 }
 
-// enqueueBatch is enqueue for several. The test kit has those of a kind noted.
+// enqueueBatch is enqueue for several. For those of a kind the test kit is told what payloadOf returns.
 func (q *Queue) enqueueBatch(
-	ctx context.Context, fns []Func, p policy, opts []JobOption, note func(i int, id uint64),
+	ctx context.Context, fns []Func, p policy, opts []JobOption, payloadOf func(i int) engine.Completion,
 ) (accepted int, err error) {
 	p, err = p.with(opts)
 	if err != nil {
@@ -360,19 +352,30 @@ func (q *Queue) enqueueBatch(
 	jobs := make([]*core.Job, len(fns))
 	for i, fn := range fns {
 		jobs[i] = q.newJob(ctx, fn, &p)
+		if q.recorder != nil && payloadOf != nil {
+			jobs[i].Ref = payloadOf(i)
+		}
 	}
 	o, err := q.offerOf(ctx)
 	if err != nil {
 		return 0, err
 	}
-	accepted, err = q.engine.OfferAll(o, jobs)
-	if q.recorder != nil && note != nil {
-		for i, j := range jobs[:accepted] {
-			if j.ID > 0 { // else another job has its unique key
-				note(i, j.ID)
-			}
-		}
-	}
-	q.accepted()
+	accepted, err = q.offerAll(o, jobs)
 	return accepted, withdrawn(ctx, err)
+}
+
+// offerAll is OfferAll for calls that have to wait for room, too, where these run the jobs themselves:
+// nothing else would make room.
+func (q *Queue) offerAll(o engine.Offer, jobs []*core.Job) (accepted int, err error) {
+	part := len(jobs)
+	if q.runsInline() && q.engine.Blocks() {
+		part = 1
+	}
+	for accepted < len(jobs) && err == nil {
+		var n int
+		n, err = q.engine.OfferAll(o, jobs[accepted:min(accepted+part, len(jobs))])
+		accepted += n
+		q.accepted()
+	}
+	return accepted, err
 }

@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/internal/span"
 	"github.com/a622d8ee/dray/internal/testhook"
 )
 
@@ -59,16 +60,17 @@ type kit struct {
 
 	skew *atomic.Int64 // immutable: by how much the wall clock was set, in ns; see SetClock
 
-	mu sync.Mutex
-	// Guarded by mu:
-	offers  []offer         // in the order in which they were accepted, of all kinds
-	seen    map[uint64]bool // IDs of offers
-	workers map[string]bool // goroutines that have run jobs
+	offersMu sync.Mutex // one of its own, held for no longer than a copy takes: all that enqueue may wait for it
+	offers   []offer    // guarded by offersMu: of all kinds, in no order
+
+	workersMu sync.Mutex
+	workers   map[string]bool // guarded by workersMu: goroutines that have run jobs
 }
 
 // An offer is an accepted job of a kind. It is kept whatever becomes of the job, for as long as
 // the test runs.
 type offer struct {
+	id      uint64 // grows in the order of acceptance
 	kind    string
 	payload any
 }
@@ -79,7 +81,7 @@ type offer struct {
 // goroutines behind: see Leaks.
 func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	t.Helper()
-	k := newKit(t, func() {}, opts)
+	k := newKit(t, nil, opts)
 	if err := k.q.Start(); err != nil {
 		t.Fatalf("draytest: %v", err)
 	}
@@ -87,12 +89,12 @@ func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 	return k.q
 }
 
-// newKit makes a queue, which is not started. accepted is called when jobs may have been accepted, on
-// the goroutine of the call that enqueues them. The kit's middleware is the outermost, so that it
+// newKit makes a queue, which is not started. accepted, if it is not nil, is called when jobs may have
+// been accepted, on the goroutine of the call that enqueues them. The kit's middleware is the outermost, so that it
 // knows of all goroutines that run jobs, also where another middleware does not call next.
 func newKit(t testing.TB, accepted func(), opts []dray.Option) *kit {
 	t.Helper()
-	k := &kit{t: t, skew: new(atomic.Int64), seen: make(map[uint64]bool), workers: make(map[string]bool)}
+	k := &kit{t: t, skew: new(atomic.Int64), workers: make(map[string]bool)}
 	q, err := dray.New(slices.Concat([]dray.Option{dray.WithMiddleware(k.noteWorker)}, opts)...)
 	if err != nil {
 		t.Fatalf("draytest: %v", err)
@@ -107,15 +109,11 @@ func newKit(t testing.TB, accepted func(), opts []dray.Option) *kit {
 	return k
 }
 
-// note keeps a payload, unless it came to nothing because a job with its unique key was there:
-// then the ID is that job's, and was seen.
+// note keeps a payload. It is called as the job is accepted, with the queue locked.
 func (k *kit) note(id uint64, kind string, payload any) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if !k.seen[id] {
-		k.seen[id] = true
-		k.offers = append(k.offers, offer{kind, payload})
-	}
+	k.offersMu.Lock()
+	defer k.offersMu.Unlock()
+	k.offers = append(k.offers, offer{id, kind, payload})
 }
 
 // end shuts the queue down and looks at what it leaves. It is called once, at the end of the
@@ -157,7 +155,9 @@ func describe(j dray.JobInfo) string {
 // Drain waits until every job of a running queue has settled, retries and delayed ones
 // included, and returns the books. In a bubble that takes no time; outside it takes as long as
 // it takes. It fails the test at once if jobs wait that nothing would start: in a queue that is
-// paused, closed, or was not started, or where all that is left is of paused kinds and tasks.
+// paused, closed, or was not started, where all that is left is of paused kinds and tasks, or where
+// all that is left is more than 146 years ahead, which is never. A queue that a supervisor is about
+// to start again is not running either: let its backoff pass before.
 //
 // Runs of periodic tasks are jobs like others, so it ends at a moment at which none is under
 // way. A task whose runs leave no such moment keeps it from ending: remove it before
@@ -179,20 +179,24 @@ func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 			t.Fatalf("draytest: Drain: nothing will start the jobs that wait: %s", list(q))
 		}
 		idle = false
-		pass(q, s, time.Since(begin), n)
+		pass(t, q, s, time.Since(begin), n)
 	}
 }
 
 // pass waits for a part of the time that is still needed, for the nth time. While jobs run or wait
 // in line that is not known: then it looks again after an eighth of what it has waited or less,
 // and never in step with a task that has a run under way each time. If all wait for their time it
-// is that of the first.
-func pass(q *dray.Queue, s dray.Stats, waited time.Duration, n int) {
+// is that of the first, which may be never.
+func pass(t testing.TB, q *dray.Queue, s dray.Stats, waited time.Duration, n int) {
+	t.Helper()
 	_, part := math.Modf(float64(n) * math.Phi)                              // spread evenly, without a period
 	d := time.Duration((1 + part) / 2 * float64(min(waited/8, time.Second))) // finds the end of a long wait early enough
 	d = max(d, time.Microsecond)
 	if s.Pending+s.Running == 0 {
-		if due := nextDue(q); due > 0 {
+		switch due := nextDue(q); {
+		case due >= span.Never: // the queue's timers do not reach so far, and the runtime's break
+			t.Fatalf("draytest: Drain: the jobs that wait never come due: %s", list(q))
+		case due > 0:
 			d = due
 		}
 	}
@@ -211,7 +215,7 @@ func nextDue(q *dray.Queue) time.Duration {
 	if first.IsZero() {
 		return 0
 	}
-	return time.Until(first) - skewOf(q)
+	return span.Difference(time.Until(first), skewOf(q))
 }
 
 // RequireSettled fails the test, naming them, if there are jobs that have not

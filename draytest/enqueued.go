@@ -1,6 +1,7 @@
 package draytest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -8,10 +9,12 @@ import (
 	"github.com/a622d8ee/dray"
 )
 
-// Enqueued returns the payloads of all jobs of a kind that q has accepted so far, in that order,
-// whatever became of the jobs. It fails the test if one is not a T, or if q was not made by this
-// package. A job that was refused, or that came to nothing as another one has its unique key, is
-// not among them.
+// Enqueued returns the payloads of all jobs that were enqueued so far by a [dray.Kind] of that name
+// on q and that q has accepted, in the order in which it has, whatever became of the jobs. It fails
+// the test if one is not a T, or if q was not made by this package. A job that was refused, or that
+// came to nothing as another one has its unique key, is not among them. Each is listed once, and not
+// again when it is requeued ([dray.Queue.Requeue]), nor where it is taken over from the report of
+// another queue ([dray.Queue.Restore]): a payload is known to the queue that it was enqueued on.
 func Enqueued[T any](t testing.TB, q *dray.Queue, kind string) []T {
 	t.Helper()
 	var all []T
@@ -73,11 +76,14 @@ func show[T any](all []T) string {
 	return fmt.Sprintf("%+v", all)
 }
 
-// accepted returns a copy, as jobs may be accepted while the caller looks through it.
+// accepted returns a copy in the order of acceptance, as jobs may be accepted while the caller looks
+// through it.
 func (k *kit) accepted() []offer {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append([]offer(nil), k.offers...)
+	k.offersMu.Lock()
+	all := slices.Clone(k.offers)
+	k.offersMu.Unlock()
+	slices.SortFunc(all, func(a, b offer) int { return cmp.Compare(a.id, b.id) })
+	return all
 }
 
 // kitOf returns what is known of a queue that was made here. It fails the test at once if there

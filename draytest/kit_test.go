@@ -285,6 +285,21 @@ func TestDrainOfPausedKinds(t *testing.T) {
 	})
 }
 
+// A job that never comes due is waited for by nobody.
+func TestDrainOfWhatNeverComesDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := draytest.New(t, dray.WithPeriodic("task", dray.Every(time.Hour), draytest.Slow(time.Minute)))
+		require.NoError(t, q.Enqueue(t.Context(), nop, dray.WithRunAt(time.Now().AddDate(500, 0, 0)), dray.WithLabel("far")))
+		require.NoError(t, q.Enqueue(t.Context(), nop, dray.WithDelay(time.Hour)))
+		draytest.SetClock(t, q, -time.Hour)
+		begin := time.Now()
+		require.Regexp(t, "never come due.*far", try(func(t testing.TB) { draytest.Drain(t, q) }))
+		require.InDelta(t, time.Hour, time.Since(begin), float64(2*time.Minute), "the other one")
+		require.NoError(t, q.Cancel(1))
+		require.GreaterOrEqual(t, draytest.Drain(t, q).Processed, uint64(1))
+	})
+}
+
 // hourly is a limiter with a token an hour after each was asked for.
 type hourly struct{}
 

@@ -14,9 +14,9 @@ import (
 func (k *kit) noteWorker(next dray.Handler) dray.Handler {
 	return func(ctx context.Context, j *dray.Job) error {
 		me := current()
-		k.mu.Lock()
+		k.workersMu.Lock()
 		k.workers[me] = true
-		k.mu.Unlock()
+		k.workersMu.Unlock()
 		return next(ctx, j)
 	}
 }
@@ -40,8 +40,8 @@ func (k *kit) requireNoLeaks() {
 // the goroutine that has started it, by number. So one is not found that was started by a
 // goroutine which has ended and did not run jobs itself.
 func (k *kit) leaks() (stacks []string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	k.workersMu.Lock()
+	defer k.workersMu.Unlock()
 	if len(k.workers) == 0 {
 		return nil
 	}

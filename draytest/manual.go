@@ -22,21 +22,23 @@ type Manual struct {
 // started. At its end the test does not fail for jobs that wait.
 func NewManual(t testing.TB, opts ...dray.Option) *Manual {
 	t.Helper()
-	k := newKit(t, func() {}, opts)
+	k := newKit(t, nil, opts)
 	t.Cleanup(func() { t.Helper(); k.end(false) })
 	return &Manual{k.q, t}
 }
 
 // Next runs the first job in line, and returns when that attempt has ended and all
 // that follows from it has happened; false if there is none that may start now.
-// Jobs whose time has come are in line. The job runs on a goroutine of its own.
+// Jobs whose time has come are in line; one with a rate limit ([dray.WithRateLimit]) may not be, as
+// its limiter is asked on a goroutine of its own. The job runs on a goroutine of its own.
 func (m *Manual) Next() bool {
 	m.t.Helper()
 	inside := testhook.Inside(m.Queue)
-	if inside.Started() {
+	ran := inside.RunNext()
+	if !ran && inside.WasStarted() {
 		m.t.Fatalf("draytest: the queue was started, and runs its jobs itself")
 	}
-	return inside.RunNext()
+	return ran
 }
 
 // All runs jobs until there is none that may start now, those that jobs enqueue
@@ -50,12 +52,22 @@ func (m *Manual) All() (attempts int) {
 }
 
 // NewInline returns a queue that runs each job before the call returns that
-// enqueued it, on one worker. Jobs are run later in these cases: one that a job
-// enqueues after that job; one that another goroutine enqueues while a job runs, by
-// the goroutine that runs this one; one that is delayed or retried, or was enqueued
-// while the queue was paused, at the first call after its time. A queue that the
-// code under test starts runs its jobs itself. At its end the test does not fail
-// for jobs that wait.
+// enqueued it, on one worker; the completion job of a group before the call returns
+// that completed the group. Jobs are run later in these cases:
+//
+//   - one that a job enqueues: after that job;
+//   - one of a batch: when all of them are accepted or refused, but under [dray.Block] at once, so that
+//     there is room for the next;
+//   - one that another goroutine enqueues while a job runs: by the goroutine that runs this one;
+//   - one that is delayed or retried, or was enqueued while the queue or its kind was paused: by the
+//     first call that enqueues or cancels jobs after its time;
+//   - one with a rate limit ([dray.WithRateLimit]): by the first such call after there is a token. A
+//     limiter is asked on a goroutine of its own, and it is not told when it answers. To test a limit
+//     take a queue of [New], and [Drain].
+//
+// Once the code under test has started the queue, that runs its jobs itself, and these are never run
+// inline again: not while a supervisor is about to start it once more, nor after the end of its
+// Serve. At its end the test does not fail for jobs that wait.
 func NewInline(t testing.TB, opts ...dray.Option) *dray.Queue {
 	t.Helper()
 	in := new(inline)
@@ -78,7 +90,7 @@ type inline struct {
 func (in *inline) accepted() {
 	inside := testhook.Inside(in.q)
 	in.offers.Add(1)
-	for !inside.Started() && in.busy.TryLock() {
+	for !inside.WasStarted() && in.busy.TryLock() {
 		// Before the jobs are looked through: one that is accepted after that makes the two differ.
 		seen := in.offers.Load()
 		for inside.RunNext() {

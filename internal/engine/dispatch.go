@@ -310,7 +310,7 @@ func (e *Engine) settleReturned(now time.Duration) {
 		w := e.returned.first()
 		w.settle(now)
 		e.returned.drop()
-		if e.core.Closed() || e.core.Surplus() {
+		if e.core.Closed() || e.core.Surplus() || w.number == lent {
 			e.letGo(w)
 		} else {
 			e.park(w, now)

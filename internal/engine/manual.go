@@ -19,11 +19,11 @@ func (e *Engine) SetFault(f func(at string)) {
 	e.fault.Store(&f)
 }
 
-// RunNext lends a worker to an engine that is not served, for one attempt, which it claims
-// here, so that the doors stay closed to all others. It returns when that has ended, false if
-// there was none.
-func (e *Engine) RunNext() bool {
-	w := e.newWorker(0)
+// Lend lends a worker to an engine that is not served, for one attempt, which it claims
+// here, so that the doors stay closed to all others. The attempt begins when run is called, which
+// returns when it has ended; run is nil if there is none. From then on the engine may be served.
+func (e *Engine) Lend() (run func()) {
+	w := e.newWorker(lent)
 	claimed := false
 	e.Update(func(c *core.Core, now time.Duration) {
 		if e.mail.closed {
@@ -41,15 +41,20 @@ func (e *Engine) RunNext() bool {
 		c.SetStopped(true)
 	})
 	if !claimed {
-		return false
+		return nil
 	}
-	done := make(chan struct{})
-	guard.Go(func() { w.lend(done) })
-	<-done
-	return true
+	return func() {
+		done := make(chan struct{})
+		guard.Go(func() { w.lend(done) })
+		<-done
+	}
 }
 
-// lend is main for a worker that RunNext waits for.
+// lent is the number of a worker that Lend has made. It leaves after its attempt whatever else there
+// is to do, as somebody waits for it, also if the engine is served by then.
+const lent = 0
+
+// lend is main for a worker that Lend has made.
 func (w *Worker) lend(done chan struct{}) {
 	defer func() {
 		if w.stopped {

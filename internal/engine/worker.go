@@ -18,7 +18,7 @@ import (
 // act is to start a successor that takes over the worker as it is.
 type Worker struct {
 	engine *Engine       // immutable
-	number int           // immutable, from 1
+	number int           // immutable, from 1; see lent
 	lease  chan lease    // capacity 1; closed when there is no more use for the worker
 	goid   atomic.Uint64 // the goid.ID of the goroutine it runs on, 0 before; read by calls that ask whether they are on it
 

@@ -248,6 +248,7 @@ var ofQueue = []mutation{
 	{file: "shutdown.go", old: "h.bus.Last(h.complete(last))", new: "h.emit(last)"},
 	{file: "internal/engine/worker.go", old: "case <-w.engine.state:\n\t\t\tw.engine.serveOnce()", new: "case w.engine.state <- struct{}{}:"},
 	{file: "internal/engine/dispatch.go", old: "e.core.Closed() || e.core.Surplus()", new: "e.core.Closed()"},
+	{file: "internal/engine/dispatch.go", old: " || w.number == lent", new: ""},
 	{file: "internal/engine/effects.go", old: "f.Job.Answer <- nil", new: "_ = f"},
 	{file: "internal/engine/dispatch.go", old: "\t\tw.contexts.Cancel(f.Cause.Err())\n", new: ""},
 	{file: "serve.go", old: "told := tree.Err() != nil", new: "told := l.closing"},

@@ -31,8 +31,10 @@ type Queue interface {
 	// ahead of the machine's by what f returns. Call it before the queue is used.
 	Skew(f func() time.Duration)
 	// RunNext runs the next attempt that may start now, and returns when it has
-	// ended; false if there is none. It panics if the queue has been started.
+	// ended; false if there is none, and once the queue has been started.
 	RunNext() bool
+	// WasStarted reports whether the queue's own workers run, or ever did.
+	WasStarted() bool
 	// Started reports whether the queue's own workers run.
 	Started() bool
 	// Held reports whether jobs wait that nothing will start until a paused kind or task is
@@ -42,8 +44,12 @@ type Queue interface {
 	Closing() bool
 }
 
-// Recorder is told of what was accepted, on the goroutine of the caller.
+// Recorder is told of what was accepted.
 type Recorder struct {
-	Accepted func()                                    // one or more jobs, by one call
-	Payload  func(id uint64, kind string, payload any) // of a typed kind, besides
+	// Accepted is called at the end of each call by which jobs may have been accepted, on the
+	// goroutine of the caller; nil if nothing is to happen there.
+	Accepted func()
+	// Payload is told of each job of a typed kind at the moment of its acceptance. The queue is
+	// locked then, so it may do nothing but keep what it is told.
+	Payload func(id uint64, kind string, payload any)
 }
