@@ -163,7 +163,11 @@ dray's.
 
 # Latency statistics
 
-Stats.Wait and Stats.Run count every attempt, once it has ended. Jobs are timed one by one
+Stats.Wait and Stats.Run count every attempt, once it has ended. It starts when the job is
+given to a worker: what then passes until the processors have a turn for that, some tens
+of microseconds or, where others keep them all busy, some milliseconds, is part of Run, and
+Wait on an idle queue is 0. Only a job with a timeout starts when its worker does, as the
+timeout counts from there. Jobs are timed one by one
 while they take a microsecond or longer, and in any case if they have a timeout, a deadline, a
 unique key, a group or a limiter, or if a caller waits for their result. A worker that
 finds others shorter reads the clock once for up to 64 of them, and counts each as

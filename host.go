@@ -267,8 +267,8 @@ func (h *host) accepted() {
 // runsInline reports whether accepted jobs are to be run by the call that accepts them.
 func (h *host) runsInline() bool { return h.recorder != nil && h.recorder.Accepted != nil }
 
-// A payload is that of a job of a kind, for the test kit: in the place of the one who waits for
-// the job's end, as he is told of its acceptance.
+// A payload is that of a job of a kind, for the test kit. It is where a job has what waits for its
+// end, as that is told of its acceptance, too.
 type payload struct {
 	recorder *testhook.Recorder
 	kind     string

@@ -153,7 +153,7 @@ type snooze struct{ delay time.Duration }
 func (s *snooze) Error() string { return "dray: snoozed for " + s.delay.String() }
 
 // Snooze, returned from a job, runs it again after d and spends no attempt. A
-// negative d counts as 0, and one of 292 years or more as for ever. The job holds no
+// negative d counts as 0, and one of 146 years or more as for ever. The job holds no
 // worker while it waits, and does not count against the capacity. Wrapped in other
 // errors it works as well; thrown in a panic it does not, nor after the job's
 // context has ended: that is a failed attempt. Of a Snooze and a [Discard] in one

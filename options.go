@@ -239,7 +239,7 @@ func WithDelay(d time.Duration) JobOption {
 // WithRunAt makes the job pending only at t; at once if t is past. It replaces [WithDelay]. How
 // far away t is, is measured once, when the job is enqueued, by the wall clock of that moment;
 // a jump of the wall clock after that moves nothing, and JobInfo.RunAt then tells what the
-// clock will show. A time more than 292 years away counts as 292 years away, which is never.
+// clock will show. A time more than 146 years away is never.
 func WithRunAt(t time.Time) JobOption {
 	return jobOption(func(p *policy) error { p.delay, p.runAt = 0, t; return nil })
 }

@@ -37,7 +37,8 @@ type Schedule interface {
 // Every runs a task each d, at least 1 ns, counted from when it was registered
 // or, for a task registered earlier, from when its queue was started. The
 // interval is kept on the monotonic clock: it does not drift, however long runs
-// take, and no change of the wall clock moves it.
+// take, and no change of the wall clock moves it. One of more than 146 years
+// is never over.
 func Every(d time.Duration) Schedule { return calendar.Every(d) }
 
 // At runs a task at each of the given times that is still to come, in any order,

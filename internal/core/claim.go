@@ -233,10 +233,23 @@ func isDue[V any](l *sorted.List[V], now time.Duration) bool {
 // timer, one after the other: which it was the cause tells.
 func (c *Core) overdue(r *Run, now time.Duration) {
 	if r.Cause == NotCancelled {
+		if at := span.Sum(c.begun(r, now), r.Job.Timeout); at > now {
+			c.deadlines.Add(&r.deadline, at)
+			return
+		}
 		c.interrupt(r, TimedOut, now)
 		return
 	}
 	c.effect(Effect{Kind: IsStuck, Info: new(infoOfRun(r)), Run: r, Cause: r.Cause})
+}
+
+// begun returns when the attempt at r has begun, or now if it has not: a worker gets a job a moment after
+// it was claimed for it, and where processors are rare that may be longer than a short timeout.
+func (c *Core) begun(r *Run, now time.Duration) time.Duration {
+	if c.cfg.Begun == nil || r.Job == nil || r.Job.Timeout == 0 {
+		return r.StartedAt
+	}
+	return max(r.StartedAt, c.cfg.Begun(r, now))
 }
 
 // interrupt cancels the context of a running job, by an effect. A cause that weighs more replaces

@@ -22,7 +22,10 @@ type Config struct {
 	Latency        bool                 // measure
 	LastStart      func() time.Duration // when the last job of a shared chunk was claimed
 	UpdateRuns     func()               // has GoesOn called for all places with such jobs
-	NoQueue        bool                 // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
+	// Begun returns when the worker at a place has begun with its job, which has a timeout: that counts
+	// from then. It is now if it has not. Nil: each begins as it is claimed.
+	Begun   func(r *Run, now time.Duration) time.Duration
+	NoQueue bool // of a pool: what a shutdown cuts off has failed, as there is nothing to go back to
 }
 
 // stuckGrace is how long after its context was cancelled a job is reported as stuck: one that obeys

@@ -19,16 +19,15 @@ func (j *Job) lateAt(t time.Duration) bool {
 	return ok && t >= at
 }
 
-// Until returns when the context of the job at r ends by itself, and why: NotCancelled if it does
-// not. If the timeout and the deadline fall on the same time it is the timeout.
-func (r *Run) Until() (at time.Duration, cause Cause) {
-	j := r.Job
+// Until returns when the context of the attempt at j that begins then ends by itself, and why:
+// NotCancelled if it does not. If the timeout and the deadline fall on the same time it is the timeout.
+func (j *Job) Until(begun time.Duration) (at time.Duration, cause Cause) {
 	if j == nil {
 		return 0, NotCancelled
 	}
 	// The timeout counts from the start, the deadline from the acceptance: either may come first.
 	if j.Timeout > 0 {
-		at, cause = span.Sum(r.StartedAt, j.Timeout), TimedOut
+		at, cause = span.Sum(begun, j.Timeout), TimedOut
 	}
 	if d, ok := j.deadline(); ok && (cause == NotCancelled || d < at) {
 		at, cause = d, Expired

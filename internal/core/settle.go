@@ -24,7 +24,8 @@ func (c *Core) Settle(r *Run, res Result, now time.Duration) {
 	}
 	// What is needed of the place is read before free, which empties it.
 	j := c.record(r)
-	cause, took, wait, seq := r.Cause, now-r.StartedAt, r.StartedAt-r.ReadyAt(), r.frontSeq
+	begun := min(c.begun(r, now), now)
+	cause, took, wait, seq := r.Cause, now-begun, begun-r.ReadyAt(), r.frontSeq
 	if cause == NotCancelled && j.Timeout > 0 && took >= j.Timeout {
 		cause = TimedOut // the job's context has seen it before Advance did
 	}

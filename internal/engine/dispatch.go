@@ -79,10 +79,10 @@ func (e *Engine) free() *Worker {
 func (e *Engine) start(w *Worker) {
 	r := &w.run
 	w.reset()
-	switch at, why := r.Until(); why {
+	switch at, why := r.Job.Until(r.StartedAt); why {
 	case core.NotCancelled:
 	case core.TimedOut:
-		w.began.Store(int64(r.StartedAt))
+		w.began.Store(notBegun)
 		w.limit(r.Job.Timeout)
 	default:
 		w.until.Store(&until{e.origin.Add(at), why.Err()})
@@ -103,6 +103,17 @@ func (e *Engine) start(w *Worker) {
 	yield.Here()
 	w.lease <- l
 	yield.Here()
+}
+
+// notBegun is what a worker's began is while it has not got its job, which has a timeout.
+const notBegun = -1
+
+// begun is core.Config.Begun.
+func (e *Engine) begun(r *core.Run, now time.Duration) time.Duration {
+	if at := e.workerAt(r).began.Load(); at != notBegun {
+		return time.Duration(at)
+	}
+	return now
 }
 
 // lend lets a producer give its job to a worker at once, until the next tick, if one is free

@@ -116,7 +116,7 @@ func New(h Host, cfg Config) *Engine {
 	e.atHand = map[uint32]*Worker{}
 	e.idleness = idleness{timeout: cfg.IdleTimeout, look: span.Never}
 	e.afterUpdate = func(*core.Core, time.Duration) {}
-	cfg.Core.LastStart, cfg.Core.UpdateRuns = e.lastStart, e.updateRuns
+	cfg.Core.LastStart, cfg.Core.UpdateRuns, cfg.Core.Begun = e.lastStart, e.updateRuns, e.begun
 	e.blocks = cfg.Core.Overflow == core.Block
 	e.core = core.New(cfg.Core)
 	e.core.SetStopped(true)

@@ -30,9 +30,9 @@ type Worker struct {
 	idleSince time.Duration // when it was last given no job
 
 	contexts *jobctx.Book               // of its jobs, beside which it shows a mark: see there
-	began    atomic.Int64               // when the last sample of jobs began that it has claimed itself; set by it
+	began    atomic.Int64               // when its last sample of jobs began, or its job that has a timeout; set by it, notBegun by the owner
 	timeout  atomic.Int64               // of its job, from began on; 0: none, or see until; set by it before the job, or by the owner
-	until    atomic.Pointer[until]      // when its job's context ends by itself; set by the owner before the job, nil: never
+	until    atomic.Pointer[until]      // when its job's context ends by itself; set by it or by the owner before the job, nil: never
 	from     atomic.Pointer[core.Chunk] // where it claims; set by it before the mark of a job from there, or by the owner
 	pinned   atomic.Bool                // it is to come back after the job at hand; set by the owner
 	cause    atomic.Int32               // core.Cause of the end of its job's context; set by the owner, also while the job runs
@@ -190,11 +190,25 @@ func (w *Worker) await() bool {
 	if l.coming {
 		w.arrive()
 	}
+	if w.limited > 0 {
+		w.begin(l.job)
+	}
 	w.sampler.first(l)
 	w.id, w.at = l.id, l.at
 	w.hold(l.fn, l.job)
 	w.granted.fn, w.granted.job = nil, nil // the lease may last far longer than its first job
 	return true
+}
+
+// begin lets the timeout of a job that the owner has started count from here. A deadline may come before
+// it by now.
+func (w *Worker) begin(j *core.Job) {
+	now := w.engine.Now()
+	w.began.Store(int64(now))
+	if at, why := j.Until(now); why == core.Expired {
+		w.limit(0)
+		w.until.Store(&until{w.engine.origin.Add(at), why.Err()})
+	}
 }
 
 // receive waits for a lease; where no owner runs not without doing what that would: its job has
