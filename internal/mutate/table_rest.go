@@ -57,7 +57,7 @@ var ofRest = []mutation{
 
 	// The scheduler.
 	{file: "internal/scheduler/task.go", old: "t.armed || t.paused || t.gone", new: "t.armed || t.gone"},
-	{file: "internal/scheduler/scheduler.go", old: "\ts.disarm(t)\n\tfor _, old", new: "\tfor _, old"},
+	{file: "internal/scheduler/scheduler.go", old: "\ts.disarm(t)\n\tdelete(s.repl", new: "\tdelete(s.repl"},
 	{file: "internal/scheduler/scheduler.go", old: "s.poke() // the loop", new: "_ = e // the loop"},
 	{file: "internal/scheduler/scheduler.go", old: "c.PauseTask(name)\n", new: "\n"},
 	{file: "internal/scheduler/clock.go", old: "d = min(d, span.Difference(e.Due, now.Mono))", new: "_ = e"},

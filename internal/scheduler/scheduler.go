@@ -233,9 +233,6 @@ func (s *Scheduler) Unschedule(name string) error {
 	// What is due is taken before the task is gone, also of those that it has replaced.
 	dropped := s.takeUncounted(t)
 	s.disarm(t)
-	for _, old := range s.replaced[name] {
-		s.disarm(old)
-	}
 	delete(s.replaced, name)
 	s.engine.Update(func(c *core.Core, _ time.Duration) {
 		for _, r := range t.postponed {
@@ -266,7 +263,6 @@ func (s *Scheduler) change(name string, do func(t *Task, c *core.Core, now time.
 	if t == nil {
 		return errs.ErrNotFound
 	}
-	s.watch(s.look())
 	s.engine.Update(func(c *core.Core, now time.Duration) { do(t, c, now) })
 	s.poke()
 	return nil

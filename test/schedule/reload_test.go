@@ -2,10 +2,12 @@ package schedule_test
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,10 +33,11 @@ func TestReloadToAllowOverlap(t *testing.T) {
 				require.Positive(t, info(t, q, "task").Waiting)
 				require.NoError(t, s.Schedule("task", dray.Every(time.Minute), draytest.Slow(time.Hour), dray.WithOverlap(dray.AllowOverlap)))
 				for range 5 {
-					pass(time.Minute)
+					synctest.Wait()
 					i := info(t, q, "task")
 					require.Zero(t, i.Waiting)
 					require.Equal(t, int(i.Runs), q.Stats().Running)
+					time.Sleep(time.Minute)
 				}
 				require.NoError(t, q.Close())
 			})
@@ -102,6 +105,45 @@ func TestReloadWithASlowSchedule(t *testing.T) {
 	}
 }
 
+// The new schedule is asked by when it has replaced the old one, also if others keep it waiting.
+func TestReloadBesideASlowSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := kit.Start(t, dray.WithCapacity(dray.Unbounded))
+		s := q.Scheduler()
+		var ran kit.Record[int64]
+		fn := func(ctx context.Context) error {
+			_, due, _ := dray.TaskFrom(ctx)
+			ran.Add(due.UnixMilli())
+			return nil
+		}
+		opts := []dray.TaskOption{dray.WithOverlap(dray.AllowOverlap), dray.WithMissed(dray.RunAll(10_000))}
+		require.NoError(t, s.Schedule("task", kit.Grid(5*time.Millisecond), fn, opts...))
+		require.NoError(t, s.Schedule("slow", foreign(func(after time.Time) time.Time {
+			time.Sleep(20 * time.Millisecond)
+			return after.Add(time.Millisecond)
+		}), kit.Nop))
+		for range 50 {
+			time.Sleep(33 * time.Millisecond)
+			first := true
+			require.NoError(t, s.Schedule("task", foreign(func(after time.Time) time.Time {
+				if first {
+					first = false
+					time.Sleep(12 * time.Millisecond)
+				}
+				return kit.Grid(5 * time.Millisecond).Next(after)
+			}), fn, opts...))
+		}
+		require.NoError(t, s.Unschedule("slow"))
+		pass(time.Second)
+		at := ran.All()
+		slices.Sort(at)
+		for i := range at[1:] {
+			require.Equal(t, at[i]+5, at[i+1])
+		}
+		require.NoError(t, q.Close())
+	})
+}
+
 // A loop of reloads, in which runs come due at any moment, neither loses nor doubles one.
 func TestReloadAgainAndAgain(t *testing.T) {
 	q := kit.Start(t, dray.WithCapacity(dray.Unbounded))
@@ -154,6 +196,31 @@ func TestUnscheduleWhatAReplacedTaskDelays(t *testing.T) {
 		})
 	}
 }
+
+// A replaced task is forgotten once the run that its jitter delayed is found.
+func TestReplacedTasksAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := kit.Start(t)
+		schedule := func() weak.Pointer[grid] {
+			g := &grid{kit.Grid(time.Hour)}
+			require.NoError(t, q.Scheduler().Schedule("n7", g, kit.Nop, dray.WithJitter(50*time.Minute)))
+			return weak.Make(g)
+		}
+		old := schedule()
+		time.Sleep(time.Hour + time.Minute)
+		schedule()
+		runtime.GC()
+		require.NotNil(t, old.Value())
+		pass(time.Hour)
+		require.Equal(t, uint64(1), info(t, q, "n7").Runs)
+		runtime.GC()
+		require.Nil(t, old.Value())
+		require.NoError(t, q.Close())
+	})
+}
+
+// grid is a schedule of which it can be told whether it is still used.
+type grid struct{ kit.Grid }
 
 // A run that came due in a pause, or before the process was started, is a missed one, also if jitter
 // still delays it then.
