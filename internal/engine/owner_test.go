@@ -117,3 +117,18 @@ func TestFewAreLeftToTheOwner(t *testing.T) {
 		require.EqualValues(t, 10*maxUncollected+len(fns), e.mail.lastID)
 	})
 }
+
+// A short batch for which there is not room is added whole by the offer that evicts for it, or not at
+// all: what is added before that would be an update of its own.
+func TestShortBatchIsNotTorn(t *testing.T) {
+	fns := slices.Repeat([]func(context.Context) error{func(context.Context) error { return nil }}, SlicedJobs)
+	for _, watched := range []core.Watch{0, core.DidEnqueue.Watch()} {
+		for room := range SlicedJobs {
+			cfg := core.Config{Workers: 1, Capacity: room, Overflow: core.DropOldest, Watched: watched}
+			e := New(catching{}, Config{Core: cfg, Clock: clock.New()})
+			e.mail.closed = false
+			require.Zero(t, PostAll(e, fns))
+			require.Equal(t, room, PostAll(e, fns[:room]), "these have room")
+		}
+	}
+}

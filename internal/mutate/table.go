@@ -122,6 +122,7 @@ var ofQueue = []mutation{
 	{file: "internal/engine/mailbox.go", old: " || !m.attended || m.list.Rec", new: " || m.list.Rec"},
 	{file: "internal/engine/mailbox.go", old: " || m.list.Records() >= maxUncollected {", new: " {"},
 	{file: "internal/engine/mailbox.go", old: "!closed && m.watched && addSome(e, []core.Func{fn}) > 0", new: "false"},
+	{file: "internal/engine/batch.go", old: "if c.Room() < len(fns) {", new: "if false {"},
 	{file: "internal/engine/batch.go", old: "if n == 0 && e.mail.watched {", new: "if false {"},
 	{file: "internal/engine/batch.go", old: " || n < len(fns) && len(fns) <= SlicedJobs {", new: " {"},
 	{file: "internal/engine/dispatch.go", old: "m.watched || e.wrapped", new: "e.wrapped"},
