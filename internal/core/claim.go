@@ -78,12 +78,12 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 // further ado. It is so unless one of these has to be looked at in between:
 //
 //   - starts or ends of plain jobs, as observers have asked for them
-//   - a pause or a close
+//   - a pause or a close, or that what is due comes into line first
 //   - that more jobs run than may, so that workers are to come back and leave
 //   - effects that have not been carried out
 //   - what goes before the lists of the lanes, in front of them or with a token
 func (c *Core) Sharable() bool {
-	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects) == 0 &&
+	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && !c.gathering() && c.running <= c.Limit() && len(c.effects) == 0 &&
 		c.lanes[0].front.len()+c.lanes[1].front.len()+c.lanes[2].front.len()+c.grants == 0
 }
 
@@ -201,7 +201,15 @@ func (c *Core) Advance(now time.Duration) {
 //
 // Deadlines come first: a job that is due when its deadline is over has ended, and does not become
 // pending before that.
+//
+// If not all that are due come into line, nothing is to start before they have: else one of a low
+// priority would go before one of a high that is due at the same moment. That holds for those due at
+// the time of the first of these calls: then what is in line has a turn, so that jobs which come due
+// all the time do not keep everything from starting.
 func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
+	if !c.gathering() {
+		c.gathers = now
+	}
 	for n := 0; n < limit && isDue(&c.expiries, now); n++ {
 		_, j, _ := c.expiries.Pop()
 		c.expire(j, now)
@@ -210,11 +218,14 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 		_, s, _ := c.uniqueEnds.Pop()
 		c.uniqueHolds.remove(s.key)
 	}
-	for n := 0; n < limit && isDue(&c.waiting, now); n++ {
+	for n := 0; n < limit && isDue(&c.waiting, c.gathers); n++ {
 		// It is not popped, as undelay takes it out, by the same key.
 		_, j, _ := c.waiting.First()
 		c.undelay(j)
 		c.ready(j, now)
+	}
+	if !isDue(&c.waiting, c.gathers) {
+		c.gathers = 0 // or one that is tried again at once would be taken for the rest of these
 	}
 	// It comes to an end: what overdue enters again is due after now.
 	for it, ok := c.deadlines.Pop(now); ok; it, ok = c.deadlines.Pop(now) {
@@ -222,6 +233,9 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 	}
 	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || isDue(&c.waiting, now)
 }
+
+// gathering reports whether jobs have been found due that are not in line yet.
+func (c *Core) gathering() bool { return c.gathers > 0 && isDue(&c.waiting, c.gathers) }
 
 // isDue reports whether the first of a list that is ordered by times is due at now.
 func isDue[V any](l *sorted.List[V], now time.Duration) bool {
@@ -278,7 +292,7 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 // those of paused kinds that were not come across yet; and of those that have waited for a token
 // one for each limit that has it. It is 0 only if no job may start, so a caller need not try then.
 func (c *Core) Ready() int {
-	if c.paused || c.closed {
+	if c.paused || c.closed || c.gathering() {
 		return 0
 	}
 	return c.inLanes() + c.grants
@@ -287,8 +301,8 @@ func (c *Core) Ready() int {
 func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len() }
 
 // Idle reports whether nothing is running or will start, which is the end of a drain. Jobs that
-// wait for their time are not waited for, nor those behind one of them, nor those whose token is
-// not likely to come.
-func (c *Core) Idle() bool {
-	return c.running-c.exempt == 0 && (c.paused || c.stopped || c.inLanes()+c.Expected() == 0)
+// wait for a time to come are not waited for, nor those behind one of them, nor those whose token is
+// not likely to come. One whose time has come is waited for, in line or not.
+func (c *Core) Idle(now time.Duration) bool {
+	return c.running-c.exempt == 0 && (c.paused || c.stopped || c.inLanes()+c.Expected() == 0 && !isDue(&c.waiting, now))
 }

@@ -74,7 +74,7 @@ func TestStepsLookAtFewLimits(t *testing.T) {
 				c.Settle(r, Result{}, 0)
 				grant()
 				require.True(t, c.Cancel(id+1, 0))
-				require.False(t, c.Idle())
+				require.False(t, c.Idle(0))
 			}
 		})
 	}

@@ -17,6 +17,7 @@ type model struct {
 	blocked []*mjob
 	fails   []*mjob // newest last
 	paused  bool
+	due     time.Duration   // until when all that is due was to come into line when it was last looked
 	kinds   map[string]bool // paused
 	last    uint64
 	turn    int

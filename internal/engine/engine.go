@@ -192,7 +192,7 @@ func (e *Engine) tick(due bool) (more bool) {
 	e.applyEffects(now)
 	e.dispatch(now)
 	yield.Here()
-	e.announce()
+	e.announce(now)
 	e.armed = e.alarm(now)
 	e.at("alarm")
 	for e.todo.len() > 0 {
@@ -367,12 +367,12 @@ func (e *Engine) advance() {
 }
 
 // announce tells the calls that wait for the end of work.
-func (e *Engine) announce() {
+func (e *Engine) announce(now time.Duration) {
 	if e.started != nil && e.core.Ready() == 0 {
 		close(e.started)
 		e.started = nil
 	}
-	if e.drained != nil && e.core.Idle() {
+	if e.drained != nil && e.core.Idle(now) {
 		e.core.SetStopped(true) // a job that comes due from here on is handed back
 		close(e.drained)
 		e.drained = nil
