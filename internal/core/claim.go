@@ -44,13 +44,20 @@ func (c *Core) Limit() int {
 func (c *Core) Surplus() bool { return len(c.runs) > c.Limit() }
 
 // Claim gives the next job to the place r, which is free. It reports false if there is none that
-// may start now. The order is: the priority whose turn it is, in that what stands before the list
-// of its lane, then the list.
+// may start now. It may take long. The engine's owner uses ClaimSome.
+func (c *Core) Claim(r *Run, now time.Duration) bool {
+	left := math.MaxInt
+	return c.ClaimSome(r, now, &left)
+}
+
+// ClaimSome is Claim that does not look for longer than left says. The order is: the priority whose
+// turn it is, in that what stands before the list of its lane, then the list.
 //
 // A job whose turn has come may not be allowed to start: then it is put aside, or ends, and the
 // next one is looked at. What is put aside is not looked at again until what held it back has
-// changed, so the cost of the loop is shared out over the jobs; but a single call is not bounded.
-func (c *Core) Claim(r *Run, now time.Duration) bool {
+// changed, so the cost of that is shared out over the jobs; but there may be very many at a time.
+// So each counts left down, which is at least 1, and at 0 it is enough: there may be more.
+func (c *Core) ClaimSome(r *Run, now time.Duration, left *int) bool {
 	if c.paused || c.closed || c.running >= c.Limit() {
 		return false
 	}
@@ -70,6 +77,9 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 		if !c.parked(e.Job, fromLane, now) {
 			c.beginJob(r, e.Job, now)
 			return true
+		}
+		if *left--; *left == 0 {
+			return false
 		}
 	}
 }

@@ -90,6 +90,9 @@ func (c catching) Caught(any) error { c.crashed(); return errors.New("caught") }
 // Tell is of what observers are told.
 func (catching) Tell(*core.Effect, *clock.Moment) {}
 
+func (catching) WorkerStarted(int)        {}
+func (catching) WorkerStopped(int, error) {}
+
 // An owner is left few jobs that take it some time each, whoever enqueues how many: all who want
 // something of it wait for these.
 func TestFewAreLeftToTheOwner(t *testing.T) {
@@ -131,4 +134,29 @@ func TestShortBatchIsNotTorn(t *testing.T) {
 			require.Equal(t, room, PostAll(e, fns[:room]), "these have room")
 		}
 	}
+}
+
+// However many of those in line may not start, a tick puts few of them aside, and says that there is
+// more to do: so all others have their turn.
+func TestTickPutsFewAside(t *testing.T) {
+	const n = 10 * SlicedJobs
+	e := New(catching{}, Config{Core: core.Config{Workers: 2, Capacity: -1}, Clock: clock.New()})
+	e.Update(func(c *core.Core, now time.Duration) {
+		c.SetStopped(false)
+		c.PauseKind("paused")
+		for range n {
+			c.Accept(&core.Job{Spec: &core.Spec{Kind: "paused", MaxAttempts: 1}}, e.TakeID(), now)
+		}
+	})
+	e.Update(func(c *core.Core, _ time.Duration) {
+		require.Equal(t, n, c.Snapshot().Pending)
+		c.Open()
+	})
+	for left := n - SlicedJobs; left > 0; left -= SlicedJobs {
+		require.Equal(t, left, e.core.Ready())
+		require.True(t, e.tick(false))
+	}
+	require.False(t, e.core.CanStart())
+	require.False(t, e.tick(false))
+	e.Close()
 }

@@ -65,6 +65,8 @@ var ofQueue = []mutation{
 	{file: "internal/core/blocked.go", old: "\tc.release(j)\n\tc.quit(j)\n\treturn true", new: "\tc.quit(j)\n\treturn true"},
 	{file: "internal/core/unique.go", old: "case j.UniquePolicy == ReplacePending:", new: "case false:"},
 	{file: "internal/core/claim.go", old: "c.running >= c.Limit() {", new: "c.running > c.Limit() {"},
+	{file: "internal/core/claim.go", old: "if *left--; *left == 0 {", new: "if *left--; false {"},
+	{file: "internal/engine/engine.go", old: "case unfinished, len(", new: "case len("},
 	{file: "internal/core/claim.go", old: "min(c.stuck, c.cfg.StuckAllowance)", new: "c.stuck"},
 	{file: "internal/core/claim.go", old: "\tc.running++\n", new: "\n"},
 	{file: "internal/core/claim.go", old: "\tj.Attempt++\n", new: "\n"},
