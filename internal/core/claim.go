@@ -198,8 +198,8 @@ func (c *Core) firstAhead() (firsts [3]*Job) {
 }
 
 // Advance makes everything happen that is due at now: jobs whose deadline is over end, unique keys
-// are freed, jobs whose time has come become pending, attempts that have run too long are
-// cancelled, and those that did not heed it are reported. It may take long. The engine's owner uses
+// are freed, jobs whose time has come become pending, those that have a place of their key come into
+// line, attempts that have run too long are cancelled, and those that did not heed it are reported. It may take long. The engine's owner uses
 // AdvanceSome.
 func (c *Core) Advance(now time.Duration) {
 	for c.AdvanceSome(now, math.MaxInt) {
@@ -237,11 +237,12 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 	if !isDue(&c.waiting, c.gathers) {
 		c.gathers = 0 // or one that is tried again at once would be taken for the rest of these
 	}
+	c.promoteMore()
 	// It comes to an end: what overdue enters again is due after now.
 	for it, ok := c.deadlines.Pop(now); ok; it, ok = c.deadlines.Pop(now) {
 		c.overdue(it.Value, now)
 	}
-	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || isDue(&c.waiting, now)
+	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || isDue(&c.waiting, now) || len(c.promoting) > 0
 }
 
 // gathering reports whether jobs have been found due that are not in line yet.
@@ -295,6 +296,7 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 	k, _, there = c.uniqueEnds.First()
 	sooner(k, there)
 	sooner(sorted.Key{Major: int64(c.aged)}, c.aged > 0)
+	sooner(sorted.Key{}, len(c.promoting) > 0)
 	return due, ok
 }
 
@@ -312,7 +314,9 @@ func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.la
 
 // Idle reports whether nothing is running or will start, which is the end of a drain. Jobs that
 // wait for a time to come are not waited for, nor those behind one of them, nor those whose token is
-// not likely to come. One whose time has come is waited for, in line or not.
+// not likely to come. One whose time has come is waited for, in line or not, and so is one for which
+// its key has a place.
 func (c *Core) Idle(now time.Duration) bool {
-	return c.running-c.exempt == 0 && (c.paused || c.stopped || c.inLanes()+c.Expected() == 0 && !isDue(&c.waiting, now))
+	return c.running-c.exempt == 0 &&
+		(c.paused || c.stopped || c.inLanes()+c.Expected()+len(c.promoting) == 0 && !isDue(&c.waiting, now))
 }
