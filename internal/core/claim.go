@@ -199,8 +199,8 @@ func (c *Core) firstAhead() (firsts [3]*Job) {
 
 // Advance makes everything happen that is due at now: jobs whose deadline is over end, unique keys
 // are freed, jobs whose time has come become pending, those that have a place of their key come into
-// line, attempts that have run too long are cancelled, and those that did not heed it are reported. It may take long. The engine's owner uses
-// AdvanceSome.
+// line, attempts that have run too long are cancelled, and those that did not heed it are reported.
+// It may take long. The engine's owner uses AdvanceSome.
 func (c *Core) Advance(now time.Duration) {
 	for c.AdvanceSome(now, math.MaxInt) {
 	}

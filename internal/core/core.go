@@ -51,7 +51,7 @@ type Core struct {
 	blocked     waitList                      // callers wait for their acceptance, in order
 	waiting     sorted.List[*Job]             // by when they are due
 	waits       uint64                        // that have begun, to tell those apart that are due at the same time
-	gathers     time.Duration                 // all of waiting that are due by then come into line before anything starts; 0: see AdvanceSome
+	gathers     time.Duration                 // what is due by then comes into line before anything starts; 0: see AdvanceSome
 	delayed     int                           // of those in waiting
 	retries     int                           // of those in waiting
 	interrupted int                           // of the waiting ones, those that a shutdown cut off

@@ -44,8 +44,8 @@ func TestDueAtOneMomentAreInLineFirst(t *testing.T) {
 func TestWhatComesDueAllTheTimeHoldsNothingUp(t *testing.T) {
 	const n, some = 35, 10
 	w := one(t)
-	for i := range time.Duration(10 * n) {
-		w.delayMany(0, w.now+time.Minute+i*time.Second)
+	for i := range 10 * n {
+		w.delayMany(0, w.now+time.Minute+time.Duration(i)*time.Second)
 	}
 	w.now += time.Minute + n*time.Second
 	for calls := 1; !w.c.CanStart(); calls++ {

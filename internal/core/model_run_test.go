@@ -232,20 +232,11 @@ func (m *model) settle(j *mjob, res Result) {
 	}
 }
 
-func byTime(a, b *mjob) int {
-	return cmp.Or(cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.turn, b.turn))
-}
-
 // advance lets happen what is due. A cancelled job has a grace before it is
 // reported, which is not cut short by another cause.
 func (m *model) advance() {
 	for m.advanceSome(math.MaxInt) {
 	}
-}
-
-// dueNow returns those that were found to be due, and are not in line: before they are nothing starts.
-func (m *model) dueNow() []*mjob {
-	return m.those(in(Delayed, Retrying), func(j *mjob) bool { return j.runAt <= m.due })
 }
 
 // advanceSome is advance for so many at most whose deadline is over, and so many that are

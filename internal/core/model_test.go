@@ -259,6 +259,15 @@ func (m *model) wait(j *mjob, s State, until time.Duration) {
 	j.state, j.runAt, j.turn, j.cause, j.deadline = s, until, m.tick(), NotCancelled, 0
 }
 
+// dueNow returns those that were found to be due, and are not in line: before they are nothing starts.
+func (m *model) dueNow() []*mjob {
+	return m.those(in(Delayed, Retrying), func(j *mjob) bool { return j.runAt <= m.due })
+}
+
+func byTime(a, b *mjob) int {
+	return cmp.Or(cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.turn, b.turn))
+}
+
 func (m *model) ready(j *mjob) {
 	j.state, j.pending, j.turn, j.line, j.front, j.aside = Pending, m.now, m.tick(), 0, false, false
 	if j.Key == "" || j.keyed {

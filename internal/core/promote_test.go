@@ -33,7 +33,7 @@ func TestFewOfAKeyComeIntoLineAtATime(t *testing.T) {
 	const n = 5*maxPromoted/2 + 1
 	for name, free := range map[string]func(w *world, alone *Job){
 		"the job before them is cancelled": func(w *world, alone *Job) { w.do(func(c *Core) { c.CancelJob(alone, w.now) }) },
-		"by its key":                       func(w *world, _ *Job) { w.do(func(c *Core) { c.CancelKey("key", &Span{UpTo: 2, Limit: 2}, w.now) }) },
+		"by its key":                       func(w *world, _ *Job) { w.do(func(c *Core) { c.CancelKey("key", &Span{UpTo: 2, Limit: 2}, 0) }) },
 		"the job before both ends":         func(w *world, _ *Job) { w.settle("w", Result{}) },
 	} {
 		t.Run(name, func(t *testing.T) {
