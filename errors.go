@@ -15,7 +15,8 @@ import (
 // each call says which of them it returns.
 var (
 	// ErrClosed is returned by every call that needs a queue, pool or
-	// supervisor that still takes work, once its shutdown has begun.
+	// supervisor that takes work: once its shutdown has begun, and of a queue also between
+	// two Serves, from the normal end of one to the beginning of the next.
 	ErrClosed = errs.ErrClosed // "dray: closed"
 	// ErrQueueFull is returned by the enqueue calls under [Reject], and under
 	// [Block] where waiting could never end: from inside a job of the same queue.

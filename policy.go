@@ -135,7 +135,9 @@ func (o jobOption) applyTask(c *taskConfig) error { c.jobs = append(c.jobs, o); 
 // more). If it is running, its context is cancelled with that cause, and what it
 // then returns decides. No retry and no snooze is scheduled past the deadline: a
 // job that would need one fails at once, with ErrDeadline and its own error. A delay
-// that is not shorter is an error from the call. Defaults to 0, no deadline; at
+// that is not shorter is an error from the call. While the queue is not served nothing
+// ends by it: a job whose deadline is over by then fails when the queue is served (again),
+// or, if it is handed back before that, where it is restored. Defaults to 0, no deadline; at
 // most a year.
 func WithDeadline(d time.Duration) JobOption {
 	return jobOption(func(p *policy) error { p.deadline = d; return checkDelay("WithDeadline", d) })

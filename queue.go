@@ -132,19 +132,21 @@ func (q *Queue) enqueue(
 }
 
 // Pause starts no more jobs until [Queue.Resume]; running ones go on, and new
-// ones are accepted. It returns [ErrClosed] once a shutdown has begun.
+// ones are accepted. It returns [ErrClosed] once a shutdown has begun, and while the queue
+// waits to be served again.
 func (q *Queue) Pause() error { return q.pause((*core.Core).Pause, QueuePaused, "") }
 
-// Resume ends [Queue.Pause]. It returns [ErrClosed] once a shutdown has begun.
+// Resume ends [Queue.Pause]. It returns [ErrClosed] when that does.
 func (q *Queue) Resume() error { return q.pause((*core.Core).Resume, QueueResumed, "") }
 
 // PauseKind is [Queue.Pause] for the jobs of one kind. It returns
-// [ErrUnknownKind] if the kind was never registered with [Handle].
+// [ErrUnknownKind] if the kind was never registered with [Handle], and [ErrClosed] when Pause does.
 func (q *Queue) PauseKind(kind string) error {
 	return q.pauseKind(kind, (*core.Core).PauseKind, QueuePaused)
 }
 
-// ResumeKind ends [Queue.PauseKind]; the jobs that were held back go first.
+// ResumeKind ends [Queue.PauseKind]; the jobs that were held back go first. Errors are those of
+// PauseKind.
 func (q *Queue) ResumeKind(kind string) error {
 	return q.pauseKind(kind, (*core.Core).ResumeKind, QueueResumed)
 }
@@ -170,7 +172,8 @@ func (q *Queue) pause(change func(*core.Core) bool, event EventKind, kind string
 }
 
 // Resize sets the number of workers, 1 to 1,048,576. When there are too many,
-// those that are free leave at once and the others after the job they run.
+// those that are free leave at once and the others after the job they run. It returns
+// [ErrClosed] once a shutdown has begun, and while the queue waits to be served again.
 func (q *Queue) Resize(workers int) error { return q.resize(workers) }
 
 func (h *host) resize(workers int) error {
@@ -304,8 +307,9 @@ func (h *host) count(change func(*core.Core, time.Duration) int) (n int) {
 //
 // The first of fns are accepted in any case, so that fns[accepted:] are left. A nil
 // function accepts none. The options are for each job; [WithUnique] is an error
-// from a batch of more than one. Errors are those of [Queue.Enqueue]. Without
-// options and by default it allocates nothing per job.
+// from a batch of more than one. Errors are those of [Queue.Enqueue]; an empty batch asks
+// nothing of the queue, so that one that is closed gives none. Without options and by default
+// it allocates nothing per job.
 func (q *Queue) EnqueueBatch(ctx context.Context, fns []Func, opts ...JobOption) (accepted int, err error) {
 	if slices.ContainsFunc(fns, func(fn Func) bool { return fn == nil }) {
 		return 0, ErrNilFunc

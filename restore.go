@@ -237,7 +237,8 @@ func (q *Queue) Failures() []Failure {
 // forgets the failure. It counts as a new job and gets a new ID, as the old one has settled;
 // there is always room for it, though [DropOldest] may evict it later as any other. Errors, in
 // which case nothing is changed: [ErrNotFound] if no failure with that ID is kept,
-// [ErrDuplicate] if another job holds its unique key and is not to be replaced, [ErrClosed].
+// [ErrDuplicate] if another job holds its unique key and is not to be replaced, [ErrClosed], also
+// while the queue waits to be served again.
 func (q *Queue) Requeue(id ID) error {
 	defer q.accepted()
 	return q.updateOpen(func(c *core.Core) error { return q.requeue(c, id) })

@@ -35,9 +35,13 @@ type Stats struct {
 	Paused   bool
 	Restarts uint64 // of owner, pool and scheduler after a crash
 
-	OldestPending time.Duration // how long the job in line has been ready that waits the longest; 0 after the end
-	Wait          Latency       // from being ready to the start, per attempt
-	Run           Latency       // of attempts
+	// OldestPending is how long the job in line has been ready that waits the longest; 0 after the
+	// end. Not in line are jobs that Pending counts, too: those behind others of their key, and those
+	// that were put aside when their turn came, as their kind or task is paused or they had no token.
+	OldestPending time.Duration
+
+	Wait Latency // from being ready to the start, per attempt
+	Run  Latency // of attempts
 }
 
 // Latency sums up durations since the queue was made. The percentiles are at most

@@ -78,11 +78,12 @@ func (c *Core) unplace(j *Job) {
 	case setAside:
 		c.unset(j)
 	case inKey:
-		c.keys.get(j.Key).queue.remove(j)
+		k := c.keys.get(j.Key)
+		k.queue.remove(j)
 		c.behind[High-j.Priority]--
 		// j may have been the first, and the one behind it may allow more jobs at a time than j
 		// did.
-		c.promote(j.Key)
+		c.promote(k)
 	case atLimit:
 		j.set.waitLists[High-j.Priority].remove(j)
 		c.review(j.set)

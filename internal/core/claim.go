@@ -44,13 +44,20 @@ func (c *Core) Limit() int {
 func (c *Core) Surplus() bool { return len(c.runs) > c.Limit() }
 
 // Claim gives the next job to the place r, which is free. It reports false if there is none that
-// may start now. The order is: the priority whose turn it is, in that what stands before the list
-// of its lane, then the list.
+// may start now. It may take long. The engine's owner uses ClaimSome.
+func (c *Core) Claim(r *Run, now time.Duration) bool {
+	left := math.MaxInt
+	return c.ClaimSome(r, now, &left)
+}
+
+// ClaimSome is Claim that does not look for longer than left says. The order is: the priority whose
+// turn it is, in that what stands before the list of its lane, then the list.
 //
 // A job whose turn has come may not be allowed to start: then it is put aside, or ends, and the
 // next one is looked at. What is put aside is not looked at again until what held it back has
-// changed, so the cost of the loop is shared out over the jobs; but a single call is not bounded.
-func (c *Core) Claim(r *Run, now time.Duration) bool {
+// changed, so the cost of that is shared out over the jobs; but there may be very many at a time.
+// So each counts left down, which is at least 1, and at 0 it is enough: there may be more.
+func (c *Core) ClaimSome(r *Run, now time.Duration, left *int) bool {
 	if c.paused || c.closed || c.running >= c.Limit() {
 		return false
 	}
@@ -71,6 +78,9 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 			c.beginJob(r, e.Job, now)
 			return true
 		}
+		if *left--; *left == 0 {
+			return false
+		}
 	}
 }
 
@@ -78,12 +88,12 @@ func (c *Core) Claim(r *Run, now time.Duration) bool {
 // further ado. It is so unless one of these has to be looked at in between:
 //
 //   - starts or ends of plain jobs, as observers have asked for them
-//   - a pause or a close
+//   - a pause or a close, or that what is due comes into line first
 //   - that more jobs run than may, so that workers are to come back and leave
 //   - effects that have not been carried out
 //   - what goes before the lists of the lanes, in front of them or with a token
 func (c *Core) Sharable() bool {
-	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && c.running <= c.Limit() && len(c.effects) == 0 &&
+	return c.cfg.Watched&perPlainJob == 0 && !c.Barred() && !c.gathering() && c.running <= c.Limit() && len(c.effects) == 0 &&
 		c.lanes[0].front.len()+c.lanes[1].front.len()+c.lanes[2].front.len()+c.grants == 0
 }
 
@@ -188,9 +198,9 @@ func (c *Core) firstAhead() (firsts [3]*Job) {
 }
 
 // Advance makes everything happen that is due at now: jobs whose deadline is over end, unique keys
-// are freed, jobs whose time has come become pending, attempts that have run too long are
-// cancelled, and those that did not heed it are reported. It may take long. The engine's owner uses
-// AdvanceSome.
+// are freed, jobs whose time has come become pending, those that have a place of their key come into
+// line, attempts that have run too long are cancelled, and those that did not heed it are reported.
+// It may take long. The engine's owner uses AdvanceSome.
 func (c *Core) Advance(now time.Duration) {
 	for c.AdvanceSome(now, math.MaxInt) {
 	}
@@ -201,7 +211,15 @@ func (c *Core) Advance(now time.Duration) {
 //
 // Deadlines come first: a job that is due when its deadline is over has ended, and does not become
 // pending before that.
+//
+// If not all that are due come into line, nothing is to start before they have: else one of a low
+// priority would go before one of a high that is due at the same moment. That holds for those due at
+// the time of the first of these calls: then what is in line has a turn, so that jobs which come due
+// all the time do not keep everything from starting.
 func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
+	if !c.gathering() {
+		c.gathers = now
+	}
 	for n := 0; n < limit && isDue(&c.expiries, now); n++ {
 		_, j, _ := c.expiries.Pop()
 		c.expire(j, now)
@@ -210,18 +228,25 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 		_, s, _ := c.uniqueEnds.Pop()
 		c.uniqueHolds.remove(s.key)
 	}
-	for n := 0; n < limit && isDue(&c.waiting, now); n++ {
+	for n := 0; n < limit && isDue(&c.waiting, c.gathers); n++ {
 		// It is not popped, as undelay takes it out, by the same key.
 		_, j, _ := c.waiting.First()
 		c.undelay(j)
 		c.ready(j, now)
 	}
+	if !isDue(&c.waiting, c.gathers) {
+		c.gathers = 0 // or one that is tried again at once would be taken for the rest of these
+	}
+	c.promoteMore()
 	// It comes to an end: what overdue enters again is due after now.
 	for it, ok := c.deadlines.Pop(now); ok; it, ok = c.deadlines.Pop(now) {
 		c.overdue(it.Value, now)
 	}
-	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || isDue(&c.waiting, now)
+	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || isDue(&c.waiting, now) || len(c.promoting) > 0
 }
+
+// gathering reports whether jobs have been found due that are not in line yet.
+func (c *Core) gathering() bool { return c.gathers > 0 && isDue(&c.waiting, c.gathers) }
 
 // isDue reports whether the first of a list that is ordered by times is due at now.
 func isDue[V any](l *sorted.List[V], now time.Duration) bool {
@@ -284,6 +309,7 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 	k, _, there = c.uniqueEnds.First()
 	sooner(k, there)
 	sooner(sorted.Key{Major: int64(c.aged)}, c.aged > 0)
+	sooner(sorted.Key{}, len(c.promoting) > 0)
 	return due, ok
 }
 
@@ -291,7 +317,7 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 // those of paused kinds that were not come across yet; and of those that have waited for a token
 // one for each limit that has it. It is 0 only if no job may start, so a caller need not try then.
 func (c *Core) Ready() int {
-	if c.paused || c.closed {
+	if c.paused || c.closed || c.gathering() {
 		return 0
 	}
 	return c.inLanes() + c.grants
@@ -300,8 +326,10 @@ func (c *Core) Ready() int {
 func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len() }
 
 // Idle reports whether nothing is running or will start, which is the end of a drain. Jobs that
-// wait for their time are not waited for, nor those behind one of them, nor those whose token is
-// not likely to come.
-func (c *Core) Idle() bool {
-	return c.running-c.exempt == 0 && (c.paused || c.stopped || c.inLanes()+c.Expected() == 0)
+// wait for a time to come are not waited for, nor those behind one of them, nor those whose token is
+// not likely to come. One whose time has come is waited for, in line or not, and so is one for which
+// its key has a place.
+func (c *Core) Idle(now time.Duration) bool {
+	return c.running-c.exempt == 0 &&
+		(c.paused || c.stopped || c.inLanes()+c.Expected()+len(c.promoting) == 0 && !isDue(&c.waiting, now))
 }

@@ -58,7 +58,7 @@ func (c *Core) ResumeTask(task string) bool { return c.resumeIn(c.pausedTasks, t
 
 // Held reports whether jobs wait and nothing goes on until a paused kind or task is resumed.
 func (c *Core) Held() bool {
-	if len(c.pausedKinds)+len(c.pausedTasks) == 0 || c.running+c.waiting.Len()+c.inLanes() > 0 {
+	if len(c.pausedKinds)+len(c.pausedTasks) == 0 || c.running+c.waiting.Len()+c.inLanes()+len(c.promoting) > 0 {
 		return false
 	}
 	for _, l := range c.limits.all() {
@@ -128,7 +128,7 @@ func (c *Core) forgetWaiting(left []*Job) {
 	for _, k := range c.keys.all() {
 		k.queue, k.asleep = waitList{}, 0
 	}
-	c.behind = [3]int{}
+	c.behind, c.promoting = [3]int{}, nil
 	// The sets themselves go with their last users: some may run.
 	for _, s := range c.sets.all() {
 		s.waitLists = [3]waitList{}

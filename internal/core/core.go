@@ -1,6 +1,7 @@
 package core
 
 import (
+	"slices"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/latency"
@@ -53,12 +54,14 @@ type Core struct {
 	blocked     waitList                      // callers wait for their acceptance, in order
 	waiting     sorted.List[*Job]             // by when they are due
 	waits       uint64                        // that have begun, to tell those apart that are due at the same time
+	gathers     time.Duration                 // what is due by then comes into line before anything starts; 0: see AdvanceSome
 	delayed     int                           // of those in waiting
 	retries     int                           // of those in waiting
 	interrupted int                           // of the waiting ones, those that a shutdown cut off
 	live        sorted.List[*Job]             // all jobs with a record, by ID
 	kinds       map[string]*sorted.List[*Job] // of them, those of a kind
 	keys        table[string, *key]           // those with jobs that have not settled
+	promoting   []*key                        // with places for more than were promoted at a time
 	behind      [3]int                        // jobs that stand behind their key, by priority, High first
 	unique      table[string, *Job]           // the holder of each unique key: accepted and not settled, or waiting for room
 	uniqueHolds table[string, *uniqueHold]    // unique keys taken for a period, whether there is a holder or not
@@ -336,21 +339,43 @@ func (c *Core) leaveKey(j *Job) {
 		return
 	}
 	j.keyed = false
-	c.keys.get(j.Key).taken--
-	c.promote(j.Key)
+	k := c.keys.get(j.Key)
+	k.taken--
+	c.promote(k)
 }
 
 // promote moves jobs of a key into their lanes, as far as it has places. Each job says with
 // KeyLimit how many may have one; only the first in the queue is asked, so that none behind it
-// overtakes it.
-func (c *Core) promote(name string) {
-	k := c.keys.get(name)
+// overtakes it. Of very many it moves some, and leaves the others to AdvanceSome.
+func (c *Core) promote(k *key) {
 	// More than one may move up: the next may allow more places than the job that left.
+	n := 0
 	for next := k.queue.first(); next != nil && k.taken < next.KeyLimit; next = k.queue.first() {
+		if n++; n > maxPromoted {
+			if !k.promoting {
+				k.promoting = true
+				c.promoting = append(c.promoting, k)
+			}
+			return
+		}
 		k.queue.pop()
 		c.behind[High-next.Priority]--
 		k.taken++
 		next.keyed = true
 		c.enterLane(next)
+	}
+}
+
+// maxPromoted bounds the jobs of a key that come into line at a time.
+const maxPromoted = 64
+
+// promoteMore goes on with the key that has waited for that longest. It may be forgotten by now: then
+// it has no jobs.
+func (c *Core) promoteMore() {
+	if len(c.promoting) > 0 {
+		k := c.promoting[0]
+		c.promoting = slices.Delete(c.promoting, 0, 1)
+		k.promoting = false
+		c.promote(k)
 	}
 }

@@ -74,8 +74,39 @@ func TestStepsLookAtFewLimits(t *testing.T) {
 				c.Settle(r, Result{}, 0)
 				grant()
 				require.True(t, c.Cancel(id+1, 0))
-				require.False(t, c.Idle())
+				require.False(t, c.Idle(0))
 			}
+		})
+	}
+}
+
+// A step looks at no more than it is told of those whose turn has come and that may not start, and goes
+// on with the others in the next: each of them is looked at once.
+func TestClaimLooksAtFew(t *testing.T) {
+	const n, some = 1000, 64
+	for name, rule := range map[string]func(j *Job){
+		"of a paused kind":  func(j *Job) { j.Kind = "paused" },
+		"without a token":   func(j *Job) { j.Limiters = []any{"limiter"} },
+		"past its deadline": func(j *Job) { j.Within = 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, r := quiet()
+			c.PauseKind("paused")
+			offerMany(t, c, 1, n, rule)
+			c.Post(noop, n+1, 0)
+			for inLine := n; inLine >= some; inLine -= some {
+				require.Equal(t, inLine+1, c.Ready())
+				left := some
+				require.False(t, c.ClaimSome(r, 1, &left))
+				require.Zero(t, left)
+				require.False(t, c.Idle(1))
+				require.True(t, c.CanStart())
+			}
+			left := some
+			require.True(t, c.ClaimSome(r, 1, &left))
+			require.EqualValues(t, n+1, r.ID)
+			require.Equal(t, some-n%some, left)
+			require.Zero(t, c.Ready())
 		})
 	}
 }

@@ -10,10 +10,11 @@ import (
 // A key holds the places of one key, and the jobs behind them. No more of them have a place than
 // KeyLimit says; the others wait in the order in which they became pending.
 type key struct {
-	taken  int      // by jobs in a lane, aside though it was their turn, running, or waiting for a retry
-	asleep int      // of them, by those that wait for their time
-	queue  waitList // jobs without a place, by turn
-	jobs   chain    // all that have not settled, by ID
+	taken     int      // by jobs in a lane, aside though it was their turn, running, or waiting for a retry
+	asleep    int      // of them, by those that wait for their time
+	queue     waitList // jobs without a place, by turn
+	jobs      chain    // all that have not settled, by ID
+	promoting bool     // in Core.promoting: the first of queue may have a place
 }
 
 // keyOf returns the key of j, which has one; it is made if there is none yet. unindex removes it

@@ -15,7 +15,7 @@ func (m *model) limit() int {
 
 // claim starts the next job, or returns nil.
 func (m *model) claim() *mjob {
-	if m.paused || m.closed || len(m.those(in(Running))) >= m.limit() {
+	if m.paused || m.closed || len(m.dueNow()) > 0 || len(m.those(in(Running))) >= m.limit() {
 		return nil
 	}
 	for {
@@ -232,13 +232,12 @@ func (m *model) settle(j *mjob, res Result) {
 	}
 }
 
-func byTime(a, b *mjob) int {
-	return cmp.Or(cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.turn, b.turn))
-}
-
 // advance lets happen what is due. A cancelled job has a grace before it is
 // reported, which is not cut short by another cause.
-func (m *model) advance() { m.advanceSome(math.MaxInt) }
+func (m *model) advance() {
+	for m.advanceSome(math.MaxInt) {
+	}
+}
 
 // advanceSome is advance for so many at most whose deadline is over, and so many that are
 // due. It reports whether there are more.
@@ -255,17 +254,24 @@ func (m *model) advanceSome(limit int) (more bool) {
 			m.end(j, Failed)
 		}
 	}
-	due := m.those(in(Delayed, Retrying), func(j *mjob) bool { return j.runAt <= m.now })
+	if len(m.dueNow()) == 0 {
+		m.due = m.now
+	}
+	due := m.dueNow()
 	slices.SortFunc(due, byTime)
 	for _, j := range due[:min(limit, len(due))] {
 		m.ready(j)
+	}
+	if len(m.dueNow()) == 0 {
+		m.due = 0
 	}
 	for _, j := range m.those(in(Running)) {
 		if j.deadline > 0 && j.deadline <= m.now && j.cause == NotCancelled {
 			m.interrupt(j, TimedOut)
 		}
 	}
-	return len(late) > limit || len(due) > limit
+	later := m.those(in(Delayed, Retrying), func(j *mjob) bool { return j.runAt <= m.now })
+	return len(late) > limit || len(later) > 0
 }
 
 func (m *model) interrupt(j *mjob, cause Cause) {

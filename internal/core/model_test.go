@@ -17,6 +17,7 @@ type model struct {
 	blocked []*mjob
 	fails   []*mjob // newest last
 	paused  bool
+	due     time.Duration   // until when all that is due was to come into line when it was last looked
 	kinds   map[string]bool // paused
 	last    uint64
 	turn    int
@@ -256,6 +257,15 @@ func (m *model) admit(j *mjob) {
 
 func (m *model) wait(j *mjob, s State, until time.Duration) {
 	j.state, j.runAt, j.turn, j.cause, j.deadline = s, until, m.tick(), NotCancelled, 0
+}
+
+// dueNow returns those that were found to be due, and are not in line: before they are nothing starts.
+func (m *model) dueNow() []*mjob {
+	return m.those(in(Delayed, Retrying), func(j *mjob) bool { return j.runAt <= m.due })
+}
+
+func byTime(a, b *mjob) int {
+	return cmp.Or(cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.turn, b.turn))
 }
 
 func (m *model) ready(j *mjob) {

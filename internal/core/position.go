@@ -177,6 +177,11 @@ func (c *Core) forecast(now time.Duration) *forecast {
 			f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
 		}
 	}
+	for _, k := range c.promoting {
+		if j := k.queue.first(); j != nil {
+			f.promote(f.count(j.Key, k, k.taken))
+		}
+	}
 	// What runs is taken to end first: with it go the places of its keys.
 	for _, r := range c.byStart() {
 		if r.Job != nil && r.Job.keyed {
@@ -254,8 +259,8 @@ func (f *forecast) wake(j *Job) {
 	f.enter(j)
 }
 
-// leaveKey lets those behind a job of the key into their lanes, as Core.promote does. A key behind
-// which none stands need not be counted, before wake does.
+// leaveKey lets those behind a job of the key into their lanes. A key behind which none stands need
+// not be counted, before wake does.
 func (f *forecast) leaveKey(name string) {
 	t := f.keys[name]
 	if t == nil {
@@ -266,6 +271,11 @@ func (f *forecast) leaveKey(name string) {
 		t = f.count(name, k, k.taken)
 	}
 	t.taken--
+	f.promote(t)
+}
+
+// promote is Core.promote in the forecast.
+func (f *forecast) promote(t *turns) {
 	for len(t.queue) > 0 && t.taken < t.queue[0].KeyLimit {
 		j := t.queue[0]
 		t.taken, t.queue = t.taken+1, t.queue[1:]

@@ -147,19 +147,19 @@ func TestSettleEmptiesThePlace(t *testing.T) {
 
 func TestDrainIsOver(t *testing.T) {
 	w := newWorld(t, Config{Workers: 2, Capacity: -1})
-	require.True(t, w.c.Idle())
+	require.True(t, w.c.Idle(w.now))
 	w.post("a")
 	w.post("b")
-	require.False(t, w.c.Idle(), "a job can start")
+	require.False(t, w.c.Idle(w.now), "a job can start")
 	w.c.Pause()
-	require.True(t, w.c.Idle(), "none can")
+	require.True(t, w.c.Idle(w.now), "none can")
 	w.c.Resume()
 	w.claim("w1")
 	w.claim("w2")
-	require.False(t, w.c.Idle(), "they run")
+	require.False(t, w.c.Idle(w.now), "they run")
 	w.c.Exempt(w.run("w1"))
 	w.settle("w2", Result{})
-	require.True(t, w.c.Idle(), "the one that runs is who waits")
+	require.True(t, w.c.Idle(w.now), "the one that runs is who waits")
 }
 
 // After the report is written nothing more is handed back.

@@ -101,7 +101,7 @@ func (tr *trace) books() string {
 	for _, f := range []struct {
 		name string
 		on   bool
-	}{{"paused", s.Paused}, {"closed", tr.c.Closed()}, {"idle", tr.c.Idle()}} {
+	}{{"paused", s.Paused}, {"closed", tr.c.Closed()}, {"idle", tr.c.Idle(tr.now)}} {
 		if f.on {
 			parts = append(parts, f.name)
 		}

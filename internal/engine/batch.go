@@ -77,8 +77,13 @@ func PostAll[F ~func(context.Context) error](e *Engine, fns []F) (posted int) {
 }
 
 // addSome is postSome where the owner has been left too many: that makes room in the mailbox first.
+// Where there is not room for all it adds none, as they are few: what offers them then does so in one
+// update.
 func addSome[F ~func(context.Context) error](e *Engine, fns []F) (added int) {
 	e.Update(func(c *core.Core, now time.Duration) {
+		if c.Room() < len(fns) {
+			return
+		}
 		for added < len(fns) && e.addPlain(c, core.Func(fns[added]), now) {
 			added++
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -16,17 +17,23 @@ import (
 // the owner is in the core, and it is where the decision falls whether workers are sent for:
 // want has to be set before the last look at what can start, as a worker that arrives in
 // between tells the owner only if it finds want set.
-func (e *Engine) dispatch(now time.Duration) {
+//
+// It reports whether so many of those in line did not start that the rest is for the next tick.
+func (e *Engine) dispatch(now time.Duration) (unfinished bool) {
+	left := SlicedJobs
+	if e.pooled() {
+		left = math.MaxInt // hardly anything waits in line there, and no owner would go on
+	}
 	for more := true; more; {
 		before := e.starting.len()
-		e.claim(now)
+		e.claim(now, &left)
 		e.applyEffects(now) // a job whose turn came may have ended instead, or want a token
-		if more = e.starting.len() > before; more {
+		if more = e.starting.len() > before && left > 0; more {
 			continue
 		}
 		free := e.hasFree() && !e.core.Barred()
 		set(&e.want, free)
-		more = free && e.core.CanStart() && e.starting.len() == 0 && !e.coming.Load()
+		more = free && e.core.CanStart() && e.starting.len() == 0 && !e.coming.Load() && left > 0
 	}
 	e.share(now)
 	for e.starting.len() > 0 {
@@ -34,11 +41,12 @@ func (e *Engine) dispatch(now time.Duration) {
 		e.starting.drop()
 		e.start(w)
 	}
+	return left == 0
 }
 
 // claim finds jobs for workers. Of light ones, which workers share, it finds no more than
 // one while a worker is on the way: that sees whether another is needed.
-func (e *Engine) claim(now time.Duration) {
+func (e *Engine) claim(now time.Duration, left *int) {
 	for e.core.CanStart() {
 		if e.core.NextIsLight(now) && (e.starting.len() > 0 || e.coming.Load()) {
 			return
@@ -47,7 +55,7 @@ func (e *Engine) claim(now time.Duration) {
 		if w == nil {
 			return
 		}
-		if !e.core.Claim(&w.run, now) {
+		if !e.core.ClaimSome(&w.run, now, left) {
 			e.idle = append(e.idle, w)
 			return
 		}

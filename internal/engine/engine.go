@@ -190,16 +190,16 @@ func (e *Engine) tick(due bool) (more bool) {
 	}
 	yield.Here()
 	e.applyEffects(now)
-	e.dispatch(now)
+	unfinished := e.dispatch(now)
 	yield.Here()
-	e.announce()
+	e.announce(now)
 	e.armed = e.alarm(now)
 	e.at("alarm")
 	for e.todo.len() > 0 {
 		e.todo.first().reply <- true
 		e.todo.drop()
 	}
-	return e.endTick()
+	return e.endTick(unfinished)
 }
 
 // hold locks the mailbox, and empties it: for what accepts jobs, which must not overtake
@@ -244,10 +244,10 @@ func (e *Engine) release() {
 	}
 }
 
-// endTick ends a tick, unless there is more to do, which it reports. What others have left
-// since takeMail is seen here under the mailbox's lock, and awake is cleared under the same:
-// what is left after that wakes the owner.
-func (e *Engine) endTick() (more bool) {
+// endTick ends a tick, unless there is more to do, which it reports, if only as the tick itself is
+// unfinished. What others have left since takeMail is seen here under the mailbox's lock, and awake
+// is cleared under the same: what is left after that wakes the owner.
+func (e *Engine) endTick(unfinished bool) (more bool) {
 	m := &e.mail
 	if !e.holding {
 		e.lock()
@@ -257,7 +257,7 @@ func (e *Engine) endTick() (more bool) {
 		m.level = e.core.Sharing()
 	}
 	switch {
-	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
+	case unfinished, len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
 		return true
 	case m.pressing || m.poked || m.above() || m.watched && m.list.Len() > 0:
 		return true
@@ -367,12 +367,12 @@ func (e *Engine) advance() {
 }
 
 // announce tells the calls that wait for the end of work.
-func (e *Engine) announce() {
+func (e *Engine) announce(now time.Duration) {
 	if e.started != nil && e.core.Ready() == 0 {
 		close(e.started)
 		e.started = nil
 	}
-	if e.drained != nil && e.core.Idle() {
+	if e.drained != nil && e.core.Idle(now) {
 		e.core.SetStopped(true) // a job that comes due from here on is handed back
 		close(e.drained)
 		e.drained = nil

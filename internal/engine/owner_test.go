@@ -90,6 +90,9 @@ func (c catching) Caught(any) error { c.crashed(); return errors.New("caught") }
 // Tell is of what observers are told.
 func (catching) Tell(*core.Effect, *clock.Moment) {}
 
+func (catching) WorkerStarted(int)        {}
+func (catching) WorkerStopped(int, error) {}
+
 // An owner is left few jobs that take it some time each, whoever enqueues how many: all who want
 // something of it wait for these.
 func TestFewAreLeftToTheOwner(t *testing.T) {
@@ -116,4 +119,44 @@ func TestFewAreLeftToTheOwner(t *testing.T) {
 		require.LessOrEqual(t, e.mail.list.Len(), maxUncollected)
 		require.EqualValues(t, 10*maxUncollected+len(fns), e.mail.lastID)
 	})
+}
+
+// A short batch for which there is not room is added whole by the offer that evicts for it, or not at
+// all: what is added before that would be an update of its own.
+func TestShortBatchIsNotTorn(t *testing.T) {
+	fns := slices.Repeat([]func(context.Context) error{func(context.Context) error { return nil }}, SlicedJobs)
+	for _, watched := range []core.Watch{0, core.DidEnqueue.Watch()} {
+		for room := range SlicedJobs {
+			cfg := core.Config{Workers: 1, Capacity: room, Overflow: core.DropOldest, Watched: watched}
+			e := New(catching{}, Config{Core: cfg, Clock: clock.New()})
+			e.mail.closed = false
+			require.Zero(t, PostAll(e, fns))
+			require.Equal(t, room, PostAll(e, fns[:room]), "these have room")
+		}
+	}
+}
+
+// However many of those in line may not start, a tick puts few of them aside, and says that there is
+// more to do: so all others have their turn.
+func TestTickPutsFewAside(t *testing.T) {
+	const n = 10 * SlicedJobs
+	e := New(catching{}, Config{Core: core.Config{Workers: 2, Capacity: -1}, Clock: clock.New()})
+	e.Update(func(c *core.Core, now time.Duration) {
+		c.SetStopped(false)
+		c.PauseKind("paused")
+		for range n {
+			c.Accept(&core.Job{Spec: &core.Spec{Kind: "paused", MaxAttempts: 1}}, e.TakeID(), now)
+		}
+	})
+	e.Update(func(c *core.Core, _ time.Duration) {
+		require.Equal(t, n, c.Snapshot().Pending)
+		c.Open()
+	})
+	for left := n - SlicedJobs; left > 0; left -= SlicedJobs {
+		require.Equal(t, left, e.core.Ready())
+		require.True(t, e.tick(false))
+	}
+	require.False(t, e.core.CanStart())
+	require.False(t, e.tick(false))
+	e.Close()
 }

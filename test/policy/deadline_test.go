@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,4 +173,26 @@ func TestDeadlineOfRestoredAndRequeued(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, uint64(1), kit.Balanced(t, second).Processed)
 	})
+}
+
+// While a queue is not served nothing ends by its deadline: it does when the queue is, or where it is
+// restored after that.
+func TestDeadlineWhileNotServed(t *testing.T) {
+	for _, restored := range []bool{false, true} {
+		kit.Bubble(t, strconv.FormatBool(restored), func(t *testing.T) {
+			q := kit.Paused(t)
+			kit.Add(t, q, kit.Nop, dray.WithDeadline(time.Minute))
+			kit.Elapse(time.Hour)
+			require.Equal(t, 1, kit.Balanced(t, q).Pending)
+			if restored {
+				report := kit.CutShort(t, q)
+				q = kit.Paused(t)
+				require.NoError(t, q.Restore(report))
+			}
+			require.NoError(t, q.Start())
+			synctest.Wait()
+			require.Equal(t, uint64(1), kit.Balanced(t, q).Failed)
+			require.ErrorIs(t, q.Failures()[0].Err, dray.ErrDeadline)
+		})
+	}
 }

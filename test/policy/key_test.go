@@ -336,3 +336,29 @@ func TestUniqueOfRequeue(t *testing.T) {
 		})
 	}
 }
+
+// When very many jobs of a key may start at a time all of them do, whatever made way for them.
+func TestVeryManyOfAKeyAtATime(t *testing.T) {
+	for _, n := range []int{63, 64, 65, 200, 1000} {
+		kit.Bubble(t, fmt.Sprint(n), func(t *testing.T) {
+			q := kit.Start(t, dray.WithWorkers(n))
+			var ran kit.Record[int]
+			for range 2 { // of which the second stands before the others
+				kit.Add(t, q, draytest.Slow(time.Minute), dray.WithKey("key"))
+			}
+			for i := range n {
+				kit.Add(t, q, func(ctx context.Context) error {
+					ran.Add(i)
+					return draytest.Slow(time.Hour)(ctx)
+				}, dray.WithKey("key"), dray.WithKeyLimit(n))
+			}
+			kit.Elapse(time.Second)
+			require.Empty(t, ran.All())
+			kit.Elapse(time.Minute)
+			require.Equal(t, n, q.Stats().Running)
+			_, err := q.Shutdown(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, n, len(ran.All())) //nolint:testifylint // Len prints them all
+		})
+	}
+}

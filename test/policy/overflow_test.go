@@ -330,5 +330,7 @@ func TestEnqueueBatch(t *testing.T) {
 		n, err := q.EnqueueBatch(t.Context(), []dray.Func{kit.Nop})
 		require.ErrorIs(t, err, dray.ErrClosed)
 		require.Zero(t, n)
+		_, err = q.EnqueueBatch(t.Context(), nil)
+		require.NoError(t, err, "that asks nothing of the queue")
 	})
 }

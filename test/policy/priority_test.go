@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -207,4 +208,68 @@ func TestOptionsOverride(t *testing.T) {
 		s := kit.Balanced(t, q)
 		require.Equal(t, []uint64{3, 3}, []uint64{s.Failed, s.Retried})
 	})
+}
+
+// Of what is due at one moment the highest priority goes first, however much comes into line before
+// it.
+func TestPrioritiesOfManyDueAtOneMoment(t *testing.T) {
+	for _, n := range []int{63, 64, 65, 300} {
+		kit.Bubble(t, strconv.Itoa(n), func(t *testing.T) {
+			q := kit.Start(t, dray.WithWorkers(1))
+			var got kit.Record[string]
+			at := time.Now().Add(time.Minute)
+			for i := range n + 1 {
+				p := dray.Low
+				if i == n {
+					p = dray.High
+				}
+				kit.Add(t, q, func(ctx context.Context) error {
+					got.Add(p.String())
+					<-ctx.Done()
+					return nil
+				}, dray.WithPriority(p), dray.WithRunAt(at))
+			}
+			for j := range q.Jobs() {
+				require.Equal(t, dray.High, j.Priority)
+				break
+			}
+			kit.Elapse(time.Minute)
+			require.Equal(t, []string{"high"}, got.All())
+			kit.CutShort(t, q)
+		})
+	}
+}
+
+// However many may not start, a worker that comes free goes on to the job behind them.
+func TestWorkerFindsWhatIsBehindVeryMany(t *testing.T) {
+	for name, opt := range map[string]dray.JobOption{
+		"of a paused kind": dray.WithLabel(""), "past their deadline": dray.WithDeadline(time.Second),
+		"without a token": dray.WithRateLimit(closed{}),
+	} {
+		for _, n := range []int{63, 64, 65, 128, 1000} {
+			kit.Bubble(t, name+strconv.Itoa(n), func(t *testing.T) {
+				q := kit.Start(t, dray.WithWorkers(1))
+				k, err := dray.Handle(q, "kind", func(context.Context, int) error { return nil }, opt)
+				require.NoError(t, err)
+				release := kit.Occupy(t, q)
+				for i := range n {
+					require.NoError(t, k.Enqueue(t.Context(), i))
+				}
+				if name == "of a paused kind" {
+					require.NoError(t, q.PauseKind("kind"))
+				}
+				var got kit.Record[string]
+				kit.Add(t, q, got.Job("behind"))
+				require.NoError(t, q.Pause())
+				release()
+				kit.Elapse(time.Minute)
+				require.Empty(t, got.All())
+				require.NoError(t, q.Resume())
+				synctest.Wait()
+				require.Equal(t, []string{"behind"}, got.All())
+				require.Equal(t, 0, q.Stats().Running)
+				kit.CutShort(t, q)
+			})
+		}
+	}
 }

@@ -344,3 +344,25 @@ func TestDueAtTheEndOfTheDrain(t *testing.T) {
 		})
 	}
 }
+
+// What is due when the last job ends still starts, however much that must not start is due with it.
+func TestDrainWaitsForAllThatIsDue(t *testing.T) {
+	for range 30 {
+		synctest.Test(t, func(t *testing.T) {
+			q := kit.Start(t, dray.WithWorkers(1))
+			k, err := dray.Handle(q, "paused", func(context.Context, int) error { return nil })
+			require.NoError(t, err)
+			require.NoError(t, q.PauseKind("paused"))
+			kit.Add(t, q, draytest.Slow(time.Minute))
+			at := time.Now().Add(time.Minute)
+			for i := range 200 {
+				require.NoError(t, k.Enqueue(t.Context(), i, dray.WithRunAt(at)))
+			}
+			kit.Add(t, q, kit.Nop, dray.WithRunAt(at))
+			report, err := q.Shutdown(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, 200, len(report.Waiting)) //nolint:testifylint // Len prints them all
+			require.EqualValues(t, 2, q.Stats().Processed)
+		})
+	}
+}

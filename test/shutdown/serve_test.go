@@ -53,6 +53,9 @@ func TestServeEnds(t *testing.T) {
 			} else {
 				require.Equal(t, 6*time.Second, took)
 				require.ErrorIs(t, err, dray.ErrClosed)
+				for _, err := range []error{q.Pause(), q.Resume(), q.Resize(3), q.Requeue(1)} {
+					require.ErrorIs(t, err, dray.ErrClosed)
+				}
 			}
 			time.Sleep(time.Hour)
 			require.Equal(t, []string{"cut", "done"}, ran.All(), "nothing starts while it is not served")
