@@ -30,7 +30,7 @@ type Worker struct {
 	idleSince time.Duration // when it was last given no job
 
 	contexts *jobctx.Book               // of its jobs, beside which it shows a mark: see there
-	began    atomic.Int64               // when its last sample of jobs began, or its job that has a timeout; set by it, notBegun by the owner
+	began    atomic.Int64               // when its last sample of jobs began, or its job with a timeout; set by it, notBegun by the owner
 	timeout  atomic.Int64               // of its job, from began on; 0: none, or see until; set by it before the job, or by the owner
 	until    atomic.Pointer[until]      // when its job's context ends by itself; set by it or by the owner before the job, nil: never
 	from     atomic.Pointer[core.Chunk] // where it claims; set by it before the mark of a job from there, or by the owner
