@@ -202,7 +202,7 @@ func TestReplacedTasksAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := kit.Start(t)
 		schedule := func() weak.Pointer[grid] {
-			g := &grid{kit.Grid(time.Hour)}
+			g := &grid{Grid: kit.Grid(time.Hour)}
 			require.NoError(t, q.Scheduler().Schedule("n7", g, kit.Nop, dray.WithJitter(50*time.Minute)))
 			return weak.Make(g)
 		}
@@ -219,8 +219,12 @@ func TestReplacedTasksAreForgotten(t *testing.T) {
 	})
 }
 
-// grid is a schedule of which it can be told whether it is still used.
-type grid struct{ kit.Grid }
+// grid is a schedule of which it can be told whether it is still used: as it has a pointer, it shares
+// its memory with nothing else.
+type grid struct {
+	kit.Grid
+	_ *testing.T
+}
 
 // A run that came due in a pause, or before the process was started, is a missed one, also if jitter
 // still delays it then.
