@@ -144,7 +144,7 @@ func (s *Scheduler) answered(q *question) {
 			r.err = nil
 		}
 	default:
-		s.takeDueOf(q, hung || t.paused)
+		s.takeDueOf(q, hung)
 	}
 	if q.again && r.err == nil {
 		t.reset = true

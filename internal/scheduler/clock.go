@@ -103,6 +103,7 @@ func (s *Scheduler) setBack(t *Task, by, unset time.Duration) {
 	if t.asking == nil {
 		again = t.next <= unset // it had come due
 		t.reset = !again
+		t.late = t.late || again && t.paused
 		s.disarm(t)
 		s.ask(t)
 	}

@@ -263,6 +263,7 @@ func (s *Scheduler) change(name string, do func(t *Task, c *core.Core, now time.
 	if t == nil {
 		return errs.ErrNotFound
 	}
+	s.watch(s.look()) // what came due in a pause did so by the clock of then
 	s.engine.Update(func(c *core.Core, now time.Duration) { do(t, c, now) })
 	s.poke()
 	return nil

@@ -42,6 +42,13 @@ func TestClockSetBackWhileNothingIsArmed(t *testing.T) {
 			require.NoError(t, s.Schedule("task", dray.Daily(12, 0, time.UTC), again))
 			start()
 		},
+		"in the place of given times": func(t *testing.T, s *dray.Scheduler, start, set func()) {
+			start()
+			require.NoError(t, s.Schedule("task", dray.At(time.Now().Add(time.Minute)), kit.Nop))
+			time.Sleep(2 * time.Minute)
+			set()
+			require.NoError(t, s.Schedule("task", dray.Daily(12, 0, time.UTC), again))
+		},
 		"set while a schedule is asked": func(t *testing.T, s *dray.Scheduler, start, set func()) {
 			start()
 			require.NoError(t, s.Schedule("other", foreign(func(after time.Time) time.Time {
@@ -153,6 +160,33 @@ func TestDelayedRunOverASetBack(t *testing.T) {
 				require.Equal(t, uint64(len(c.want)), info(t, q, "n7").Due)
 			})
 		})
+	}
+}
+
+// A run that came due in a pause is a missed one, also if the clock is set back before that ends, and
+// whether that is noticed in the pause or at its end.
+func TestSetBackInAPause(t *testing.T) {
+	for _, noticed := range []bool{false, true} {
+		for missed, runs := range map[dray.Missed]uint64{dray.SkipMissed: 0, dray.RunOnce: 1} {
+			synctest.Test(t, func(t *testing.T) {
+				q, set := skewed(t)
+				s := q.Scheduler()
+				require.NoError(t, s.Schedule("task", dray.Daily(1, 0, time.UTC), kit.Nop, dray.WithMissed(missed)))
+				if noticed { // by the clocks being watched for another task
+					require.NoError(t, s.Schedule("other", dray.Daily(12, 0, time.UTC), kit.Nop))
+				}
+				require.NoError(t, s.Pause("task"))
+				time.Sleep(65 * time.Minute)
+				set(-47 * time.Hour)
+				time.Sleep(2 * time.Minute)
+				require.NoError(t, s.Resume("task"))
+				pass(time.Minute)
+				i := info(t, q, "task")
+				require.Equal(t, []uint64{1, runs, 1 - runs}, []uint64{i.Due, i.Runs, i.Missed})
+				pass(24 * time.Hour)
+				require.Equal(t, runs+1, info(t, q, "task").Runs)
+			})
+		}
 	}
 }
 
