@@ -90,8 +90,9 @@ func New(t testing.TB, opts ...dray.Option) *dray.Queue {
 }
 
 // newKit makes a queue, which is not started. accepted, if it is not nil, is called when jobs may have
-// been accepted, on the goroutine of the call that enqueues them. The kit's middleware is the outermost, so that it
-// knows of all goroutines that run jobs, also where another middleware does not call next.
+// been accepted, on the goroutine of the call that enqueues them. The kit's middleware is the
+// outermost, so that it knows of all goroutines that run jobs, also where another middleware does not
+// call next.
 func newKit(t testing.TB, accepted func(), opts []dray.Option) *kit {
 	t.Helper()
 	k := &kit{t: t, skew: new(atomic.Int64), workers: make(map[string]bool)}

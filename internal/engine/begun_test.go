@@ -30,7 +30,7 @@ func TestTimeoutCountsFromTheStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := New(nil, Config{Core: core.Config{Workers: 1, Capacity: -1}, Clock: clock.New()})
+				e := New(nil, Config{Core: core.Config{Workers: 1, Capacity: -1, Latency: true}, Clock: clock.New()})
 				w := e.newWorker(1)
 				e.core.Join(&w.run)
 				j := &core.Job{Spec: &core.Spec{Timeout: time.Minute, Within: c.within}, Fn: nop}
@@ -54,6 +54,13 @@ func TestTimeoutCountsFromTheStart(t *testing.T) {
 					require.Equal(t, core.NotCancelled, w.run.Cause)
 					e.core.Advance(time.Hour + time.Minute)
 					require.Equal(t, c.begun, w.run.Cause == core.TimedOut)
+				}
+				if c.begun {
+					w.end, w.ended = well, time.Hour+time.Second
+					w.settle(w.ended)
+					var books Books
+					e.Read(e.core, w.ended, &books)
+					require.Equal(t, []time.Duration{time.Hour, time.Second}, []time.Duration{books.Wait.Max, books.Run.Max})
 				}
 			})
 		})

@@ -51,7 +51,7 @@ func (e *Engine) Lend() (run func()) {
 }
 
 // lent is the number of a worker that Lend has made. It leaves after its attempt whatever else there
-// is to do, as somebody waits for it, also if the engine is served by then.
+// is to do, as run waits for it, also if the engine is served by then.
 const lent = 0
 
 // lend is main for a worker that Lend has made.

@@ -261,6 +261,7 @@ var ofQueue = []mutation{
 	{file: "internal/engine/worker.go", old: "case <-w.engine.state:\n\t\t\tw.engine.serveOnce()", new: "case w.engine.state <- struct{}{}:"},
 	{file: "internal/engine/dispatch.go", old: "e.core.Closed() || e.core.Surplus()", new: "e.core.Closed()"},
 	{file: "internal/engine/dispatch.go", old: " || w.number == lent", new: ""},
+	{file: "internal/core/settle.go", old: "begun := min(c.begun(r, now), now)", new: "begun := r.StartedAt"},
 	{file: "internal/engine/dispatch.go", old: "w.began.Store(notBegun)", new: "w.began.Store(int64(r.StartedAt))"},
 	{file: "internal/engine/worker.go", old: "\t\tw.begin(l.job)\n", new: ""},
 	{file: "internal/engine/worker.go", old: "why == core.Expired {\n", new: "false && why == core.Expired {\n"},

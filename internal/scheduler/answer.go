@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/a622d8ee/dray/internal/span"
@@ -32,11 +33,7 @@ func (q *question) ask(s *Scheduler) {
 	// The clock was set back, or the task has come a moment late: nothing is known to be due, and only
 	// what comes from then on counts.
 	if q.known.total == 0 {
-		from := now
-		if !q.from.IsZero() {
-			from = q.from
-		}
-		r.next, r.err = s.host.Ask(t.cal.when, t.in(from), t.cfg.DST)
+		r.next, r.err = s.host.Ask(t.cal.when, t.in(cmp.Or(q.from, now)), t.cfg.DST)
 		r.done = true
 		return
 	}

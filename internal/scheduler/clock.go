@@ -62,8 +62,8 @@ func (s *Scheduler) watch(now clock.Reading) {
 	if now == s.looked {
 		return
 	}
-	// How long ago the last look was; what the wall clock would show if nobody had set it since; and
-	// by how much it was set.
+	// How long ago the last look was; what the wall clock would show if it had not been set since; and
+	// by how much it was.
 	slept := now.Mono - s.looked.Mono
 	unset := s.looked.Wall + slept
 	by := now.Wall - unset

@@ -309,8 +309,8 @@ func (s *Scheduler) Resume(name string) error {
 		c.ResumeTask(name)
 		s.wait(t)
 		// If a run came due during the pause, all that are due by now are missed, even one that
-		// is less than lateAfter late, or that jitter still delays. If a question is under way this has no effect, as its
-		// answer sets late anew.
+		// is less than lateAfter late, or that jitter still delays. If a question is under way
+		// this has no effect, as its answer sets late anew.
 		t.late = t.hasNext && t.next <= t.nowOf(s.look())
 		s.arm(t)
 	})

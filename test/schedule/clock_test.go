@@ -18,13 +18,19 @@ import (
 	"github.com/a622d8ee/dray/test/kit"
 )
 
-// skewed returns a running queue whose wall clock can be set, and what became of it.
+// skewed returns a running queue whose wall clock can be set.
 func skewed(t *testing.T, opts ...dray.Option) (q *dray.Queue, set func(by time.Duration)) {
+	q, set = skewedLater(t, opts...)
+	require.NoError(t, q.Start())
+	return q, set
+}
+
+// skewedLater is skewed for a queue that the test starts.
+func skewedLater(t *testing.T, opts ...dray.Option) (q *dray.Queue, set func(by time.Duration)) {
 	var skew atomic.Int64
 	q, err := dray.New(opts...)
 	require.NoError(t, err)
 	testhook.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
-	require.NoError(t, q.Start())
 	t.Cleanup(func() { require.NoError(t, q.Close()) })
 	return q, func(by time.Duration) { skew.Add(int64(by)) }
 }

@@ -110,12 +110,7 @@ func TestReloadBesideASlowSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := kit.Start(t, dray.WithCapacity(dray.Unbounded))
 		s := q.Scheduler()
-		var ran kit.Record[int64]
-		fn := func(ctx context.Context) error {
-			_, due, _ := dray.TaskFrom(ctx)
-			ran.Add(due.UnixMilli())
-			return nil
-		}
+		fn, ran := dueTimes()
 		opts := []dray.TaskOption{dray.WithOverlap(dray.AllowOverlap), dray.WithMissed(dray.RunAll(10_000))}
 		require.NoError(t, s.Schedule("task", kit.Grid(5*time.Millisecond), fn, opts...))
 		require.NoError(t, s.Schedule("slow", foreign(func(after time.Time) time.Time {
@@ -135,11 +130,7 @@ func TestReloadBesideASlowSchedule(t *testing.T) {
 		}
 		require.NoError(t, s.Unschedule("slow"))
 		pass(time.Second)
-		at := ran.All()
-		slices.Sort(at)
-		for i := range at[1:] {
-			require.Equal(t, at[i]+5, at[i+1])
-		}
+		requireEvery(t, 5*time.Millisecond, ran())
 		require.NoError(t, q.Close())
 	})
 }
@@ -148,23 +139,23 @@ func TestReloadBesideASlowSchedule(t *testing.T) {
 func TestReloadAgainAndAgain(t *testing.T) {
 	q := kit.Start(t, dray.WithCapacity(dray.Unbounded))
 	s := q.Scheduler()
-	var ran kit.Record[time.Time]
-	fn := func(ctx context.Context) error {
-		_, due, _ := dray.TaskFrom(ctx)
-		ran.Add(due)
-		return nil
-	}
-	for len(ran.All()) < 300 {
+	fn, ran := dueTimes()
+	for len(ran()) < 300 {
 		require.NoError(t, s.Schedule("task", kit.Grid(time.Millisecond), fn,
 			dray.WithOverlap(dray.AllowOverlap), dray.WithMissed(dray.RunAll(10_000))))
 	}
 	require.NoError(t, s.Unschedule("task"))
 	_, err := q.Shutdown(t.Context())
 	require.NoError(t, err)
-	at := ran.All()
+	requireEvery(t, time.Millisecond, ran())
+}
+
+// requireEvery fails the test unless there was a run at each of the times, in any order, and one alone.
+func requireEvery(t *testing.T, d time.Duration, at []time.Time) {
+	t.Helper()
 	slices.SortFunc(at, time.Time.Compare)
 	for i := range at[1:] {
-		require.Equal(t, at[i].Add(time.Millisecond), at[i+1])
+		require.Equal(t, d, at[i+1].Sub(at[i]))
 	}
 }
 

@@ -11,18 +11,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/a622d8ee/dray"
-	"github.com/a622d8ee/dray/internal/testhook"
 	"github.com/a622d8ee/dray/test/kit"
 )
 
-// dues returns a function that notes when its runs were due, and how to read that.
-func dues() (fn dray.Func, all func() []string) {
-	var r kit.Record[string]
+// dueTimes returns a function that notes when its runs were due, and how to read that.
+func dueTimes() (fn dray.Func, all func() []time.Time) {
+	var r kit.Record[time.Time]
 	return func(ctx context.Context) error {
 		_, due, _ := dray.TaskFrom(ctx)
-		r.Add(due.UTC().Format("02 15:04"))
+		r.Add(due)
 		return nil
 	}, r.All
+}
+
+// dues is dueTimes, to be read as days and times of day in UTC.
+func dues() (fn dray.Func, all func() []string) {
+	fn, times := dueTimes()
+	return fn, func() []string { return daysAndTimes(times()) }
+}
+
+func daysAndTimes(times []time.Time) (s []string) {
+	for _, at := range times {
+		s = append(s, at.UTC().Format("02 15:04"))
+	}
+	return s
 }
 
 // A clock that is set back by more than three hours is noticed whatever the only calendar task is in:
@@ -91,16 +103,6 @@ func TestClockSetBackWhileNothingIsArmed(t *testing.T) {
 			})
 		})
 	}
-}
-
-// skewedLater is skewed for a queue that the test starts.
-func skewedLater(t *testing.T, opts ...dray.Option) (q *dray.Queue, set func(by time.Duration)) {
-	var skew atomic.Int64
-	q, err := dray.New(opts...)
-	require.NoError(t, err)
-	testhook.Inside(q).Skew(func() time.Duration { return time.Duration(skew.Load()) })
-	t.Cleanup(func() { require.NoError(t, q.Close()) })
-	return q, func(by time.Duration) { skew.Add(int64(by)) }
 }
 
 // While the only calendar task is being asked, or hangs, the clock is set back by a day: the answer
@@ -252,21 +254,15 @@ func TestLocationOfEachQuestion(t *testing.T) {
 		fn, all := dues()
 		require.NoError(t, q.Scheduler().Schedule("task", nine, fn, dray.WithLocation(york)))
 		want := []string{"01 14:00", "02 14:00", "03 14:00"}
-		format := func(times []time.Time) (s []string) {
-			for _, at := range times {
-				s = append(s, at.Format("02 15:04"))
-			}
-			return s
-		}
 		preview, err := q.Scheduler().Preview("task", 3)
 		require.NoError(t, err)
-		require.Equal(t, want, format(preview))
-		require.Equal(t, want, format(dray.Preview(nine, time.Now().In(york), 3)))
+		require.Equal(t, want, daysAndTimes(preview))
+		require.Equal(t, want, daysAndTimes(dray.Preview(nine, time.Now().In(york), 3)))
 		require.NoError(t, q.Scheduler().Pause("task"))
 		time.Sleep(15 * time.Hour)
 		preview, err = q.Scheduler().Preview("task", 2)
 		require.NoError(t, err)
-		require.Equal(t, want[1:], format(preview))
+		require.Equal(t, want[1:], daysAndTimes(preview))
 		require.NoError(t, q.Scheduler().Resume("task"))
 		time.Sleep(3 * 24 * time.Hour)
 		require.Equal(t, want, all()[:3])
