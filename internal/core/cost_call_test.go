@@ -192,11 +192,11 @@ func TestResumeLooksAtNone(t *testing.T) {
 	c.PauseKind("k")
 	require.False(t, c.Claim(r, 0))
 	var before, after runtime.MemStats
-	runtime.GC() // or one begins meanwhile, which starts goroutines of its own
+	runtime.GC() // or one begins meanwhile
 	runtime.ReadMemStats(&before)
 	c.ResumeKind("k")
 	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<10))
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(many), "a byte a job; the rest of the process allocates some kB")
 	require.True(t, c.Claim(r, 0))
 	require.Equal(t, uint64(1), r.ID)
 }
