@@ -172,13 +172,14 @@ func (c *Core) asideOf(j *Job) *aside {
 
 // pick takes the first job of the lane that is to go first, or the first of those that have waited
 // for their tokens, if there are such. The usual case, that there are only jobs in the list of the
-// normal lane, is found by one sum.
+// normal lane, is found by one sum. Lanes that are not open are as if they were empty.
 func (c *Core) pick(now time.Duration) (Entry, bool) {
-	best := 1
+	best, open := 1, c.open()
 	var ahead [3]*Job
-	if c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants > 0 {
+	if c.lanes[0].len()+c.lanes[2].len()+c.lanes[1].front.len()+c.grants > 0 || open < 2 {
 		ahead = c.firstAhead()
 		h := c.heads(ahead)
+		clear(h.there[open:])
 		best = max(h.next(now), 0)
 	}
 	if j := ahead[best]; j != nil && j.place == atLimit {
@@ -212,10 +213,10 @@ func (c *Core) Advance(now time.Duration) {
 // Deadlines come first: a job that is due when its deadline is over has ended, and does not become
 // pending before that.
 //
-// If not all that are due come into line, nothing is to start before they have: else one of a low
-// priority would go before one of a high that is due at the same moment. That holds for those due at
-// the time of the first of these calls: then what is in line has a turn, so that jobs which come due
-// all the time do not keep everything from starting.
+// If not all that are due come into line, the higher priorities do first, and nothing of a lower one
+// starts before they have: else it would go before one of a high that is due at the same moment. That
+// holds for those due at the time of the first of these calls: then what is in line has a turn, so that
+// jobs which come due all the time do not keep the lower ones from starting.
 func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 	if !c.gathering() {
 		c.gathers = now
@@ -228,13 +229,13 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 		_, s, _ := c.uniqueEnds.Pop()
 		c.uniqueHolds.remove(s.key)
 	}
-	for n := 0; n < limit && isDue(&c.waiting, c.gathers); n++ {
-		// It is not popped, as undelay takes it out, by the same key.
-		_, j, _ := c.waiting.First()
+	j := c.waiting.due(c.gathers)
+	for n := 0; n < limit && j != nil; n++ {
 		c.undelay(j)
 		c.ready(j, now)
+		j = c.waiting.due(c.gathers)
 	}
-	if !isDue(&c.waiting, c.gathers) {
+	if j == nil {
 		c.gathers = 0 // or one that is tried again at once would be taken for the rest of these
 	}
 	c.promoteMore()
@@ -242,11 +243,22 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 	for it, ok := c.deadlines.Pop(now); ok; it, ok = c.deadlines.Pop(now) {
 		c.overdue(it.Value, now)
 	}
-	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || isDue(&c.waiting, now) || len(c.promoting) > 0
+	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || c.waiting.due(now) != nil || len(c.promoting) > 0
 }
 
 // gathering reports whether jobs have been found due that are not in line yet.
-func (c *Core) gathering() bool { return c.gathers > 0 && isDue(&c.waiting, c.gathers) }
+func (c *Core) gathering() bool { return c.gathers > 0 && c.waiting.due(c.gathers) != nil }
+
+// open returns how many of the lanes may start jobs, the highest first: none that is lower than one for
+// which jobs have been found due that are not in line yet.
+func (c *Core) open() int {
+	if c.gathers > 0 {
+		if j := c.waiting.due(c.gathers); j != nil {
+			return int(High-j.Priority) + 1
+		}
+	}
+	return len(c.lanes)
+}
 
 // isDue reports whether the first of a list that is ordered by times is due at now.
 func isDue[V any](l *sorted.List[V], now time.Duration) bool {
@@ -302,9 +314,11 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 			due, ok = t, true
 		}
 	}
-	k, _, there := c.waiting.First()
-	sooner(k, there)
-	k, _, there = c.expiries.First()
+	for i := range c.waiting {
+		k, _, there := c.waiting[i].First()
+		sooner(k, there)
+	}
+	k, _, there := c.expiries.First()
 	sooner(k, there)
 	k, _, there = c.uniqueEnds.First()
 	sooner(k, there)
@@ -316,11 +330,18 @@ func (c *Core) Next() (due time.Duration, ok bool) {
 // Ready returns how many jobs may be claimed: an upper bound of those in the lanes, as it counts
 // those of paused kinds that were not come across yet; and of those that have waited for a token
 // one for each limit that has it. It is 0 only if no job may start, so a caller need not try then.
-func (c *Core) Ready() int {
-	if c.paused || c.closed || c.gathering() {
+func (c *Core) Ready() (n int) {
+	if c.paused || c.closed {
 		return 0
 	}
-	return c.inLanes() + c.grants
+	open := c.open()
+	if open == len(c.lanes) {
+		return c.inLanes() + c.grants
+	}
+	for i := range open {
+		n += c.lanes[i].len() + c.granted[i].Len()
+	}
+	return n
 }
 
 func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.lanes[2].len() }
@@ -331,5 +352,5 @@ func (c *Core) inLanes() int { return c.lanes[0].len() + c.lanes[1].len() + c.la
 // its key has a place.
 func (c *Core) Idle(now time.Duration) bool {
 	return c.running-c.exempt == 0 &&
-		(c.paused || c.stopped || c.inLanes()+c.Expected()+len(c.promoting) == 0 && !isDue(&c.waiting, now))
+		(c.paused || c.stopped || c.inLanes()+c.Expected()+len(c.promoting) == 0 && c.waiting.due(now) == nil)
 }

@@ -58,7 +58,7 @@ func (c *Core) ResumeTask(task string) bool { return c.resumeIn(c.pausedTasks, t
 
 // Held reports whether jobs wait and nothing goes on until a paused kind or task is resumed.
 func (c *Core) Held() bool {
-	if len(c.pausedKinds)+len(c.pausedTasks) == 0 || c.running+c.waiting.Len()+c.inLanes()+len(c.promoting) > 0 {
+	if len(c.pausedKinds)+len(c.pausedTasks) == 0 || c.running+c.waiting.len()+c.inLanes()+len(c.promoting) > 0 {
 		return false
 	}
 	for _, l := range c.limits.all() {
@@ -143,7 +143,7 @@ func (c *Core) forgetWaiting(left []*Job) {
 		c.unlimit(j)
 		c.unindex(j)
 	}
-	c.lanes, c.waiting, c.held, c.roomed = [3]lane{}, sorted.List[*Job]{}, 0, chain{}
+	c.lanes, c.waiting, c.held, c.roomed = [3]lane{}, sleepers{}, 0, chain{}
 	c.uniqueHolds, c.uniqueEnds = table[string, *uniqueHold]{}, sorted.List[*uniqueHold]{} // nothing is offered any more
 	clear(c.pausedKinds)
 	clear(c.pausedTasks)
@@ -154,7 +154,7 @@ func (c *Core) Sealed() bool { return c.sealed }
 
 // Waiting returns how many jobs wait, and how many of them a shutdown cut off. It is asked before
 // Seal.
-func (c *Core) Waiting() (waiting, cut int) { return c.pending + c.waiting.Len(), c.interrupted }
+func (c *Core) Waiting() (waiting, cut int) { return c.pending + c.waiting.len(), c.interrupted }
 
 // Close ends all claiming, and Open allows it (again).
 func (c *Core) Close() { c.closed = true }

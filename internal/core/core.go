@@ -52,9 +52,9 @@ type Core struct {
 	pending     int                           // Pending: in lanes or behind them or a key, of a paused kind or task, without a token
 	held        int                           // of those that wait, the ones that have never started and take room, against the capacity
 	blocked     waitList                      // callers wait for their acceptance, in order
-	waiting     sorted.List[*Job]             // by when they are due
+	waiting     sleepers                      // by when they are due
 	waits       uint64                        // that have begun, to tell those apart that are due at the same time
-	gathers     time.Duration                 // what is due by then comes into line before anything starts; 0: see AdvanceSome
+	gathers     time.Duration                 // what is due by then comes into line before lower priorities start; 0: see AdvanceSome
 	delayed     int                           // of those in waiting
 	retries     int                           // of those in waiting
 	interrupted int                           // of the waiting ones, those that a shutdown cut off
@@ -272,8 +272,8 @@ func (c *Core) admit(j *Job, id uint64, now time.Duration) {
 	c.note(DidEnqueue, j, now)
 }
 
-// delay puts j among those that wait for their time, RunAt. Jobs that are due at one moment keep
-// the order in which they began to wait, by spot. A job that has a place in its key keeps it, and
+// delay puts j among those that wait for their time, RunAt. Jobs of one priority that are due at one
+// moment keep the order in which they began to wait, by spot. A job that has a place in its key keeps it, and
 // is counted as asleep: so WaitingJobs knows behind which keys jobs stand that wait for such a one.
 func (c *Core) delay(j *Job, s State) {
 	j.State = s
@@ -287,12 +287,14 @@ func (c *Core) delay(j *Job, s State) {
 	}
 	c.waits++
 	j.spot = c.waits
-	c.waiting.Put(j.due(), j)
+	c.waiting.add(j)
 }
 
 // due is where j is among those that wait for their time. Neither RunAt nor spot may change while
-// it is there, or it would not be found.
-func (j *Job) due() sorted.Key { return sorted.Key{Major: int64(j.RunAt), Minor: j.spot} }
+// it is there, or it would not be found. The priority takes the two highest bits of the number.
+func (j *Job) due() sorted.Key {
+	return sorted.Key{Major: int64(j.RunAt), Minor: uint64(High-j.Priority)<<62 | j.spot}
+}
 
 // undelay takes j out of there again. It undoes delay, so State is still what that set; the caller
 // sets the next one.
@@ -305,7 +307,7 @@ func (c *Core) undelay(j *Job) {
 	if j.keyed {
 		c.keys.get(j.Key).asleep--
 	}
-	c.waiting.Delete(j.due())
+	c.waiting.remove(j)
 }
 
 // ready makes j pending: into its lane, or behind its key. It gets its turn here (seq), anew each

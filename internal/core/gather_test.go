@@ -1,69 +1,114 @@
 package core
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray/internal/sorted"
 )
 
-// delayMany accepts so many jobs of a low priority and one of a high, all due at one time, the low
-// ones first.
-func (w *world) delayMany(n int, at time.Duration) (high *Job) {
-	for i := range n + 1 {
-		high = newJob("low")
-		high.Priority, high.RunAt = Low, at
-		if i == n {
-			high.Label, high.Priority = "high", High
-		}
-		w.offer(high)
-	}
-	return high
+// delay accepts a job of a priority that is due at a time.
+func (w *world) delay(p Priority, at time.Duration) *Job {
+	j := newJob("j")
+	j.Priority, j.RunAt = p, at
+	w.offer(j)
+	return j
 }
 
-// What is due at one moment is in line before any of it starts, however many calls that takes: else
-// a job of a low priority would go before one of a high.
-func TestDueAtOneMomentAreInLineFirst(t *testing.T) {
-	for _, n := range []int{9, 10, 11, 100} {
+// Of what is due at one moment the higher priority starts first, however many calls it takes until all
+// is in line, and whatever the order in which it was accepted; and a worker never waits for that.
+func TestManyDueAtOneMoment(t *testing.T) {
+	for _, n := range []int{2, 3, 4, 33} {
 		w := one(t)
-		high := w.delayMany(n, w.now+time.Minute)
-		w.now += time.Minute
-		for more := true; more; {
+		at := w.now + time.Minute
+		var want [3][]*Job
+		for range n {
+			for p := Low; p <= High; p++ {
+				want[High-p] = append(want[High-p], w.delay(p, at))
+			}
+		}
+		w.now = at
+		var got []*Job
+		for more := true; more || w.c.CanStart(); {
 			w.do(func(c *Core) { more = c.AdvanceSome(w.now, 10) })
 			w.check()
-			require.Equal(t, more, !w.c.CanStart())
 			require.False(t, w.c.Idle(w.now))
+			require.True(t, w.claim("w"))
+			got = append(got, w.run("w").Job)
+			w.settle("w", Result{})
 		}
-		require.True(t, w.claim("w"))
-		require.Same(t, high, w.run("w").Job)
+		require.True(t, slices.Equal(slices.Concat(want[:]...), got))
+		require.True(t, w.c.Idle(w.now))
 	}
+}
+
+// What was in line of a lower priority starts when all of the higher ones that were due are: before that
+// no worker is told that it may.
+func TestLowerPrioritiesWaitForWhatIsDue(t *testing.T) {
+	w := one(t)
+	w.delay(Low, 0)
+	first, second := w.delay(Normal, w.now+time.Minute), w.delay(Normal, w.now+time.Minute)
+	require.True(t, w.c.CanStart())
+	w.now += time.Minute
+	w.do(func(c *Core) { require.True(t, c.AdvanceSome(w.now, 1)) })
+	require.Equal(t, 1, w.c.Ready())
+	w.do(func(c *Core) { require.True(t, c.CancelJob(first, w.now)) })
+	require.False(t, w.c.CanStart())
+	require.False(t, w.claim("w"))
+	w.do(func(c *Core) { require.True(t, c.CancelJob(second, w.now)) })
+	require.True(t, w.claim("w"), "what is not there any more is not waited for")
+	require.Equal(t, Low, w.run("w").Job.Priority)
 }
 
 // Jobs that come due all the time do not keep the others from starting: what was due when the first of
-// them were found starts before those that have come due since are in line.
+// them were found has a turn before those that have come due since are in line.
 func TestWhatComesDueAllTheTimeHoldsNothingUp(t *testing.T) {
 	const n, some = 35, 10
 	w := one(t)
+	w.delay(Low, 0)
 	for i := range 10 * n {
-		w.delayMany(0, w.now+time.Minute+time.Duration(i)*time.Second)
+		w.delay(High, w.now+time.Minute+time.Duration(i)*time.Second).Kind = "k"
 	}
+	w.do(func(c *Core) { c.PauseKind("k") })
 	w.now += time.Minute + n*time.Second
-	for calls := 1; !w.c.CanStart(); calls++ {
+	for calls := 1; !w.claim("w"); calls++ {
 		require.LessOrEqual(t, calls, (n+some)/some)
 		w.do(func(c *Core) { require.True(t, c.AdvanceSome(w.now, some)) })
 		w.now += some * time.Second // and so many have come due meanwhile
 	}
-	require.Equal(t, n+1, w.c.Ready())
+	require.Equal(t, Low, w.run("w").Job.Priority)
 }
 
-// What is not there any more is not waited for.
-func TestDueOnesThatAreCancelled(t *testing.T) {
-	w := one(t)
-	high := w.delayMany(1, w.now+time.Minute)
-	w.now += time.Minute
-	w.do(func(c *Core) { require.True(t, c.AdvanceSome(w.now, 1)) })
-	require.False(t, w.c.CanStart())
-	w.do(func(c *Core) { require.True(t, c.CancelJob(high, w.now)) })
-	require.True(t, w.c.CanStart())
-	require.True(t, w.claim("w"))
+// Those that wait for their time can be read from any of them on, in their order.
+func TestSleepersInOrder(t *testing.T) {
+	var s sleepers
+	var want []sorted.Key
+	require.Nil(t, s.due(time.Hour))
+	for i := range 600 {
+		j := newJob("j")
+		j.Priority, j.RunAt, j.spot = Priority(i*7%3)-1, time.Duration(i*31%50/(1+i/300)), uint64(i)
+		s.add(j)
+		want = append(want, j.due())
+	}
+	slices.SortFunc(want, func(a, b sorted.Key) int {
+		if a.Less(b) {
+			return -1
+		}
+		return 1
+	})
+	var got []sorted.Key
+	for k, j := range s.all() {
+		require.Equal(t, j.due(), k)
+		got = append(got, k)
+	}
+	require.Equal(t, want, got)
+	for i := range want {
+		for k := range s.after(want[i]) {
+			require.Equal(t, want[i+1], k)
+			break
+		}
+	}
 }

@@ -128,12 +128,12 @@ func (w *world) claim(name string) bool {
 	defer w.follow()
 	can, whole := w.c.CanStart(), len(w.c.pausedKinds)+len(w.c.pausedTasks)+w.c.limits.len()+w.c.expiries.Len() == 0
 	r := w.run(name)
-	ok := !w.c.gathering() && w.c.Claim(r, w.now) // the engine asks CanStart
+	ok := w.c.Claim(r, w.now)
 	switch {
 	case ok:
 		require.True(w.t, can, "claimed what could not start")
 		require.LessOrEqual(w.t, w.c.running, w.c.Limit())
-	case whole && !w.c.gathering():
+	case whole:
 		require.False(w.t, can, "nothing claimed, though a job can start")
 	}
 	if ok && r.Job == nil {
@@ -216,7 +216,7 @@ func (w *world) handOver() {
 		w.c.HandBack(j)
 	}
 	require.Equal(w.t, before, w.c.Snapshot(), "the books of a closed queue stay")
-	require.Zero(w.t, w.c.live.Len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.Len()+
+	require.Zero(w.t, w.c.live.Len()+w.c.keys.len()+w.c.unique.len()+w.c.expiries.Len()+w.c.waiting.len()+
 		w.c.uniqueHolds.len()+w.c.uniqueEnds.Len(), "kept")
 	require.Empty(w.t, w.c.WaitingJobs(w.now))
 	require.False(w.t, w.c.Crowded(), "nothing stands behind a key any more")

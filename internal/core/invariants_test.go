@@ -155,7 +155,7 @@ func (w *world) checkKeys() {
 			behind[High-j.Priority]++
 		}
 		asleep := 0
-		for _, j := range w.c.waiting.All() {
+		for _, j := range w.c.waiting.all() {
 			if j.keyed && j.Key == name {
 				asleep++
 			}
@@ -183,7 +183,7 @@ func (w *world) checkMemory() {
 		w.must(l.behind.len() == 0 || roomless == maxRoomless, "runs stand behind a lane that has a place for them")
 	}
 	w.must(w.c.live.Len() <= s.Pending+s.Delayed+s.Retrying+s.Running, "w.c.live.Len() <= s.Pending+s.Delayed+s.Retrying+s.Running")
-	w.must(s.Delayed+s.Retrying == w.c.waiting.Len(), "s.Delayed+s.Retrying is not w.c.waiting.Len()")
+	w.must(s.Delayed+s.Retrying == w.c.waiting.len(), "s.Delayed+s.Retrying is not w.c.waiting.len()")
 	keys := map[string]bool{}
 	for _, j := range w.c.live.All() {
 		keys[j.Key] = true

@@ -15,7 +15,7 @@ func (m *model) limit() int {
 
 // claim starts the next job, or returns nil.
 func (m *model) claim() *mjob {
-	if m.paused || m.closed || len(m.dueNow()) > 0 || len(m.those(in(Running))) >= m.limit() {
+	if m.paused || m.closed || len(m.those(in(Running))) >= m.limit() {
 		return nil
 	}
 	for {
@@ -45,7 +45,7 @@ func (m *model) claim() *mjob {
 // next is the job whose turn it is.
 func (m *model) next() *mjob {
 	var firsts []*mjob
-	for p := High; p >= Low; p-- {
+	for p := High; p >= m.lowest(); p-- {
 		parked := m.those(of(p), func(j *mjob) bool {
 			return j.parked > 0 && m.missing(j) == nil && j == m.parkedOf(j, p)[0]
 		})
@@ -258,7 +258,7 @@ func (m *model) advanceSome(limit int) (more bool) {
 		m.due = m.now
 	}
 	due := m.dueNow()
-	slices.SortFunc(due, byTime)
+	slices.SortFunc(due, byPriority)
 	for _, j := range due[:min(limit, len(due))] {
 		m.ready(j)
 	}

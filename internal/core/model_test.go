@@ -259,13 +259,27 @@ func (m *model) wait(j *mjob, s State, until time.Duration) {
 	j.state, j.runAt, j.turn, j.cause, j.deadline = s, until, m.tick(), NotCancelled, 0
 }
 
-// dueNow returns those that were found to be due, and are not in line: before they are nothing starts.
+// dueNow returns those that were found to be due, and are not in line: before they are nothing lower starts.
 func (m *model) dueNow() []*mjob {
 	return m.those(in(Delayed, Retrying), func(j *mjob) bool { return j.runAt <= m.due })
 }
 
+// lowest is the priority of which jobs may start: nothing starts before one of a higher priority that is due.
+func (m *model) lowest() Priority {
+	if due := m.dueNow(); len(due) > 0 {
+		return slices.MinFunc(due, byPriority).Priority
+	}
+	return Low
+}
+
+// byTime is the order in which jobs come into line that are found due when they are.
 func byTime(a, b *mjob) int {
-	return cmp.Or(cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.turn, b.turn))
+	return cmp.Or(cmp.Compare(a.runAt, b.runAt), byPriority(a, b))
+}
+
+// byPriority is that in which they do if they are found due together.
+func byPriority(a, b *mjob) int {
+	return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(a.runAt, b.runAt), cmp.Compare(a.turn, b.turn))
 }
 
 func (m *model) ready(j *mjob) {

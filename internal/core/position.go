@@ -134,7 +134,7 @@ func (f *forecast) all() iter.Seq[Entry] {
 		}
 		f.release()
 		var moment time.Duration // what is due at one comes into line together
-		for _, j := range f.c.waiting.All() {
+		for _, j := range f.c.waiting.all() {
 			if j.RunAt != moment && !f.play(yield) {
 				return
 			}
@@ -294,7 +294,7 @@ func (f *forecast) count(name string, k *key, taken int) *turns {
 // now: see forecast. Plain jobs get a record of their own. It reads and sorts all that waits: it is
 // for reports, and for queues that have few.
 func (c *Core) WaitingJobs(now time.Duration) []*Job {
-	jobs := make([]*Job, 0, c.pending+c.waiting.Len())
+	jobs := make([]*Job, 0, c.pending+c.waiting.len())
 	for e := range c.forecast(now).all() {
 		if e.Job == nil {
 			e.Job = plainJob(e)

@@ -50,7 +50,7 @@ const (
 // A page may come back empty though there are more: a stage has ended, or has looked at enough.
 func (c *Core) Read(r *Reader, page []Info, now time.Duration) (_ []Info, more bool) {
 	// Few enough to be read in one step, in the exact order; that is decided with the first page.
-	if r.stage == readAll && c.pending+c.waiting.Len()+len(c.runs)+c.keys.len()+c.sets.len() <= maxExact {
+	if r.stage == readAll && c.pending+c.waiting.len()+len(c.runs)+c.keys.len()+c.sets.len() <= maxExact {
 		page = append(page, c.RunningJobs()...)
 		for _, j := range c.WaitingJobs(now) {
 			page = append(page, infoOfJob(j))
@@ -177,7 +177,7 @@ func (c *Core) heldBackNow(j *Job) bool {
 
 // readTimers reads what waits for its time, behind what was read last.
 func (c *Core) readTimers(r *Reader, page []Info) []Info {
-	for k, j := range c.waiting.After(r.due) {
+	for k, j := range c.waiting.after(r.due) {
 		page = append(page, infoOfJob(j))
 		if r.due = k; len(page) == cap(page) {
 			break

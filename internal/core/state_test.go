@@ -161,7 +161,7 @@ func labels(jobs []*Job) string {
 
 func (tr *trace) waiting() string {
 	var parts []string
-	for _, j := range tr.c.waiting.All() {
+	for _, j := range tr.c.waiting.all() {
 		parts = append(parts, fmt.Sprintf("%s@%v", tr.names[j.ID], j.RunAt))
 	}
 	return row("timers", parts)

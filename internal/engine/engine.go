@@ -163,10 +163,10 @@ func (e *Engine) at(where string) {
 }
 
 // tick does all that there is to do: for the mailbox, and by the clock if due is to be
-// looked at. It reports whether there is more by now. Each thing in here moves from one
-// place to another at once, so that a crash in the middle loses nothing and doubles
-// nothing: the next tick goes on. The mailbox is locked only where others' jobs and what is
-// done here must not cross.
+// looked at. It reports whether there is more by now; what it leaves of very many is due at
+// once (armed). Each thing in here moves from one place to another at once, so that a crash
+// in the middle loses nothing and doubles nothing: the next tick goes on. The mailbox is locked
+// only where others' jobs and what is done here must not cross.
 func (e *Engine) tick(due bool) (more bool) {
 	defer e.release()
 	e.lock()
@@ -193,13 +193,15 @@ func (e *Engine) tick(due bool) (more bool) {
 	unfinished := e.dispatch(now)
 	yield.Here()
 	e.announce(now)
-	e.armed = e.alarm(now)
+	if e.armed = e.alarm(now); unfinished {
+		e.armed = now
+	}
 	e.at("alarm")
 	for e.todo.len() > 0 {
 		e.todo.first().reply <- true
 		e.todo.drop()
 	}
-	return e.endTick(unfinished)
+	return e.endTick()
 }
 
 // hold locks the mailbox, and empties it: for what accepts jobs, which must not overtake
@@ -244,10 +246,9 @@ func (e *Engine) release() {
 	}
 }
 
-// endTick ends a tick, unless there is more to do, which it reports, if only as the tick itself is
-// unfinished. What others have left since takeMail is seen here under the mailbox's lock, and awake
+// endTick ends a tick, unless there is more to do, which it reports. What others have left since takeMail is seen here under the mailbox's lock, and awake
 // is cleared under the same: what is left after that wakes the owner.
-func (e *Engine) endTick(unfinished bool) (more bool) {
+func (e *Engine) endTick() (more bool) {
 	m := &e.mail
 	if !e.holding {
 		e.lock()
@@ -257,7 +258,7 @@ func (e *Engine) endTick(unfinished bool) (more bool) {
 		m.level = e.core.Sharing()
 	}
 	switch {
-	case unfinished, len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
+	case len(m.asked)+len(m.returned)+e.inbox.Len() > 0 || m.crashed != nil:
 		return true
 	case m.pressing || m.poked || m.above() || m.watched && m.list.Len() > 0:
 		return true

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"time"
 
@@ -29,8 +30,13 @@ func (e *Engine) Serve(ctx context.Context) error {
 	timer, set := time.AfterFunc(span.Never, e.wake), span.Never
 	timer.Stop()
 	defer timer.Stop()
+	var fair fairness
 	for ctx.Err() == nil {
-		if e.tick(true) || e.armed <= e.ticked {
+		if e.tick(true) {
+			continue
+		}
+		if e.armed <= e.ticked {
+			fair.yield(e.Now)
 			continue
 		}
 		if e.armed != set {
@@ -43,6 +49,26 @@ func (e *Engine) Serve(ctx context.Context) error {
 		<-e.wakeup // alone, as a select of several would take far longer
 	}
 	return nil
+}
+
+// A fairness is how an owner that finds very many jobs due shares the processor. With two of them, the
+// other of which is busy, it would keep its own for 10 ms, in which neither a worker that has got a job
+// nor a job that has slept would run. But where all are busy with what does not give them away, it is
+// the yield that takes so long: then it goes on for as long as it has waited before.
+type fairness struct {
+	since  time.Duration // when it got the processor back
+	waited time.Duration // for that
+}
+
+// yield gives others a turn, if it is theirs.
+func (f *fairness) yield(now func() time.Duration) {
+	at := now()
+	if at-f.since < f.waited {
+		return
+	}
+	runtime.Gosched()
+	f.since = now()
+	f.waited = f.since - at
 }
 
 // attend says that an owner runs: from here on requests are left to it. Those that were made

@@ -154,9 +154,11 @@ func TestTickPutsFewAside(t *testing.T) {
 	})
 	for left := n - SlicedJobs; left > 0; left -= SlicedJobs {
 		require.Equal(t, left, e.core.Ready())
-		require.True(t, e.tick(false))
+		require.False(t, e.tick(false))
+		require.LessOrEqual(t, e.armed, e.ticked)
 	}
 	require.False(t, e.core.CanStart())
 	require.False(t, e.tick(false))
+	require.Greater(t, e.armed, e.ticked)
 	e.Close()
 }
