@@ -246,8 +246,9 @@ func (e *Engine) release() {
 	}
 }
 
-// endTick ends a tick, unless there is more to do, which it reports. What others have left since takeMail is seen here under the mailbox's lock, and awake
-// is cleared under the same: what is left after that wakes the owner.
+// endTick ends a tick, unless there is more to do, which it reports. What others have left since
+// takeMail is seen here under the mailbox's lock, and awake is cleared under the same: what is left
+// after that wakes the owner.
 func (e *Engine) endTick() (more bool) {
 	m := &e.mail
 	if !e.holding {

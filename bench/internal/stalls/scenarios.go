@@ -111,6 +111,8 @@ func scenarios() []scenario {
 		{name: "Stats, behind an observed batch", prepare: prepareObserved},
 		{name: "missed runs of tasks", prepare: prepareMissed},
 		{name: "Resume", prepare: prepareResume},
+		{name: "Resume, paused kind in front", prepare: preparePausedKind},
+		{name: "Resume, no tokens in front", prepare: prepareNoTokens},
 		{name: "due at one moment", prepare: prepareDue, atTime: true},
 		{name: "expired at one moment", prepare: prepareExpired, atTime: true},
 		simple("Close and its report", func(s *state) { _ = s.queue.Close() }),
@@ -215,6 +217,45 @@ func prepareResume(n int, _ time.Duration) *state {
 	must(s.queue.Pause())
 	s.fill(n)
 	s.call = func() { must(s.queue.Resume()) }
+	return s
+}
+
+// preparePausedKind's call lasts until a job has run that stands behind n of a paused kind.
+func preparePausedKind(n int, _ time.Duration) *state {
+	s := newState()
+	must(s.queue.Pause())
+	k := s.kindOf()
+	must(s.queue.PauseKind("kind"))
+	for i := range n {
+		must(k.Enqueue(context.Background(), i))
+	}
+	return s.withJobBehind()
+}
+
+// prepareNoTokens's call lasts until a job has run that stands behind n for which there is no token.
+func prepareNoTokens(n int, _ time.Duration) *state {
+	s := newState()
+	must(s.queue.Pause())
+	s.fill(n, dray.WithRateLimit(noTokens{}))
+	return s.withJobBehind()
+}
+
+// noTokens is a limiter that has none before it is given up.
+type noTokens struct{}
+
+func (noTokens) Wait(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// withJobBehind makes it the call that a paused queue goes on until a plain job has run.
+func (s *state) withJobBehind() *state {
+	done := make(chan struct{})
+	must(s.queue.Enqueue(context.Background(), func(context.Context) error { close(done); return nil }))
+	s.call = func() {
+		must(s.queue.Resume())
+		<-done
+	}
 	return s
 }
 

@@ -125,6 +125,8 @@ func TestScenariosConcernAllJobs(t *testing.T) {
 		"missed runs of tasks":            func(s dray.Stats) bool { return s.Enqueued == n },
 		"Stats, behind an observed batch": func(s dray.Stats) bool { return s.Enqueued == n },
 		"Resume":                          func(s dray.Stats) bool { return !s.Paused && s.Enqueued == n },
+		"Resume, paused kind in front":    func(s dray.Stats) bool { return s.Pending == n && s.Enqueued == n+1 },
+		"Resume, no tokens in front":      func(s dray.Stats) bool { return s.Pending == n && s.Enqueued == n+1 },
 		"due at one moment":               func(s dray.Stats) bool { return s.Enqueued == n && s.Delayed == 0 },
 		"expired at one moment":           func(s dray.Stats) bool { return s.Failed == n },
 		"Jobs, to the end":                func(s dray.Stats) bool { return s.Enqueued == n },
