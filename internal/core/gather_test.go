@@ -48,19 +48,45 @@ func TestManyDueAtOneMoment(t *testing.T) {
 // What was in line of a lower priority starts when all of the higher ones that were due are: before that
 // no worker is told that it may.
 func TestLowerPrioritiesWaitForWhatIsDue(t *testing.T) {
-	w := one(t)
-	w.delay(Low, 0)
-	first, second := w.delay(Normal, w.now+time.Minute), w.delay(Normal, w.now+time.Minute)
-	require.True(t, w.c.CanStart())
+	for _, p := range [][2]Priority{{Low, Normal}, {Low, High}, {Normal, High}} {
+		w := one(t)
+		w.delay(p[0], 0)
+		require.True(t, w.c.CanStart())
+		cancel := w.someDue(p[1])
+		require.False(t, w.c.CanStart())
+		require.False(t, w.claim("w"))
+		cancel()
+		require.True(t, w.claim("w"), "what is not there any more is not waited for")
+		require.Equal(t, p[0], w.run("w").Job.Priority)
+	}
+}
+
+// So do those of a lower one that have waited for their tokens, and those of a higher one do not.
+func TestTokensWhileOthersComeDue(t *testing.T) {
+	for p := Low; p <= High; p++ {
+		w := one(t)
+		j := newJob("j")
+		j.Priority, j.Limiters = p, []any{"l"}
+		w.offer(j)
+		require.False(t, w.claim("w"))
+		cancel := w.someDue(Normal)
+		require.True(t, w.grant("l"))
+		require.Equal(t, p >= Normal, w.c.CanStart())
+		require.Equal(t, p >= Normal, w.claim("w"))
+		cancel()
+		require.Equal(t, p < Normal, w.claim("w2"))
+	}
+}
+
+// someDue lets two jobs come due, one of which comes into line; that is cancelled at once, the other by
+// the function.
+func (w *world) someDue(p Priority) (cancel func()) {
+	first, second := w.delay(p, w.now+time.Minute), w.delay(p, w.now+time.Minute)
 	w.now += time.Minute
-	w.do(func(c *Core) { require.True(t, c.AdvanceSome(w.now, 1)) })
-	require.Equal(t, 1, w.c.Ready())
-	w.do(func(c *Core) { require.True(t, c.CancelJob(first, w.now)) })
-	require.False(t, w.c.CanStart())
-	require.False(t, w.claim("w"))
-	w.do(func(c *Core) { require.True(t, c.CancelJob(second, w.now)) })
-	require.True(t, w.claim("w"), "what is not there any more is not waited for")
-	require.Equal(t, Low, w.run("w").Job.Priority)
+	w.do(func(c *Core) { require.True(w.t, c.AdvanceSome(w.now, 1)) })
+	require.True(w.t, w.c.CanStart())
+	w.do(func(c *Core) { require.True(w.t, c.CancelJob(first, w.now)) })
+	return func() { w.do(func(c *Core) { require.True(w.t, c.CancelJob(second, w.now)) }) }
 }
 
 // Jobs that come due all the time do not keep the others from starting: what was due when the first of

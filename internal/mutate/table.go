@@ -90,7 +90,7 @@ var ofQueue = []mutation{
 	{file: "internal/core/claim.go", old: "\t\tclear(h.there[open:])\n", new: ""},
 	{file: "internal/core/claim.go", old: "c.grants > 0 || open < 2 {", new: "c.grants > 0 {"},
 	{file: "internal/core/claim.go", old: "c.lanes[i].len() + c.granted[i].Len()", new: "c.lanes[i].len()"},
-	{file: "internal/core/sleepers.go", old: "if end.Less(next) {", new: "if false {"},
+	{file: "internal/core/sleepers.go", old: "if end.Less(next) {", new: "if end.Less(next) && false {"},
 	{file: "internal/core/sleepers.go", old: "first, nearest, end = i, next, nearest", new: "first, nearest = i, next"},
 	{file: "internal/core/sleepers.go", old: "\t\t\t\tend = next\n", new: ""},
 	{file: "internal/core/core.go", old: "uint64(High-j.Priority)<<62 | j.spot", new: "j.spot"},
