@@ -71,7 +71,7 @@ var ofQueue = []mutation{
 	{file: "internal/core/claim.go", old: "\tsooner(sorted.Key{}, len(c.promoting) > 0)\n", new: ""},
 	{file: "internal/core/claim.go", old: "+len(c.promoting) == 0", new: " == 0"},
 	{file: "internal/core/position.go", old: "\t\t\tf.promote(f.count(j.Key, k, k.taken))\n", new: "\t\t\t_ = j\n"},
-	{file: "internal/engine/engine.go", old: "if e.armed = e.alarm(now); unfinished {", new: "if e.armed = e.alarm(now); false {"},
+	{file: "internal/engine/engine.go", old: "if e.armed = e.alarm(now); unfinished {", new: "if e.armed = e.alarm(now); unfinished && false {"},
 	{file: "internal/core/claim.go", old: "min(c.stuck, c.cfg.StuckAllowance)", new: "c.stuck"},
 	{file: "internal/core/claim.go", old: "\tc.running++\n", new: "\n"},
 	{file: "internal/core/claim.go", old: "\tj.Attempt++\n", new: "\n"},
