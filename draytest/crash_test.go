@@ -27,3 +27,22 @@ func TestCrashesOfOneQueue(t *testing.T) {
 		require.Equal(t, uint64(2), q.Stats().Restarts)
 	})
 }
+
+// A worker can die on queues too that have none of their own: the job has settled by then, and the next one
+// finds another goroutine.
+func TestCrashWorkerOfAQueueThatIsNotServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, inline := draytest.NewManual(t), draytest.NewInline(t)
+		for n := range 3 {
+			died := draytest.CrashWorker(t, m.Queue)
+			require.NoError(t, m.Enqueue(t.Context(), nop))
+			m.Next()
+			<-died
+			require.EqualValues(t, n+1, m.Stats().Processed)
+			died = draytest.CrashWorker(t, inline)
+			require.NoError(t, inline.Enqueue(t.Context(), nop))
+			<-died
+			require.EqualValues(t, n+1, inline.Stats().Processed)
+		}
+	})
+}

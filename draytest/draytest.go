@@ -165,23 +165,31 @@ func describe(j dray.JobInfo) string {
 // ([dray.Scheduler.Unschedule]).
 func Drain(t testing.TB, q *dray.Queue) dray.Stats {
 	t.Helper()
-	begin, idle := time.Now(), false
+	begin, seen := time.Now(), false
 	for n := 0; ; n++ {
 		s := q.Stats()
+		settled := unsettled(s) == 0
 		switch {
-		// Twice: a task may be due at this very moment, the run of which is not there yet.
-		case unsettled(s) == 0 && idle:
-			return s
-		case unsettled(s) == 0:
-			idle = true
+		case !settled && !isHeld(q, s):
+			seen = false
+			pass(t, q, s, time.Since(begin), n)
+		// Twice: what follows from what has just happened may not be there yet, such as a task's run that
+		// is due at this very moment, or was postponed, and a group's completion job.
+		case !seen:
+			seen = true
 			time.Sleep(time.Microsecond)
-			continue
-		case s.Paused && s.Pending > 0 || !testhook.Inside(q).Started() || testhook.Inside(q).Held():
+		case settled:
+			return s
+		default:
 			t.Fatalf("draytest: Drain: nothing will start the jobs that wait: %s", list(q))
 		}
-		idle = false
-		pass(t, q, s, time.Since(begin), n)
 	}
+}
+
+// isHeld reports whether nothing will start the jobs that wait, as it looks.
+func isHeld(q *dray.Queue, s dray.Stats) bool {
+	inside := testhook.Inside(q)
+	return s.Paused && s.Pending > 0 || !inside.Started() || inside.Held()
 }
 
 // pass waits for a part of the time that is still needed, for the nth time. While jobs run or wait
