@@ -160,28 +160,43 @@ func (m *model) order() (jobs []*mjob) {
 		slices.SortStableFunc(ahead, byTurnOf)
 		lanes[p] = append(ahead, slices.DeleteFunc(m.lane(p), func(j *mjob) bool { return j.front })...)
 	}
-	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Running))), byStarted) {
-		ends(j)
-	}
-	play()
-	freed = true
-	aside := m.those(in(Pending), func(j *mjob) bool { return !slices.Contains(jobs, j) && !slices.Contains(behind, j) })
-	for _, j := range slices.SortedFunc(slices.Values(aside), byTurnOf) {
-		lanes[j.Priority] = append(lanes[j.Priority], j)
-	}
-	play()
-	var moment time.Duration // what is due at one comes into line together
-	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Delayed, Retrying))), byTime) {
-		if j.runAt != moment {
-			play()
-		}
-		moment = j.runAt
+	wake := func(j *mjob) {
 		if j.Key != "" && !j.keyed {
 			behind = append(behind, j)
 			follow(j.Key)
 		} else {
 			lanes[j.Priority] = append(lanes[j.Priority], j)
 		}
+	}
+	later, due := m.those(in(Delayed, Retrying)), []*mjob(nil)
+	for _, j := range slices.SortedFunc(slices.Values(later), byPriority) { // what is due is in line
+		if j.runAt <= m.now {
+			wake(j)
+			due = append(due, j)
+		}
+	}
+	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Running))), byStarted) {
+		ends(j)
+	}
+	play()
+	freed = true
+	left := slices.Concat(slices.SortedFunc(slices.Values(m.those(in(Pending))), byTurnOf), due)
+	for _, j := range left {
+		if !slices.Contains(jobs, j) && !slices.Contains(behind, j) {
+			lanes[j.Priority] = append(lanes[j.Priority], j)
+		}
+	}
+	play()
+	var moment time.Duration // what is due at one comes into line together
+	for _, j := range slices.SortedFunc(slices.Values(later), byTime) {
+		if slices.Contains(due, j) {
+			continue
+		}
+		if j.runAt != moment {
+			play()
+		}
+		moment = j.runAt
+		wake(j)
 	}
 	play()
 	return jobs
@@ -350,7 +365,7 @@ func (m *model) position(j *mjob) int {
 	if j.state != Pending {
 		return 0
 	}
-	pending := slices.DeleteFunc(m.order(), func(o *mjob) bool { return o.state != Pending })
+	pending := slices.DeleteFunc(m.order(), func(o *mjob) bool { return o.state != Pending && o.runAt > m.now })
 	return slices.Index(pending, j) + 1
 }
 

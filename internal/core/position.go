@@ -5,7 +5,9 @@ package core
 // the future is played through: see forecast.
 
 import (
+	"cmp"
 	"iter"
+	"math"
 	"slices"
 	"time"
 )
@@ -96,12 +98,13 @@ func (c *Core) PlainPosition(id uint64, now time.Duration) int {
 // exactly counts the pending jobs up to that one, which is there. It returns 0 if all of them stand
 // in line, where counting them by lane is as good, or if there is too much to look through.
 func (c *Core) exactly(now time.Duration, is func(Entry) bool) (n int) {
-	allInLine := c.pending == c.inLanes() && len(c.pausedKinds)+len(c.pausedTasks) == 0
-	if allInLine || c.pending+len(c.runs)+c.keys.len()+c.sets.len() > maxExact {
+	due := c.waiting.countDue(now)
+	allInLine := c.pending == c.inLanes() && len(c.pausedKinds)+len(c.pausedTasks)+due == 0
+	if allInLine || c.pending+due+len(c.runs)+c.keys.len()+c.sets.len() > maxExact {
 		return 0
 	}
 	for e := range c.forecast(now).all() {
-		if e.Job == nil || e.Job.State == Pending {
+		if e.Job == nil || e.Job.State == Pending || e.Job.RunAt <= now {
 			if n++; is(e) {
 				return n
 			}
@@ -135,10 +138,13 @@ func (f *forecast) all() iter.Seq[Entry] {
 		f.release()
 		var moment time.Duration // what is due at one comes into line together
 		for _, j := range f.c.waiting.all() {
+			if j.RunAt <= f.now {
+				continue
+			}
 			if j.RunAt != moment && !f.play(yield) {
 				return
 			}
-			f.wake(j)
+			f.wake(j, (*key).ofSleepers)
 			moment = j.RunAt
 		}
 		f.play(yield)
@@ -155,6 +161,11 @@ func (f *forecast) play(yield func(Entry) bool) bool {
 	}
 	return true
 }
+
+// ofAll and ofSleepers are the places taken before anything has left a key, and when all but jobs that wait
+// for their time have.
+func (k *key) ofAll() int      { return k.taken }
+func (k *key) ofSleepers() int { return k.asleep }
 
 // turns are the places of a key and what stands behind them, in a forecast. A key gets them when
 // the first of its jobs leaves, so keys that nothing leaves cost nothing.
@@ -181,6 +192,9 @@ func (c *Core) forecast(now time.Duration) *forecast {
 		if j := k.queue.first(); j != nil {
 			f.promote(f.count(j.Key, k, k.taken))
 		}
+	}
+	for _, j := range c.waiting.dueAt(now) {
+		f.wake(j, (*key).ofAll)
 	}
 	// What runs is taken to end first: with it go the places of its keys.
 	for _, r := range c.byStart() {
@@ -233,20 +247,27 @@ func (f *forecast) release() {
 			jobs = append(jobs, aside.all()...)
 		}
 	}
-	slices.SortFunc(jobs, bySeq)
+	// What is only due gets its turn now, after all others; the sort leaves it in its order.
+	turn := func(j *Job) int64 {
+		if j.State != Pending {
+			return math.MaxInt64
+		}
+		return j.seq
+	}
+	slices.SortStableFunc(jobs, func(a, b *Job) int { return cmp.Compare(turn(a), turn(b)) })
 	for _, j := range jobs {
 		f.enter(j)
 	}
 }
 
 // wake is the time that j waits for. It enters its line or, if others of its key are before it,
-// gets behind them.
-func (f *forecast) wake(j *Job) {
+// gets behind them. Whose places of a key are taken yet is told by taken, if nothing has left it before.
+func (f *forecast) wake(j *Job, taken func(*key) int) {
 	if j.Key != "" {
 		t := f.keys[j.Key]
-		if t == nil { // so of those with a place only some that wait for their time are left
+		if t == nil {
 			k := f.c.keys.get(j.Key)
-			t = f.count(j.Key, k, k.asleep)
+			t = f.count(j.Key, k, taken(k))
 		}
 		if !j.keyed {
 			if len(t.queue) > 0 || t.taken >= j.KeyLimit {

@@ -30,6 +30,30 @@ func (s *sleepers) due(now time.Duration) *Job {
 	return nil
 }
 
+// dueAt yields those that are due at now, in the order in which they come into line.
+func (s *sleepers) dueAt(now time.Duration) iter.Seq2[sorted.Key, *Job] {
+	return func(yield func(sorted.Key, *Job) bool) {
+		for i := range s {
+			for k, j := range s[i].All() {
+				if j.RunAt > now {
+					break
+				}
+				if !yield(k, j) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// countDue returns about how many that are, and exactly if they are few: see sorted.List.Rank.
+func (s *sleepers) countDue(now time.Duration) (n int) {
+	for i := range s {
+		n += s[i].Rank(sorted.Key{Major: int64(now), Minor: math.MaxUint64})
+	}
+	return n
+}
+
 // all yields them in order: see after.
 func (s *sleepers) all() iter.Seq2[sorted.Key, *Job] {
 	return s.after(sorted.Key{Major: math.MinInt64})
