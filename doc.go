@@ -74,10 +74,12 @@ returns. There is no way to kill a goroutine.
 Positions and Jobs tell the order as far as it is decided: that in which the jobs would
 start at this moment, each when the one before has ended, ageing ([Priority]) included.
 A job that was delayed, or is retried, stands in line from the moment it is due, or from
-when the queue is served again, if it is not then. A job with a [WithKey] whose key is
-busy stands aside, and lets others pass, until it is its turn: then it goes to the end
-of the line. So keys take turns, however many jobs each of them has. A job whose kind is
-paused stands aside, too, and so does one that waits for a token ([WithRateLimit]),
+when the queue is served again, if it is not then. Very many that are due at one moment
+come in one after the other, the higher priorities first, and what is enqueued meanwhile
+stands between them: a million take some tenths of a second. A job with a [WithKey] whose
+key is busy stands aside, and lets others pass, until it is its turn: then it goes to the
+end of the line. So keys take turns, however many jobs each of them has. A job whose kind
+is paused stands aside, too, and so does one that waits for a token ([WithRateLimit]),
 which is asked for when it is its turn, and what is behind these in their keys; Jobs
 lists them behind all others that are due, and then what waits for its time, each with
 what is behind it in its key. Positions agree with Jobs while there are no more than 500

@@ -229,10 +229,11 @@ var ofRest = []mutation{
 	// Clocks that are set, and zones.
 	{file: "internal/scheduler/clock.go", old: "if by > 0 {", new: "if true {"},
 	{file: "internal/scheduler/clock.go", old: "return !once && (by", new: "return (once || !once) && (by"},
-	{file: "internal/scheduler/clock.go", old: "by < -repeatWithin-jumpTolerance", new: "by < 0"},
+	{file: "internal/scheduler/clock.go", old: "return !once && (by < -repeatWithin-jumpTolerance", new: "return !once && (by < 0"},
 	{file: "internal/scheduler/clock.go", old: "s.grace = min(slept, watchInterval)", new: "_ = slept"},
 	{file: "internal/scheduler/clock.go", old: "\t\td = min(d, watchInterval)\n", new: "\n"},
-	{file: "internal/scheduler/clock.go", old: "if e.Due < math.MaxInt64 {", new: "if true {"},
+	{file: "internal/scheduler/clock.go", old: "if ok && e.Due < math.MaxInt64 {", new: "if ok {"},
+	{file: "internal/scheduler/clock.go", old: "if ok || s.named > 0 {", new: "if ok {"},
 	{file: "internal/calendar/zone.go", old: "ok && z.DST&RepeatFold == 0 && high.After(shown)", new: "ok && high.After(shown)"},
 	{file: "internal/calendar/zone.go", old: "gap && z.DST&SkipGap == 0", new: "gap"},
 	{file: "internal/calendar/zone.go", old: "if !end.After(t) {", new: "if false {"},

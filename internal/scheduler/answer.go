@@ -45,14 +45,14 @@ func (q *question) ask(s *Scheduler) {
 		// The first, which is known, is due whatever the clock shows by now: it may have been set
 		// back since, or the run is made before its jitter has ended.
 		late := span.Difference(now.Sub(r.next), t.cfg.Jitter)
-		ahead := late < 0 || !q.until.IsZero() && r.next.After(q.until)
+		ahead := r.next.After(q.by)
 		if r.err != nil || r.next.IsZero() || ahead && r.total > 0 {
 			r.done = true
 			return
 		}
 		// It goes on near the end instead. From here on total says less than are due.
 		if r.total == maxCounted {
-			r.next, r.err = s.lastBefore(t, q.by(now), r.next)
+			r.next, r.err = s.lastBefore(t, q.by, r.next)
 			late = span.Difference(now.Sub(r.next), t.cfg.Jitter) // that of a newer run
 		}
 		// It is due, so it counts, before anything is asked that may throw.
@@ -70,16 +70,6 @@ func (q *question) ask(s *Scheduler) {
 			return
 		}
 	}
-}
-
-// by returns the time up to which runs are due: now, less the jitter, or when the task was
-// replaced.
-func (q *question) by(now time.Time) time.Time {
-	by := now.Add(-q.t.cfg.Jitter)
-	if !q.until.IsZero() && by.After(q.until) {
-		return q.until
-	}
-	return by
 }
 
 // lastBefore returns one of the newest runs of t that are due by then. The one due at from is one

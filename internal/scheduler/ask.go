@@ -39,16 +39,17 @@ const (
 type question struct {
 	t *Task // immutable
 
-	// guarded by Scheduler.mu; a helper that has the question reads known, from, keep, now and until
+	// guarded by Scheduler.mu; a helper that has the question reads known, from, keep, now and by
 	// without it, as they are not changed meanwhile
-	known dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is
-	made  bool          // known has become a run
-	again bool          // another question follows, as the clock was set back
-	from  time.Time     // what it is asked with if nothing is known; zero: now
-	keep  int           // how many of the newest runs can matter
-	now   time.Time     // when a helper was last given it: what is due by then is looked for
-	until time.Time     // runs that are due later are another task's; zero if none are
-	began time.Duration // when a helper was last given it, or it began to wait for one; by the monotonic clock
+	known   dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is
+	made    bool          // known has become a run
+	again   bool          // another question follows, as the clock was set back
+	reached time.Time     // what is due by then is looked for in any case, as the clock was set back since; zero: nothing
+	from    time.Time     // what it is asked with if nothing is known; zero: now
+	keep    int           // how many of the newest runs can matter
+	now     time.Time     // when a helper was last given it
+	by      time.Time     // what is due by then is looked for
+	began   time.Duration // when a helper was last given it, or it began to wait for one; by the monotonic clock
 
 	// owned by the helper that has the question; guarded by Scheduler.mu while none has
 	result dueResult
@@ -257,9 +258,15 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 	// Each time anew: the task may have been replaced since the question was made, or was last
 	// asked.
 	q.keep = q.t.keeps()
+	q.by = q.now.Add(-q.t.cfg.Jitter)
 	// What the old schedule names after this is not due any more: the new one is in force.
 	if h := q.t.heir; h != nil {
-		q.until = s.clock.Named(h.since)
+		if since := s.clock.Named(h.since); q.by.After(since) {
+			q.by = since
+		}
+	}
+	if q.by.Before(q.reached) {
+		q.by = q.reached
 	}
 	return q
 }

@@ -62,13 +62,14 @@ func (s *Scheduler) watch(now clock.Reading) {
 	if now == s.looked {
 		return
 	}
-	// How long ago the last look was; what the wall clock would show if it had not been set since; and
+	// How long ago the last look was; what the clocks would show if the one had not been set since; and
 	// by how much it was.
 	slept := now.Mono - s.looked.Mono
-	unset := s.looked.Wall + slept
-	by := now.Wall - unset
-	s.looked = now
-	if back := s.reached - now.Wall; back < 0 || back > repeatWithin+jumpTolerance {
+	unset := clock.Reading{Mono: now.Mono, Wall: s.looked.Wall + slept}
+	by := now.Wall - unset.Wall
+	reached := max(s.reached, unset.Wall)
+	s.looked, s.reached = now, max(s.reached, now.Wall)
+	if by < -repeatWithin-jumpTolerance {
 		s.reached = now.Wall
 	}
 	if by.Abs() <= jumpTolerance+slept/slewing || s.named == 0 {
@@ -82,32 +83,38 @@ func (s *Scheduler) watch(now clock.Reading) {
 	// A task that is not asked anew keeps its next run, and waits until the clock has caught up
 	// with it.
 	for _, t := range s.tasks {
-		s.setBack(t, by, unset)
+		s.setBack(t, by, t.upTo(unset, reached))
 	}
 	for _, found := range s.replaced {
 		for _, t := range found {
-			s.setBack(t, by, unset)
+			s.setBack(t, by, t.upTo(unset, reached))
 		}
 	}
 }
 
 // setBack has t asked anew, from now on, if it is to repeat the times between which the clock was set
-// back. A run that had come due by then, and that jitter delays, is made at once, as the clock no
-// longer says when its jitter ends. If a question is under way its answer counts, as it was asked
+// back. What had come due, until then, is looked for before, also what jitter delays, as the clock no
+// longer says when that ends. If a question is under way its answer counts, as it was asked
 // when the run was due, and another one follows.
-func (s *Scheduler) setBack(t *Task, by, unset time.Duration) {
+func (s *Scheduler) setBack(t *Task, by, then time.Duration) {
 	if !t.repeats(by) {
 		return
 	}
+	if t.heir != nil {
+		then = min(then, t.heir.since)
+	}
 	again := true
 	if t.asking == nil {
-		again = t.next <= unset // it had come due
+		again = t.next <= then // it had come due
 		t.reset = !again
 		t.late = t.late || again && t.paused
 		s.disarm(t)
 		s.ask(t)
 	}
 	t.asking.again = again && !t.gone
+	if again {
+		t.asking.reached = s.clock.Named(then)
+	}
 }
 
 // repeats reports whether the times between which the clock was set back are to count again for
@@ -151,11 +158,12 @@ func (s *Scheduler) sleep() time.Duration {
 	if e, ok := s.intervals.first(); ok {
 		d = min(d, span.Difference(e.Due, now.Mono))
 	}
-	if e, ok := s.calendar.first(); ok {
+	e, ok := s.calendar.first()
+	if ok || s.named > 0 { // paused ones, too: what comes due in the pause does by the clock of then
 		d = min(d, watchInterval)
-		if e.Due < math.MaxInt64 { // else it is not due in the time that can be told
-			d = min(d, span.Difference(e.Due, now.Wall))
-		}
+	}
+	if ok && e.Due < math.MaxInt64 { // else it is not due in the time that can be told
+		d = min(d, span.Difference(e.Due, now.Wall))
 	}
 	return d
 }

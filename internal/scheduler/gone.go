@@ -20,7 +20,7 @@ type heir struct {
 // timers, or is asked, until all runs have been found that were due by now. The alternative, to
 // find them here, would have to wait for its schedule, which is foreign code and may not return.
 func (s *Scheduler) replace(old, t *Task, now clock.Reading) {
-	since := old.upTo(now, s.reached)
+	since, paused := old.upTo(now, s.reached), old.paused
 	s.engine.Update(func(c *core.Core, _ time.Duration) {
 		// since is on the clock of the old task, whose runs it bounds; the heir may go by the
 		// other clock.
@@ -32,7 +32,6 @@ func (s *Scheduler) replace(old, t *Task, now clock.Reading) {
 		if old.paused {
 			old.paused = false
 			c.ResumeTask(old.name)
-			old.late = old.hasNext && old.next <= old.nowOf(now)
 		}
 		s.wait(t) // its overlap policy may let more runs go on
 	})
@@ -46,6 +45,9 @@ func (s *Scheduler) replace(old, t *Task, now clock.Reading) {
 	}
 	if old.runsForHeir() {
 		s.replaced[old.name] = append(s.replaced[old.name], old)
+		if paused {
+			s.armAfterPause(old, since, now)
+		}
 		s.arm(old)
 		s.poke()
 	} else {

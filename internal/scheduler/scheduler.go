@@ -302,18 +302,27 @@ func (s *Scheduler) Pause(name string) error {
 // Resume ends Pause. Runs that wait in the queue or are postponed go on in the tick of the call.
 func (s *Scheduler) Resume(name string) error {
 	return s.change(name, func(t *Task, c *core.Core, _ time.Duration) {
-		if !t.paused {
-			return
+		if t.paused {
+			t.paused = false
+			c.ResumeTask(name)
+			s.wait(t)
+			now := s.look()
+			s.armAfterPause(t, t.upTo(now, s.reached), now)
 		}
-		t.paused = false
-		c.ResumeTask(name)
-		s.wait(t)
-		// If a run came due during the pause, all that are due by now are missed, even one that
-		// is less than lateAfter late, or that jitter still delays. If a question is under way
-		// this has no effect, as its answer sets late anew.
-		t.late = t.hasNext && t.next <= t.nowOf(s.look())
-		s.arm(t)
 	})
+}
+
+// armAfterPause arms t after a pause. If a run came due in it all that are due by then are missed, even
+// one that is less than lateAfter late, or that jitter still delays. If a question is under way this has
+// no effect, as its answer sets late anew. If the clock was set back in the pause it is not waited for
+// until it shows the times again.
+func (s *Scheduler) armAfterPause(t *Task, by time.Duration, now clock.Reading) {
+	t.late = t.hasNext && t.next <= by
+	if t.late && t.asking == nil && by > t.nowOf(now) {
+		s.ask(t)
+		t.asking.reached = s.clock.Named(by)
+	}
+	s.arm(t)
 }
 
 // Next returns the schedule of a task, its options, and when it is due next, as if it were not

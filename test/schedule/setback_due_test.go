@@ -1,0 +1,101 @@
+package schedule_test
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/a622d8ee/dray"
+	"github.com/a622d8ee/dray/test/kit"
+)
+
+// What came due in a pause was missed, all of it and at once, also if the clock is set back before the
+// pause ends: by however much, once or again, and whoever ends it.
+func TestSetBackAfterDueInAPause(t *testing.T) {
+	for _, backs := range [][]time.Duration{{}, {5 * time.Minute}, {11 * time.Minute}, {5 * time.Hour}, {11 * time.Minute, 5 * time.Hour}} {
+		for name, resume := range map[string]func(s *dray.Scheduler, fn dray.Func, opts ...dray.TaskOption) error{
+			"Resume": func(s *dray.Scheduler, _ dray.Func, _ ...dray.TaskOption) error { return s.Resume("task") },
+			"Schedule": func(s *dray.Scheduler, fn dray.Func, opts ...dray.TaskOption) error {
+				return s.Schedule("task", kit.Grid(time.Minute), fn, opts...)
+			},
+		} {
+			for keep, missed := range map[int]dray.Missed{0: dray.SkipMissed, 1: dray.RunOnce, 100: dray.RunAll(100)} {
+				synctest.Test(t, func(t *testing.T) {
+					q, set := skewed(t)
+					fn, all := dues()
+					opts := []dray.TaskOption{dray.WithMissed(missed)}
+					require.NoError(t, q.Scheduler().Schedule("task", kit.Grid(time.Minute), fn, opts...))
+					time.Sleep(30 * time.Second)
+					require.NoError(t, q.Scheduler().Pause("task"))
+					time.Sleep(10*time.Minute + 27*time.Second) // the clocks were compared since the last was due
+					for _, back := range backs {
+						set(-back)
+						time.Sleep(time.Second)
+						require.NoError(t, q.Scheduler().Pause("task")) // it looks at the clocks
+					}
+					require.NoError(t, resume(q.Scheduler(), fn, opts...))
+					time.Sleep(100 * time.Millisecond)
+					i := info(t, q, "task")
+					require.EqualValues(t, 10, i.Due, "%v, then %s: %v", backs, name, all())
+					require.EqualValues(t, 10-min(keep, 10), i.Missed, "%v, then %s: %v", backs, name, all())
+					require.Len(t, all(), min(keep, 10))
+				})
+			}
+		}
+	}
+}
+
+// Runs that jitter delays have come due: all of them count when the clock is set back for good.
+func TestSetBackWhileJitterDelaysMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, set := skewed(t)
+		fn, all := dues()
+		begin, tasks := time.Now(), 0
+		for n := range 8 { // the jitter of some is short
+			name := strconv.Itoa(n)
+			require.NoError(t, q.Scheduler().Schedule(name, kit.Grid(time.Minute), func(ctx context.Context) error {
+				if _, due, _ := dray.TaskFrom(ctx); due.Before(begin) { // from when the clock was wrong
+					return nil
+				}
+				return fn(ctx)
+			}, dray.WithJitter(3*time.Hour), dray.WithMissed(dray.RunAll(100)), dray.WithOverlap(dray.AllowOverlap)))
+		}
+		time.Sleep(10*time.Minute + 30*time.Second)
+		for n := range 8 {
+			if info(t, q, strconv.Itoa(n)).Due == 0 {
+				tasks++
+			}
+		}
+		require.Positive(t, tasks)
+		before := len(all())
+		set(-5 * time.Hour)
+		time.Sleep(2 * time.Minute)
+		require.GreaterOrEqual(t, len(all()), before+10*tasks, "%v", all())
+	})
+}
+
+// Each time by which a clock is set back counts by itself: what has been run is not run again after
+// several small ones, by a reload either.
+func TestReloadAfterSeveralSetBacks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, set := skewed(t)
+		fn, all := dues()
+		schedule := func() { require.NoError(t, q.Scheduler().Schedule("task", kit.Grid(time.Hour), fn)) }
+		schedule()
+		time.Sleep(10*time.Hour + 30*time.Minute)
+		before := all()
+		for range 3 {
+			set(-2 * time.Hour)
+			time.Sleep(2 * time.Minute)
+			schedule()
+		}
+		time.Sleep(6 * time.Hour)
+		require.Equal(t, before, all())
+		time.Sleep(time.Hour)
+		require.Len(t, all(), len(before)+1)
+	})
+}
