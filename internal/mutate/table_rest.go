@@ -232,7 +232,7 @@ var ofRest = []mutation{
 	{file: "internal/scheduler/clock.go", old: "return !once && (by < -repeatWithin-jumpTolerance", new: "return !once && (by < 0"},
 	{file: "internal/scheduler/clock.go", old: "s.grace = min(slept, watchInterval)", new: "_ = slept"},
 	{file: "internal/scheduler/clock.go", old: "\t\td = min(d, watchInterval)\n", new: "\n"},
-	{file: "internal/scheduler/clock.go", old: "if ok && e.Due < math.MaxInt64 {", new: "if ok {"},
+	{file: "internal/scheduler/clock.go", old: "if ok && e.Due < math.MaxInt64 {", new: "if ok && e.Due <= math.MaxInt64 {"},
 	{file: "internal/scheduler/clock.go", old: "if ok || s.named > 0 {", new: "if ok {"},
 	{file: "internal/calendar/zone.go", old: "ok && z.DST&RepeatFold == 0 && high.After(shown)", new: "ok && high.After(shown)"},
 	{file: "internal/calendar/zone.go", old: "gap && z.DST&SkipGap == 0", new: "gap"},

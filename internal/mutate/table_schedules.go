@@ -37,7 +37,7 @@ var ofSchedules = []mutation{
 	{file: "internal/scheduler/scheduler.go", old: "by > t.nowOf(now) {", new: "false {"},
 	{file: "internal/scheduler/scheduler.go", old: "\t\tt.asking.reached = s.clock.Named(by)\n", new: ""},
 	{file: "internal/scheduler/scheduler.go", old: "t.late = t.hasNext && t.next <= by", new: "t.late = t.hasNext && t.next <= t.nowOf(now)"},
-	{file: "internal/scheduler/gone.go", old: "\t\tif paused {\n", new: "\t\tif false {\n"},
+	{file: "internal/scheduler/gone.go", old: "\t\tif paused {\n", new: "\t\tif paused && false {\n"},
 	{file: "internal/scheduler/ask.go", old: "if q.by.Before(q.reached) {", new: "if false {"},
 	{file: "internal/scheduler/answer.go", old: "t.in(r.next), t.cfg.DST", new: "r.next, t.cfg.DST"},
 	{file: "internal/scheduler/ask.go", old: "q.now = s.clock.Named(now.Wall)", new: "q.now = s.clock.Named(now.Wall + 1e9)"},

@@ -1,7 +1,6 @@
 package schedule_test
 
 import (
-	"context"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -49,33 +48,40 @@ func TestSetBackAfterDueInAPause(t *testing.T) {
 	}
 }
 
-// Runs that jitter delays have come due: all of them count when the clock is set back for good.
+// Runs that jitter delays have come due: all of them count when the clock is set back for good, and of a
+// task that has been replaced since those before that.
 func TestSetBackWhileJitterDelaysMany(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q, set := skewed(t)
-		fn, all := dues()
-		begin, tasks := time.Now(), 0
-		for n := range 8 { // the jitter of some is short
-			name := strconv.Itoa(n)
-			require.NoError(t, q.Scheduler().Schedule(name, kit.Grid(time.Minute), func(ctx context.Context) error {
-				if _, due, _ := dray.TaskFrom(ctx); due.Before(begin) { // from when the clock was wrong
-					return nil
+	for _, replaced := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			q, set := skewed(t)
+			schedule := func(when dray.Schedule) {
+				for n := range 8 {
+					require.NoError(t, q.Scheduler().Schedule(strconv.Itoa(n), when, kit.Nop,
+						dray.WithJitter(3*time.Hour), dray.WithMissed(dray.RunAll(100)), dray.WithOverlap(dray.AllowOverlap)))
 				}
-				return fn(ctx)
-			}, dray.WithJitter(3*time.Hour), dray.WithMissed(dray.RunAll(100)), dray.WithOverlap(dray.AllowOverlap)))
-		}
-		time.Sleep(10*time.Minute + 30*time.Second)
-		for n := range 8 {
-			if info(t, q, strconv.Itoa(n)).Due == 0 {
-				tasks++
 			}
-		}
-		require.Positive(t, tasks)
-		before := len(all())
-		set(-5 * time.Hour)
-		time.Sleep(2 * time.Minute)
-		require.GreaterOrEqual(t, len(all()), before+10*tasks, "%v", all())
-	})
+			time.Sleep(20 * time.Second) // so the clocks are compared between the runs
+			schedule(kit.Grid(time.Minute))
+			time.Sleep(9*time.Minute + 50*time.Second)
+			if replaced {
+				schedule(kit.Grid(24 * time.Hour))
+				time.Sleep(10*time.Minute - 5*time.Second)
+			}
+			var delayed []string // the jitter of the others is short
+			for _, i := range q.Scheduler().Tasks() {
+				if i.Due == 0 {
+					delayed = append(delayed, i.Name)
+				}
+			}
+			require.NotEmpty(t, delayed)
+			set(-5 * time.Hour)
+			time.Sleep(2 * time.Minute)
+			for _, name := range delayed {
+				i := info(t, q, name)
+				require.Equal(t, []uint64{10, 10}, []uint64{i.Due, i.Runs}, "task %s, replaced: %v", name, replaced)
+			}
+		})
+	}
 }
 
 // Each time by which a clock is set back counts by itself: what has been run is not run again after
