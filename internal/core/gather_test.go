@@ -138,3 +138,35 @@ func TestSleepersInOrder(t *testing.T) {
 		}
 	}
 }
+
+// What is due stands in line, whether or not the core has come to it yet: Jobs and positions say so.
+func TestWhatIsDueIsToldInLine(t *testing.T) {
+	w := one(t)
+	low := w.delay(Low, 0)
+	var want []*Job
+	for range 30 {
+		want = append(want, w.delay(High, w.now+time.Minute))
+	}
+	w.now += time.Minute
+	require.True(t, slices.Equal(append(want, low), w.c.WaitingJobs(w.now)))
+	w.do(func(c *Core) { require.True(t, c.AdvanceSome(w.now, 10)) })
+	require.True(t, slices.Equal(append(want, low), w.c.WaitingJobs(w.now)))
+	last := newJob("last")
+	last.Priority = Low
+	_, _, position := w.offer(last)
+	require.Equal(t, 32, position)
+}
+
+// One of a key is told behind those that have the key's places.
+func TestWhatIsDueIsToldBehindItsKey(t *testing.T) {
+	w := one(t)
+	first, second := newJob("first"), newJob("second")
+	first.Key, first.Priority = "key", Low
+	second.Key, second.Priority, second.RunAt = "key", High, w.now+time.Minute
+	w.offer(first)
+	w.offer(second)
+	w.now += time.Minute
+	require.Equal(t, []*Job{first, second}, w.c.WaitingJobs(w.now))
+	w.do(func(c *Core) { c.Advance(w.now) })
+	require.Equal(t, []*Job{first, second}, w.c.WaitingJobs(w.now))
+}
