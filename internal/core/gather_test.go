@@ -170,3 +170,16 @@ func TestWhatIsDueIsToldBehindItsKey(t *testing.T) {
 	w.do(func(c *Core) { c.Advance(w.now) })
 	require.Equal(t, []*Job{first, second}, w.c.WaitingJobs(w.now))
 }
+
+// And behind what was put aside before, if its kind is paused.
+func TestWhatIsDueIsToldBehindWhatIsAside(t *testing.T) {
+	w := one(t)
+	w.do(func(c *Core) { c.PauseKind("k") })
+	first, second := newJob("first"), newJob("second")
+	first.Kind, second.Kind, second.RunAt = "k", "k", w.now+time.Minute
+	w.offer(first)
+	require.False(t, w.claim("w"))
+	w.offer(second)
+	w.now += time.Minute
+	require.Equal(t, []*Job{first, second}, w.c.WaitingJobs(w.now))
+}
