@@ -32,7 +32,7 @@ var ofSchedules = []mutation{
 	{file: "internal/scheduler/clock.go", old: "t.asking.again = again && !t.gone", new: "t.asking.again = false"},
 	{file: "internal/scheduler/clock.go", old: "\t\tfor _, t := range found {\n\t\t\ts.setBack(t, by, t.upTo(unset, reached))\n\t\t}", new: "\t\t_ = found"},
 	{file: "internal/scheduler/clock.go", old: "then = min(then, t.heir.since)", new: "_ = then"},
-	{file: "internal/scheduler/clock.go", old: "\tif again {\n", new: "\tif false {\n"},
+	{file: "internal/scheduler/clock.go", old: "again && at.After(t.asking.reached) {", new: "again && at.After(at) {"},
 	{file: "internal/scheduler/clock.go", old: "reached := max(s.reached, unset.Wall)", new: "reached := unset.Wall"},
 	{file: "internal/scheduler/scheduler.go", old: "by > t.nowOf(now) {", new: "false {"},
 	{file: "internal/scheduler/scheduler.go", old: "\t\tt.asking.reached = s.clock.Named(by)\n", new: ""},

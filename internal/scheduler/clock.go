@@ -112,8 +112,8 @@ func (s *Scheduler) setBack(t *Task, by, then time.Duration) {
 		s.ask(t)
 	}
 	t.asking.again = again && !t.gone
-	if again {
-		t.asking.reached = s.clock.Named(then)
+	if at := s.clock.Named(then); again && at.After(t.asking.reached) {
+		t.asking.reached = at
 	}
 }
 
