@@ -170,7 +170,7 @@ func (w *Worker) hold(fn core.Func, record *core.Job) {
 // await gives the worker back, and waits for a lease. From giveBack on its fields are the
 // owner's, until it has received the next lease; only away is its own, by which it knows.
 func (w *Worker) await() bool {
-	attended := false // the place of a worker that ended in here does not know
+	attended := !w.away // the place of a worker that ended in here does not know
 	if !w.away && w.end != notYet {
 		w.ended, w.away = w.engine.Now(), true
 		if w.record != nil {
