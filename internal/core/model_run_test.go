@@ -169,10 +169,12 @@ func (m *model) order() (jobs []*mjob) {
 		}
 	}
 	later, due := m.those(in(Delayed, Retrying)), []*mjob(nil)
-	for _, j := range slices.SortedFunc(slices.Values(later), byPriority) { // what is due is in line
-		if j.runAt <= m.now {
-			wake(j)
-			due = append(due, j)
+	for _, by := range []time.Duration{m.due, m.now} { // what is due is in line, first what was when it was looked at
+		for _, j := range slices.SortedFunc(slices.Values(later), byPriority) {
+			if j.runAt <= by && !slices.Contains(due, j) {
+				wake(j)
+				due = append(due, j)
+			}
 		}
 	}
 	for _, j := range slices.SortedFunc(slices.Values(m.those(in(Running))), byStarted) {

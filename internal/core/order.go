@@ -75,14 +75,6 @@ func (h *heads) start(i int, more bool, now time.Duration) {
 	h.there[i], h.since[i], h.started[i] = more, now, now
 }
 
-// skip puts aside the first job of priority i, which does not count as a start. What is left of its
-// line is given.
-func (h *heads) skip(i int, left []Entry) {
-	if h.there[i] = len(left) > 0; h.there[i] {
-		h.head(i, readySince(left[0]))
-	}
-}
-
 // order yields in which order as many jobs of each priority as in counts would start if all did
 // now: runs of one priority, and how long they are. It costs by the number of runs, not of jobs: as
 // no time passes here, a priority that has started one ages no more, and the rest of the highest is

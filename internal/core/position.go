@@ -7,7 +7,6 @@ package core
 import (
 	"cmp"
 	"iter"
-	"math"
 	"slices"
 	"time"
 )
@@ -125,8 +124,9 @@ type forecast struct {
 	lines [3][]Entry
 	heads heads
 	keys  map[string]*turns
-	aside []*Job // in line, but of a paused kind: those whose turn has come
-	freed bool   // what stands aside may start
+	due   map[*Job]int // what is due and not in line yet: the how manieth to come into it
+	aside []*Job       // in line, but of a paused kind: those whose turn has come
+	freed bool         // what stands aside may start
 }
 
 // all yields the jobs in their order. It can be read once.
@@ -177,7 +177,7 @@ type turns struct {
 // forecast begins a forecast: with what is in line now, as if the running jobs had just ended, in
 // the order in which they started. Roomless jobs behind a lane are taken for its end.
 func (c *Core) forecast(now time.Duration) *forecast {
-	f := &forecast{c: c, now: now, ahead: c.allAhead(), keys: map[string]*turns{}}
+	f := &forecast{c: c, now: now, ahead: c.allAhead(), keys: map[string]*turns{}, due: map[*Job]int{}}
 	f.heads = c.heads(firstOf(f.ahead))
 	for i := range c.lanes {
 		for _, j := range f.ahead[i] {
@@ -193,8 +193,14 @@ func (c *Core) forecast(now time.Duration) *forecast {
 			f.promote(f.count(j.Key, k, k.taken))
 		}
 	}
-	for _, j := range c.waiting.dueAt(now) {
-		f.wake(j, (*key).ofAll)
+	// What was due when the core looked first comes before what has come due since: see AdvanceSome.
+	for _, by := range []time.Duration{c.gathers, now} {
+		for _, j := range c.waiting.dueAt(by) {
+			if f.due[j] == 0 {
+				f.due[j] = len(f.due) + 1
+				f.wake(j, (*key).ofAll)
+			}
+		}
 	}
 	// What runs is taken to end first: with it go the places of its keys.
 	for _, r := range c.byStart() {
@@ -212,7 +218,9 @@ func (f *forecast) next() (e Entry, ok bool) {
 		e, f.lines[i] = f.lines[i][0], f.lines[i][1:]
 		if j := e.Job; j != nil && !f.freed && f.c.asideOf(j) != nil {
 			f.aside = append(f.aside, j)
-			f.heads.skip(i, f.lines[i])
+			if f.heads.there[i] = len(f.lines[i]) > 0; f.heads.there[i] {
+				f.heads.head(i, f.readySince(f.lines[i][0]))
+			}
 			continue
 		}
 		f.heads.start(i, len(f.lines[i]) > 0, f.now)
@@ -228,13 +236,18 @@ func (f *forecast) next() (e Entry, ok bool) {
 func (f *forecast) enter(j *Job) {
 	i := High - j.Priority
 	if len(f.lines[i]) == 0 {
-		ready := j.readyAt
-		if j.State != Pending { // it becomes ready when it is due, and has not aged then
-			ready = f.now
-		}
-		f.heads.head(int(i), ready)
+		f.heads.head(int(i), f.readySince(Entry{Job: j}))
 	}
 	f.lines[i] = append(f.lines[i], Entry{Job: j, ID: j.ID})
+}
+
+// readySince is when what stands in line became ready. What is due does when it comes into line, and has not
+// aged then.
+func (f *forecast) readySince(e Entry) time.Duration {
+	if e.Job != nil && e.Job.State != Pending {
+		return f.now
+	}
+	return readySince(e)
 }
 
 // release lets into line what stands aside, by its turn: what is of a paused kind or waits for a
@@ -247,14 +260,13 @@ func (f *forecast) release() {
 			jobs = append(jobs, aside.all()...)
 		}
 	}
-	// What is only due gets its turn now, after all others; the sort leaves it in its order.
 	turn := func(j *Job) int64 {
-		if j.State != Pending {
-			return math.MaxInt64
+		if n := f.due[j]; n > 0 {
+			return f.c.seq + int64(n) // which it will get
 		}
 		return j.seq
 	}
-	slices.SortStableFunc(jobs, func(a, b *Job) int { return cmp.Compare(turn(a), turn(b)) })
+	slices.SortFunc(jobs, func(a, b *Job) int { return cmp.Compare(turn(a), turn(b)) })
 	for _, j := range jobs {
 		f.enter(j)
 	}

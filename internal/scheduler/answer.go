@@ -136,6 +136,7 @@ func (s *Scheduler) answered(q *question) {
 	if q.again && r.err == nil {
 		t.reset = true
 		s.ask(t)
+		t.asking.back = q.back
 		s.handOver()
 		s.poke()
 		return

@@ -44,6 +44,7 @@ type question struct {
 	known   dueRuns       // what is due for sure, as asking began with it; total is 0 if nothing is
 	made    bool          // known has become a run
 	again   bool          // another question follows, as the clock was set back
+	back    time.Time     // to when the clock was set back: the question that follows, or this one if nothing is known, begins there
 	reached time.Time     // what is due by then is looked for in any case, as the clock was set back since; zero: nothing
 	from    time.Time     // what it is asked with if nothing is known; zero: now
 	keep    int           // how many of the newest runs can matter
@@ -265,8 +266,11 @@ func (s *Scheduler) nextQuestion(last *question) *question {
 			q.by = since
 		}
 	}
-	if q.by.Before(q.reached) {
+	if q.again || q.by.Before(q.reached) { // what is due after that is for the question that follows
 		q.by = q.reached
+	}
+	if q.known.total == 0 && !q.back.IsZero() {
+		q.from = q.back
 	}
 	return q
 }

@@ -92,7 +92,7 @@ func (s *Scheduler) watch(now clock.Reading) {
 	}
 }
 
-// setBack has t asked anew, from now on, if it is to repeat the times between which the clock was set
+// setBack has t asked anew, from the time to which the clock was set, if it is to repeat the times between which the clock was set
 // back. What had come due, until then, is looked for before, also what jitter delays, as the clock no
 // longer says when that ends. If a question is under way its answer counts, as it was asked
 // when the run was due, and another one follows.
@@ -115,6 +115,7 @@ func (s *Scheduler) setBack(t *Task, by, then time.Duration) {
 	if at := s.clock.Named(then); again && at.After(t.asking.reached) {
 		t.asking.reached = at
 	}
+	t.asking.back = s.clock.Named(s.looked.Wall)
 }
 
 // repeats reports whether the times between which the clock was set back are to count again for

@@ -142,12 +142,12 @@ func (s *Scheduler) addUncounted(found *dueRuns, t *Task, by time.Duration) {
 // takeEarly takes the runs that are due by now and that jitter would delay. It costs O(n) of n
 // timers, and is for the end of a run of the queue alone.
 func (s *Scheduler) takeEarly(now clock.Reading) {
-	for _, t := range s.intervals.early(now) {
+	for _, t := range s.intervals.early(now, s.reached) {
 		s.takeInterval(t, now, t.cfg.Jitter)
 		s.arm(t)
 		s.forget(t)
 	}
-	for _, t := range s.calendar.early(now) {
+	for _, t := range s.calendar.early(now, s.reached) {
 		s.ask(t)
 	}
 }
@@ -155,13 +155,13 @@ func (s *Scheduler) takeEarly(now clock.Reading) {
 // early disarms and returns the tasks that have a run which jitter delays. Those without jitter
 // were taken before, by takeDue. It sweeps out what does not stand, as it looks at each entry
 // anyway.
-func (tt *taskTimers) early(now clock.Reading) (found []*Task) {
+func (tt *taskTimers) early(now clock.Reading, reached time.Duration) (found []*Task) {
 	tt.queue.Sweep(func(e timerqueue.Entry[*Task]) bool {
 		t := e.Item
 		if !stands(e) {
 			return false
 		}
-		if t.cfg.Jitter == 0 || t.next > t.nowOf(now) {
+		if t.cfg.Jitter == 0 || t.next > t.upTo(now, reached) {
 			return true
 		}
 		// As drop does, but for the entry, which Sweep takes out.

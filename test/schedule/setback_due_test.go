@@ -1,6 +1,7 @@
 package schedule_test
 
 import (
+	"context"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -104,4 +105,71 @@ func TestReloadAfterSeveralSetBacks(t *testing.T) {
 		time.Sleep(time.Hour)
 		require.Len(t, all(), len(before)+1)
 	})
+}
+
+// The times count from the one to which the clock is set back, not from when the schedule can be asked next.
+func TestSetBackBeforeTheScheduleIsAsked(t *testing.T) {
+	const each = 10 * time.Minute
+	for _, back := range []time.Duration{0, 5 * time.Hour} {
+		t.Run("as it hangs", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, set := skewed(t)
+				asked := 0
+				require.NoError(t, q.Scheduler().Schedule("task", foreign(func(after time.Time) time.Time {
+					if asked++; asked == 2 {
+						time.Sleep(2 * time.Hour)
+					}
+					return kit.Grid(each).Next(after)
+				}), kit.Nop))
+				time.Sleep(15 * time.Minute) // at 10 it was due, and has been asked since
+				synctest.Wait()
+				set(-back)
+				time.Sleep(3 * time.Hour)
+				require.EqualValues(t, 1+3*time.Hour/each, info(t, q, "task").Due, "set back by %v", back)
+			})
+		})
+		t.Run("as the queue is not served", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q, set := skewedLater(t)
+				require.NoError(t, q.Scheduler().Schedule("task", kit.Grid(each), kit.Nop))
+				serve := func(d time.Duration) {
+					ctx, cancel := context.WithTimeoutCause(t.Context(), d, dray.ErrRestart)
+					defer cancel()
+					_ = q.Serve(ctx)
+				}
+				serve(5 * time.Minute)
+				set(-back)
+				require.NoError(t, q.Scheduler().Resume("task")) // it notices
+				time.Sleep(3 * time.Hour)
+				serve(time.Hour)
+				require.EqualValues(t, 4*time.Hour/each, info(t, q, "task").Due, "set back by %v", back)
+			})
+		})
+	}
+}
+
+// What has come due and jitter delays is made by a shutdown, also if the clock shows an earlier time by then.
+func TestShutdownAfterASetBackMakesWhatJitterDelays(t *testing.T) {
+	for _, back := range []time.Duration{0, 30 * time.Minute, 5 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			q, set := skewed(t)
+			fn, all := dues()
+			var late []string // the jitter of the others is short
+			for n := range 8 {
+				require.NoError(t, q.Scheduler().Schedule(strconv.Itoa(n), kit.Grid(time.Hour), fn, dray.WithJitter(50*time.Minute)))
+			}
+			time.Sleep(time.Hour + time.Second)
+			for _, i := range q.Scheduler().Tasks() {
+				if i.Due == 0 {
+					late = append(late, i.Name)
+				}
+			}
+			require.NotEmpty(t, late)
+			set(-back)
+			time.Sleep(2 * time.Minute)
+			_, err := q.Shutdown(t.Context())
+			require.NoError(t, err)
+			require.Len(t, all(), 8, "set back by %v", back)
+		})
+	}
 }
