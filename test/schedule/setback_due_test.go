@@ -111,23 +111,25 @@ func TestReloadAfterSeveralSetBacks(t *testing.T) {
 func TestSetBackBeforeTheScheduleIsAsked(t *testing.T) {
 	const each = 10 * time.Minute
 	for _, back := range []time.Duration{0, 5 * time.Hour} {
-		t.Run("as it hangs", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				q, set := skewed(t)
-				asked := 0
-				require.NoError(t, q.Scheduler().Schedule("task", foreign(func(after time.Time) time.Time {
-					if asked++; asked == 2 {
-						time.Sleep(2 * time.Hour)
-					}
-					return kit.Grid(each).Next(after)
-				}), kit.Nop))
-				time.Sleep(15 * time.Minute) // at 10 it was due, and has been asked since
-				synctest.Wait()
-				set(-back)
-				time.Sleep(3 * time.Hour)
-				require.EqualValues(t, 1+3*time.Hour/each, info(t, q, "task").Due, "set back by %v", back)
+		for _, hangs := range []time.Duration{2 * time.Hour, 8 * time.Hour} { // until the clock shows an earlier time than before, or a later one
+			t.Run("as it hangs", func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					q, set := skewed(t)
+					asked := 0
+					require.NoError(t, q.Scheduler().Schedule("task", foreign(func(after time.Time) time.Time {
+						if asked++; asked == 2 {
+							time.Sleep(hangs)
+						}
+						return kit.Grid(each).Next(after)
+					}), kit.Nop))
+					time.Sleep(15 * time.Minute) // at 10 it was due, and has been asked since
+					synctest.Wait()
+					set(-back)
+					time.Sleep(hangs + time.Hour)
+					require.EqualValues(t, 1+(hangs+time.Hour)/each, info(t, q, "task").Due, "set back by %v", back)
+				})
 			})
-		})
+		}
 		t.Run("as the queue is not served", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				q, set := skewedLater(t)
