@@ -68,7 +68,7 @@ func (s *Scheduler) watch(now clock.Reading) {
 	unset := clock.Reading{Mono: now.Mono, Wall: s.looked.Wall + slept}
 	by := now.Wall - unset.Wall
 	reached := max(s.reached, unset.Wall)
-	s.looked, s.reached = now, max(s.reached, now.Wall)
+	s.looked, s.reached, s.highest = now, max(s.reached, now.Wall), max(s.highest, now.Wall)
 	if by < -repeatWithin-jumpTolerance {
 		s.reached = now.Wall
 	}
@@ -124,8 +124,22 @@ func (t *Task) repeats(by time.Duration) bool {
 	if t.cal == nil || !t.hasNext {
 		return false
 	}
+	return !t.once() && (by < -repeatWithin-jumpTolerance || t.repeatsFolds())
+}
+
+// once reports whether the times of a calendar task are given one by one.
+func (t *Task) once() bool {
 	_, once := t.cal.when.(calendar.At)
-	return !once && (by < -repeatWithin-jumpTolerance || t.repeatsFolds())
+	return once
+}
+
+// dueBy returns by when, on its own clock, what has come due of t, which is registered, has: see upTo.
+// Times that are given one by one have if the clock has ever shown them.
+func (s *Scheduler) dueBy(t *Task, now clock.Reading) time.Duration {
+	if t.cal != nil && t.once() {
+		return t.upTo(now, s.highest)
+	}
+	return t.upTo(now, s.reached)
 }
 
 // upTo returns by when, on its own clock, what comes due of t has: by now, or by the time that the

@@ -17,32 +17,45 @@ import (
 // pause ends: by however much, once or again, and whoever ends it.
 func TestSetBackAfterDueInAPause(t *testing.T) {
 	for _, backs := range [][]time.Duration{{}, {5 * time.Minute}, {11 * time.Minute}, {5 * time.Hour}, {11 * time.Minute, 5 * time.Hour}} {
-		for name, resume := range map[string]func(s *dray.Scheduler, fn dray.Func, opts ...dray.TaskOption) error{
-			"Resume": func(s *dray.Scheduler, _ dray.Func, _ ...dray.TaskOption) error { return s.Resume("task") },
-			"Schedule": func(s *dray.Scheduler, fn dray.Func, opts ...dray.TaskOption) error {
-				return s.Schedule("task", kit.Grid(time.Minute), fn, opts...)
-			},
-		} {
+		for _, reload := range []bool{false, true} {
 			for keep, missed := range map[int]dray.Missed{0: dray.SkipMissed, 1: dray.RunOnce, 100: dray.RunAll(100)} {
 				synctest.Test(t, func(t *testing.T) {
 					q, set := skewed(t)
 					fn, all := dues()
-					opts := []dray.TaskOption{dray.WithMissed(missed)}
-					require.NoError(t, q.Scheduler().Schedule("task", kit.Grid(time.Minute), fn, opts...))
+					given := make([]time.Time, 20)
+					for i := range given {
+						given[i] = time.Now().Add(time.Duration(i+1) * time.Minute)
+					}
+					tasks := map[string]dray.Schedule{"grid": kit.Grid(time.Minute), "given": dray.At(given...)}
+					each := func(do func(s *dray.Scheduler, name string) error) {
+						for name := range tasks {
+							require.NoError(t, do(q.Scheduler(), name))
+						}
+					}
+					schedule := func(s *dray.Scheduler, name string) error {
+						return s.Schedule(name, tasks[name], fn, dray.WithMissed(missed))
+					}
+					each(schedule)
 					time.Sleep(30 * time.Second)
-					require.NoError(t, q.Scheduler().Pause("task"))
+					each((*dray.Scheduler).Pause)
 					time.Sleep(10*time.Minute + 27*time.Second) // the clocks were compared since the last was due
 					for _, back := range backs {
 						set(-back)
 						time.Sleep(time.Second)
-						require.NoError(t, q.Scheduler().Pause("task")) // it looks at the clocks
+						each((*dray.Scheduler).Pause) // it looks at the clocks
 					}
-					require.NoError(t, resume(q.Scheduler(), fn, opts...))
+					if reload {
+						each(schedule)
+					} else {
+						each((*dray.Scheduler).Resume)
+					}
 					time.Sleep(100 * time.Millisecond)
-					i := info(t, q, "task")
-					require.EqualValues(t, 10, i.Due, "%v, then %s: %v", backs, name, all())
-					require.EqualValues(t, 10-min(keep, 10), i.Missed, "%v, then %s: %v", backs, name, all())
-					require.Len(t, all(), min(keep, 10))
+					for name := range tasks {
+						i := info(t, q, name)
+						require.EqualValues(t, 10, i.Due, "%s: %v, reload %v: %v", name, backs, reload, all())
+						require.EqualValues(t, 10-min(keep, 10), i.Missed, "%s: %v, reload %v: %v", name, backs, reload, all())
+					}
+					require.Len(t, all(), 2*min(keep, 10))
 				})
 			}
 		}
