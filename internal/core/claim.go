@@ -246,16 +246,22 @@ func (c *Core) AdvanceSome(now time.Duration, limit int) (more bool) {
 	return isDue(&c.expiries, now) || isDue(&c.uniqueEnds, now) || c.waiting.due(now) != nil || len(c.promoting) > 0
 }
 
-// gathering reports whether jobs have been found due that are not in line yet.
-func (c *Core) gathering() bool { return c.gathers > 0 && c.waiting.due(c.gathers) != nil }
+// foundDue returns the first job that has been found due and is not in line yet, nil if there is none.
+func (c *Core) foundDue() *Job {
+	if c.gathers == 0 {
+		return nil
+	}
+	return c.waiting.due(c.gathers)
+}
+
+// gathering reports whether there are such.
+func (c *Core) gathering() bool { return c.foundDue() != nil }
 
 // open returns how many of the lanes may start jobs, the highest first: none that is lower than one for
 // which jobs have been found due that are not in line yet.
 func (c *Core) open() int {
-	if c.gathers > 0 {
-		if j := c.waiting.due(c.gathers); j != nil {
-			return int(High-j.Priority) + 1
-		}
+	if j := c.foundDue(); j != nil {
+		return int(High-j.Priority) + 1
 	}
 	return len(c.lanes)
 }

@@ -228,8 +228,8 @@ var ofRest = []mutation{
 
 	// Clocks that are set, and zones.
 	{file: "internal/scheduler/clock.go", old: "if by > 0 {", new: "if true {"},
-	{file: "internal/scheduler/clock.go", old: "return !t.once() && (by", new: "return (by"},
-	{file: "internal/scheduler/clock.go", old: "return !t.once() && (by < -repeatWithin-jumpTolerance", new: "return !t.once() && (by < 0"},
+	{file: "internal/scheduler/clock.go", old: "return !once && (isSetBackFar(by)", new: "return (once || !once) && (isSetBackFar(by)"},
+	{file: "internal/scheduler/clock.go", old: "return by < -repeatWithin-jumpTolerance", new: "return by < 0"},
 	{file: "internal/scheduler/clock.go", old: "s.grace = min(slept, watchInterval)", new: "_ = slept"},
 	{file: "internal/scheduler/clock.go", old: "\t\td = min(d, watchInterval)\n", new: "\n"},
 	{file: "internal/scheduler/clock.go", old: "if ok && e.Due < math.MaxInt64 {", new: "if ok && e.Due <= math.MaxInt64 {"},

@@ -122,7 +122,7 @@ func (s *Scheduler) answered(q *question) {
 	next := r.next
 	switch {
 	case q.known.total == 0: // there is nothing but the next one
-	case t.paused && !q.again || s.isStopped(): // it is asked again, and what is due by then is missed
+	case t.paused && q.reached.IsZero() || s.isStopped(): // it is asked again, and what is due by then is missed
 		next = q.known.newest.Named
 		if q.made {
 			next = r.first

@@ -68,8 +68,8 @@ func (s *Scheduler) watch(now clock.Reading) {
 	unset := clock.Reading{Mono: now.Mono, Wall: s.looked.Wall + slept}
 	by := now.Wall - unset.Wall
 	reached := max(s.reached, unset.Wall)
-	s.looked, s.reached, s.highest = now, max(s.reached, now.Wall), max(s.highest, now.Wall)
-	if by < -repeatWithin-jumpTolerance {
+	s.looked, s.reached = now, max(s.reached, now.Wall)
+	if isSetBackFar(by) {
 		s.reached = now.Wall
 	}
 	if by.Abs() <= jumpTolerance+slept/slewing || s.named == 0 {
@@ -92,54 +92,48 @@ func (s *Scheduler) watch(now clock.Reading) {
 	}
 }
 
-// setBack has t asked anew, from the time to which the clock was set, if it is to repeat the times between which the clock was set
-// back. What had come due, until then, is looked for before, also what jitter delays, as the clock no
-// longer says when that ends. If a question is under way its answer counts, as it was asked
-// when the run was due, and another one follows.
+// setBack has t asked anew, from the time to which the clock was set, if it is to repeat the times between
+// which that was set back. What had come due, until then, is looked for before, also of times that are not
+// repeated, and what jitter delays, as the clock no longer says when that ends. If a question is
+// under way its answer counts, as it was asked when the run was due, and another one follows.
 func (s *Scheduler) setBack(t *Task, by, then time.Duration) {
-	if !t.repeats(by) {
+	repeats := t.repeats(by)
+	if t.cal == nil || !t.hasNext || !repeats && !isSetBackFar(by) {
 		return
 	}
 	if t.heir != nil {
 		then = min(then, t.heir.since)
 	}
-	again := true
+	due := true
 	if t.asking == nil {
-		again = t.next <= then // it had come due
-		t.reset = !again
-		t.late = t.late || again && t.paused
+		if due = t.next <= then; !due && !repeats {
+			return
+		}
+		t.reset = !due
+		t.late = t.late || due && t.paused
 		s.disarm(t)
 		s.ask(t)
 	}
-	t.asking.again = again && !t.gone
-	if at := s.clock.Named(then); again && at.After(t.asking.reached) {
+	t.asking.again = due && repeats && !t.gone
+	if at := s.clock.Named(then); due && at.After(t.asking.reached) {
 		t.asking.reached = at
 	}
-	t.asking.back = s.clock.Named(s.looked.Wall)
+	if repeats {
+		t.asking.back = s.clock.Named(s.looked.Wall)
+	}
 }
+
+// isSetBackFar reports whether a clock that was set by so much was wrong before.
+func isSetBackFar(by time.Duration) bool { return by < -repeatWithin-jumpTolerance }
 
 // repeats reports whether the times between which the clock was set back are to count again for
 // t. Those of At never do: they are given one by one, to run once each.
 func (t *Task) repeats(by time.Duration) bool {
-	if t.cal == nil || !t.hasNext {
+	if t.cal == nil {
 		return false
 	}
-	return !t.once() && (by < -repeatWithin-jumpTolerance || t.repeatsFolds())
-}
-
-// once reports whether the times of a calendar task are given one by one.
-func (t *Task) once() bool {
 	_, once := t.cal.when.(calendar.At)
-	return once
-}
-
-// dueBy returns by when, on its own clock, what has come due of t, which is registered, has: see upTo.
-// Times that are given one by one have if the clock has ever shown them.
-func (s *Scheduler) dueBy(t *Task, now clock.Reading) time.Duration {
-	if t.cal != nil && t.once() {
-		return t.upTo(now, s.highest)
-	}
-	return t.upTo(now, s.reached)
+	return !once && (isSetBackFar(by) || t.repeatsFolds())
 }
 
 // upTo returns by when, on its own clock, what comes due of t has: by now, or by the time that the

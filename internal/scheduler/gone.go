@@ -20,7 +20,7 @@ type heir struct {
 // timers, or is asked, until all runs have been found that were due by now. The alternative, to
 // find them here, would have to wait for its schedule, which is foreign code and may not return.
 func (s *Scheduler) replace(old, t *Task, now clock.Reading) {
-	since, paused := s.dueBy(old, now), old.paused
+	since, paused := old.upTo(now, s.reached), old.paused
 	s.engine.Update(func(c *core.Core, _ time.Duration) {
 		// since is on the clock of the old task, whose runs it bounds; the heir may go by the
 		// other clock.
@@ -47,8 +47,9 @@ func (s *Scheduler) replace(old, t *Task, now clock.Reading) {
 		s.replaced[old.name] = append(s.replaced[old.name], old)
 		if paused {
 			s.armAfterPause(old, since, now)
+		} else {
+			s.arm(old)
 		}
-		s.arm(old)
 		s.poke()
 	} else {
 		s.disarm(old)
@@ -108,7 +109,7 @@ func (s *Scheduler) takeUncounted(t *Task) (found dueRuns) {
 			d.total = 0
 		}
 	}
-	s.addUncounted(&found, t, s.dueBy(t, s.look()))
+	s.addUncounted(&found, t, t.upTo(s.look(), s.reached))
 	for _, old := range s.replaced[t.name] {
 		s.addUncounted(&found, old, old.heir.since)
 	}
@@ -142,12 +143,12 @@ func (s *Scheduler) addUncounted(found *dueRuns, t *Task, by time.Duration) {
 // takeEarly takes the runs that are due by now and that jitter would delay. It costs O(n) of n
 // timers, and is for the end of a run of the queue alone.
 func (s *Scheduler) takeEarly(now clock.Reading) {
-	for _, t := range s.intervals.early(s.dueBy, now) {
+	for _, t := range s.intervals.early(now, s.reached) {
 		s.takeInterval(t, now, t.cfg.Jitter)
 		s.arm(t)
 		s.forget(t)
 	}
-	for _, t := range s.calendar.early(s.dueBy, now) {
+	for _, t := range s.calendar.early(now, s.reached) {
 		s.ask(t)
 	}
 }
@@ -155,13 +156,13 @@ func (s *Scheduler) takeEarly(now clock.Reading) {
 // early disarms and returns the tasks that have a run which jitter delays. Those without jitter
 // were taken before, by takeDue. It sweeps out what does not stand, as it looks at each entry
 // anyway.
-func (tt *taskTimers) early(by func(*Task, clock.Reading) time.Duration, now clock.Reading) (found []*Task) {
+func (tt *taskTimers) early(now clock.Reading, reached time.Duration) (found []*Task) {
 	tt.queue.Sweep(func(e timerqueue.Entry[*Task]) bool {
 		t := e.Item
 		if !stands(e) {
 			return false
 		}
-		if t.cfg.Jitter == 0 || t.next > by(t, now) {
+		if t.cfg.Jitter == 0 || t.next > t.upTo(now, reached) {
 			return true
 		}
 		// As drop does, but for the entry, which Sweep takes out.

@@ -115,7 +115,6 @@ type Scheduler struct {
 	named       int                // calendar tasks in tasks
 	looked      clock.Reading      // when the clocks were last compared; they are while there are calendar tasks
 	reached     time.Duration      // what the wall clock had shown at most by then, but for what it was set back by for good
-	highest     time.Duration      // what the wall clock had shown at most by then
 	grace       time.Duration      // how late calendar runs may be besides that are taken now, as a jump was noticed late
 	begun       bool               // has served before; until then no interval has begun
 	stopped     bool               // nothing comes due, until it serves again
@@ -308,7 +307,7 @@ func (s *Scheduler) Resume(name string) error {
 			c.ResumeTask(name)
 			s.wait(t)
 			now := s.look()
-			s.armAfterPause(t, s.dueBy(t, now), now)
+			s.armAfterPause(t, t.upTo(now, s.reached), now)
 		}
 	})
 }

@@ -81,13 +81,7 @@ func TestSetBackWhileJitterDelaysMany(t *testing.T) {
 				schedule(kit.Grid(24 * time.Hour))
 				time.Sleep(10*time.Minute - 5*time.Second)
 			}
-			var delayed []string // the jitter of the others is short
-			for _, i := range q.Scheduler().Tasks() {
-				if i.Due == 0 {
-					delayed = append(delayed, i.Name)
-				}
-			}
-			require.NotEmpty(t, delayed)
+			delayed := withoutRuns(t, q)
 			set(-5 * time.Hour)
 			time.Sleep(2 * time.Minute)
 			for _, name := range delayed {
@@ -96,6 +90,18 @@ func TestSetBackWhileJitterDelaysMany(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withoutRuns returns the tasks of which no run has been made, as their jitter is long. There are such.
+func withoutRuns(t *testing.T, q *dray.Queue) (names []string) {
+	t.Helper()
+	for _, i := range q.Scheduler().Tasks() {
+		if i.Due == 0 {
+			names = append(names, i.Name)
+		}
+	}
+	require.NotEmpty(t, names)
+	return names
 }
 
 // Each time by which a clock is set back counts by itself: what has been run is not run again after
@@ -169,17 +175,11 @@ func TestShutdownAfterASetBackMakesWhatJitterDelays(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			q, set := skewed(t)
 			fn, all := dues()
-			var late []string // the jitter of the others is short
 			for n := range 8 {
 				require.NoError(t, q.Scheduler().Schedule(strconv.Itoa(n), kit.Grid(time.Hour), fn, dray.WithJitter(50*time.Minute)))
 			}
 			time.Sleep(time.Hour + time.Second)
-			for _, i := range q.Scheduler().Tasks() {
-				if i.Due == 0 {
-					late = append(late, i.Name)
-				}
-			}
-			require.NotEmpty(t, late)
+			withoutRuns(t, q)
 			set(-back)
 			time.Sleep(2 * time.Minute)
 			_, err := q.Shutdown(t.Context())
@@ -187,4 +187,26 @@ func TestShutdownAfterASetBackMakesWhatJitterDelays(t *testing.T) {
 			require.Len(t, all(), 8, "set back by %v", back)
 		})
 	}
+}
+
+// Given times are of the clock as it is: one that was ahead before a task was registered has run none of its.
+func TestGivenTimesAfterTheClockWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, set := skewed(t)
+		fn, all := dues()
+		require.NoError(t, q.Scheduler().Schedule("other", kit.Grid(time.Hour), kit.Nop))
+		time.Sleep(10 * time.Hour)
+		set(-10 * time.Hour)
+		time.Sleep(2 * time.Minute)
+		at := dray.At(time.Now().Add(-10*time.Hour+30*time.Minute), time.Now().Add(-9*time.Hour))
+		schedule := func() { require.NoError(t, q.Scheduler().Schedule("task", at, fn)) }
+		schedule()
+		require.NoError(t, q.Scheduler().Pause("task"))
+		require.NoError(t, q.Scheduler().Resume("task"))
+		schedule()
+		time.Sleep(time.Second)
+		require.Zero(t, info(t, q, "task").Due)
+		time.Sleep(24 * time.Hour)
+		require.Equal(t, []string{"01 00:32", "01 01:02"}, all())
+	})
 }
