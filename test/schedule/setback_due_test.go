@@ -56,6 +56,10 @@ func TestSetBackAfterDueInAPause(t *testing.T) {
 						require.EqualValues(t, 10-min(keep, 10), i.Missed, "%s: %v, reload %v: %v", name, backs, reload, all())
 					}
 					require.Len(t, all(), 2*min(keep, 10))
+					if !reload {
+						time.Sleep(6 * time.Hour)
+						require.EqualValues(t, len(given), info(t, q, "given").Due, "each once: %v", backs)
+					}
 				})
 			}
 		}
